@@ -1,0 +1,176 @@
+// Package config reads the one TOML file that says what to poll and what to
+// publish, and tells everything that is wrong with it in one run.
+//
+// In goes a path; out comes a Config with every default filled in, addresses
+// checked, paths made absolute and secrets resolved, or Errors: each with file,
+// line, key and what would be right. Start with Load. What only other rooms can
+// judge (does a schedule parse, does an expression compile) they judge later and
+// locate with Config.Problem. ParseOPML and WriteTOML turn the subscriptions of
+// other programs into blocks to paste.
+//
+// The way of a value: toml.go reads a file into a tree that remembers lines,
+// bind.go lays the tree onto the structs below, check.go looks at what the
+// values mean together.
+package config
+
+import (
+	"net/netip"
+	"time"
+)
+
+// Config is the whole file with the defaults filled in.
+type Config struct {
+	Title        string   `key:"title"`
+	BaseURL      string   `key:"base_url"` // without a trailing slash
+	Contact      string   `key:"contact"`
+	Language     string   `key:"language"`
+	Timezone     string   `key:"timezone"`
+	IncludeFiles []string `key:"include_files"`
+
+	Server   Server    `key:"server"`
+	Store    Store     `key:"store"`
+	Fetch    Fetch     `key:"fetch"`
+	Publish  Publish   `key:"publish"`
+	Outlets  []Outlet  `key:"outlet"`
+	Sections []Section `key:"section"`
+
+	// Warnings are complete lines, "file:line: key: text", about what is
+	// allowed and yet is hardly meant.
+	Warnings []string
+	// Digest is the SHA-256, in hex, of all TOML files read, in order. Two
+	// processes with equal digests work by the same file (though not
+	// necessarily by the same environment).
+	Digest string
+
+	places map[string]place
+}
+
+// Server says where the daemon listens.
+type Server struct {
+	Listen         string         `key:"listen"`  // "host:port" or "unix:/absolute/path"
+	Admin          string         `key:"admin"`   // the same, or "" for none
+	Control        string         `key:"control"` // absolute path of a unix socket, or "" for beside the store
+	TrustedProxies []netip.Prefix `key:"trusted_proxies"`
+}
+
+// Store says where items are kept, and for how long.
+type Store struct {
+	URL       string        `key:"url"` // as written
+	Path      string        // absolute path of the bolt file
+	Retention time.Duration `key:"retention"` // from an item's arrival; 0 is no bound
+}
+
+// Fetch says how feeds are polled.
+type Fetch struct {
+	Schedule     string         `key:"schedule"`
+	MinInterval  time.Duration  `key:"min_interval"`
+	MaxInterval  time.Duration  `key:"max_interval"`
+	Concurrency  int            `key:"concurrency"`
+	PerHost      int            `key:"per_host"`
+	HostGap      time.Duration  `key:"host_gap"`
+	Timeout      time.Duration  `key:"timeout"`
+	MaxBytes     int64          `key:"max_bytes,size"` // of a decoded document
+	AllowPrivate []netip.Prefix `key:"allow_private"`
+}
+
+// Publish holds what is common to all sections.
+type Publish struct {
+	Dir     string `key:"dir"`        // absolute, or "" for no static files
+	Limit   int    `key:"limit,zero"` // items in a feed; 0 is no bound
+	Content string `key:"content"`    // "full"
+}
+
+// Outlet is a publication with the feeds that are polled for it.
+type Outlet struct {
+	ID        string   `key:"id"`
+	Name      string   `key:"name"` // the id if not written
+	URL       string   `key:"url"`  // the home page, or ""
+	Language  string   `key:"language"`
+	Priority  int      `key:"priority"`
+	Enabled   bool     `key:"enabled"`
+	Tags      []string `key:"tags"`
+	Content   string   `key:"content"` // its own, else publish.content
+	Rights    string   `key:"rights"`
+	Schedule  string   `key:"schedule"`  // as written; "" is fetch.schedule
+	Republish bool     `key:"republish"` // although polled with a secret
+	Feeds     []Feed   `key:"feed"`
+}
+
+// Feed is one address that is polled.
+type Feed struct {
+	URL          string            `key:"url"`
+	Tags         []string          `key:"tags"`     // its own; the outlet's hold as well
+	Schedule     string            `key:"schedule"` // its own, else the outlet's, else fetch.schedule
+	Headers      map[string]string `key:"headers"`
+	Username     string            `key:"username"`
+	Password     string            `key:"password"` // from password or password_file
+	PasswordFile string            `key:"password_file"`
+	AllowPrivate []netip.Prefix    `key:"allow_private"` // its own and fetch.allow_private
+	InsecureTLS  bool              `key:"insecure_tls"`
+
+	// Shown is the address as the file has it, "${NAME}" not replaced: for
+	// logs, pages and whatever else leaves the process.
+	Shown string
+	// Secret says that the feed is polled with a password, with headers that
+	// carry a secret, or at an address with a part from the environment.
+	Secret bool
+}
+
+// Section is a feed that is published.
+type Section struct {
+	Slug         string        `key:"slug"`
+	Title        string        `key:"title"` // the slug if not written
+	Description  string        `key:"description"`
+	From         []string      `key:"from"` // outlet ids, "tag:x", feed addresses; none is every outlet
+	Include      []string      `key:"include"`
+	Exclude      []string      `key:"exclude"`
+	Languages    []string      `key:"languages"`
+	Where        string        `key:"where"`
+	Stories      string        `key:"stories"`             // "link" or "keep"
+	MaxPerOutlet int           `key:"max_per_outlet,zero"` // 0 is no bound
+	MaxAge       time.Duration `key:"max_age"`             // 0 is no bound
+	Limit        int           `key:"limit,zero"`          // its own, else publish.limit; 0 is no bound
+	Content      string        `key:"content"`             // its own, else publish.content
+}
+
+const day = 24 * time.Hour
+
+// defaults is what holds for every key that is not written. The one outlet and
+// the one section stand for each block of that kind.
+func defaults() Config {
+	return Config{
+		Title:    "The Daily Broadsheet",
+		BaseURL:  "http://localhost:8080",
+		Contact:  "", // has none on purpose: outlets must be able to reach the operator
+		Language: "en",
+		Timezone: "UTC",
+		Server: Server{
+			Listen: "localhost:8080",
+		},
+		Store: Store{
+			URL:       "bolt:broadsheet.db",
+			Retention: 90 * day,
+		},
+		Fetch: Fetch{
+			Schedule:    "@every 1h",
+			MinInterval: 15 * time.Minute,
+			MaxInterval: 24 * time.Hour,
+			Concurrency: 16,
+			PerHost:     1,
+			HostGap:     time.Second,
+			Timeout:     60 * time.Second,
+			MaxBytes:    16 << 20,
+		},
+		Publish: Publish{
+			Limit:   50,
+			Content: "full",
+		},
+		Outlets: []Outlet{{
+			Enabled: true,
+		}},
+		Sections: []Section{{
+			Stories: "link",
+			MaxAge:  30 * day,
+		}},
+	}
+}
