@@ -1,0 +1,178 @@
+package store
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"fmt"
+	"net/netip"
+	"net/url"
+	"regexp"
+	"strings"
+	"unicode/utf8"
+
+	"golang.org/x/text/unicode/norm"
+)
+
+// makeKey hashes value, filed near what it belongs to.
+func makeKey(near, kind, value string) Key {
+	h := sha256.Sum256([]byte(near))
+	v := sha256.Sum256([]byte(near + "\x00" + kind + "\x00" + value))
+	var k Key
+	copy(k[:6], h[:])
+	copy(k[6:], v[:])
+	return k
+}
+
+// LinkKey is the key of a canonical link; links of one host lie together.
+func LinkKey(canonical string) Key {
+	_, rest, _ := strings.Cut(canonical, "://")
+	host, _, _ := strings.Cut(rest, "/")
+	return makeKey(host, "link", canonical)
+}
+
+// IDKey is the key of a published id; the ids of one authority lie together.
+func IDKey(id string) Key {
+	near := id
+	if i := strings.IndexAny(id, ",#?"); i >= 0 {
+		near = id[:i]
+	}
+	if scheme, rest, ok := strings.Cut(near, "://"); ok {
+		host, _, _ := strings.Cut(rest, "/")
+		near = scheme + host
+	}
+	return makeKey(near, "id", id)
+}
+
+// linkHash is the canonical link as an Item keeps it.
+func linkHash(canonical string) uint64 {
+	if canonical == "" {
+		return 0
+	}
+	sum := sha256.Sum256([]byte(canonical))
+	return binary.BigEndian.Uint64(sum[:])
+}
+
+// keys are the names that an arrival may go by, each more exact than the one before: what identifies
+// it, that and the link, that and the title. PRODUCT: absolute IRIs and links identify an item
+// within its outlet, other guids within their feed.
+func (a *Arrival) keys(f *FeedState) [3]Key {
+	near, kind, value := f.Outlet, "", ""
+	switch {
+	case a.Item.GUID != "" && isIRI(a.Item.GUID):
+		kind, value = "iri", a.Item.GUID
+	case a.Item.GUID != "":
+		kind, value = "guid\x00"+f.URL, a.Item.GUID
+	case a.Canonical != "":
+		kind, value = "link", a.Canonical
+	default:
+		kind, value = "text", fmt.Sprintf("%s\x00%x", a.Item.Title, a.Item.Text)
+	}
+	return [3]Key{
+		makeKey(near, kind, value),
+		makeKey(near, kind+"\x00link", value+"\x00"+a.Canonical),
+		makeKey(near, kind+"\x00title", value+"\x00"+a.Canonical+"\x00"+a.Item.Title),
+	}
+}
+
+// linkName is the key by which a feed remembers that a link stood on several items.
+func (a *Arrival) linkName(f *FeedState) Key { return makeKey(f.Outlet, "link", a.Canonical) }
+
+var iriStart = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9+.-]*:[^\s]`)
+
+// isIRI reports whether a guid claims to be unique beyond its feed. "12:30" and "post:7" have the
+// shape of an IRI as well; they only count with an authority or a scheme that promises uniqueness.
+func isIRI(guid string) bool {
+	if !iriStart.MatchString(guid) {
+		return false
+	}
+	scheme, rest, _ := strings.Cut(guid, ":")
+	switch strings.ToLower(scheme) {
+	case "tag", "urn":
+		return true
+	}
+	return strings.HasPrefix(rest, "//")
+}
+
+// publishedID makes the permanent id of a new item: the outlet's own where it can stand in any feed as
+// it is and is free, else a tag: URI (RFC 4151) made from the item's key, with the host of its link
+// and the year of its arrival.
+func publishedID(a *Arrival, key Key, own bool, host string, year int) string {
+	if own && publishable(a.Item.GUID) {
+		return a.Item.GUID
+	}
+	return fmt.Sprintf("tag:%s,%04d:%x", host, year, key[:])
+}
+
+// tagHost is the authority of a tag: URI: the host of the first of these addresses that has a name
+// or an IPv4 address for one.
+func tagHost(addresses ...string) string {
+	for _, s := range addresses {
+		u, err := url.Parse(s)
+		if err != nil {
+			continue
+		}
+		h := strings.ToLower(strings.TrimSuffix(u.Hostname(), "."))
+		if a, err := netip.ParseAddr(h); err == nil && a.Is6() {
+			continue
+		}
+		if tagAuthority.MatchString(h) {
+			return h
+		}
+	}
+	return "localhost"
+}
+
+var (
+	tagAuthority = regexp.MustCompile(`^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$`)
+	tagURI       = regexp.MustCompile(`^tag:([a-z0-9._-]+@)?[a-z0-9]([a-z0-9.-]*[a-z0-9])?,\d{4}(-\d{2}(-\d{2})?)?:[0-9a-zA-Z;/?:@&=+$._!~*'()%,-]*(#[0-9a-zA-Z;/?:@&=+$._!~*'()%,-]*)?$`)
+	urn          = regexp.MustCompile(`^urn:[a-zA-Z0-9][a-zA-Z0-9-]{1,31}:([a-zA-Z0-9()+,.:=@;$_!*'-]|%[0-9A-F]{2})+$`)
+	urnUUID      = regexp.MustCompile(`^urn:uuid:[a-fA-F0-9]{8}(-[a-fA-F0-9]{4}){3}-[a-fA-F0-9]{12}$`)
+	httpURI      = regexp.MustCompile(`^https?://([0-9a-zA-Z;:&=+$._!~*'()%,-]*@)?([a-z0-9_.-]+)(:[1-9][0-9]*)?(/[^?#]*)(\?[^#]*)?(#.*)?$`)
+	uriChars     = regexp.MustCompile(`^[0-9a-zA-Z;/?:@&=+$._!~*'()%,#-]*$`)
+	escape       = regexp.MustCompile(`%.{0,2}`)
+)
+
+// publishable reports whether the W3C feed validator takes id as it is, without error or warning: a
+// registered scheme, its form, and RFC 3986's canonical spelling (src/feedvalidator/uri.py,
+// canonicalForm, and validators.py, class canonicaluri). Other registered schemes than these do not
+// name items; their guids get a tag: URI.
+func publishable(id string) bool {
+	if len(id) > 1024 || !uriChars.MatchString(id) || !canonicalEscapes(id) {
+		return false
+	}
+	switch scheme, _, _ := strings.Cut(id, ":"); scheme {
+	case "tag":
+		return tagURI.MatchString(id)
+	case "urn":
+		return urn.MatchString(id) && (!strings.HasPrefix(strings.ToLower(id), "urn:uuid:") || urnUUID.MatchString(id))
+	case "http", "https":
+		m := httpURI.FindStringSubmatch(id)
+		if m == nil || m[3] == ":80" && scheme == "http" || m[3] == ":443" && scheme == "https" ||
+			strings.HasSuffix(m[2], ".") || strings.Contains(m[6], "##") || strings.Count(id, "#") > 1 {
+			return false
+		}
+		for segment := range strings.SplitSeq(m[4], "/") {
+			if segment == "." || segment == ".." {
+				return false
+			}
+		}
+		return true
+	}
+	return false
+}
+
+// canonicalEscapes reports whether every percent escape is whole, upper case and needed, and the
+// octets that they stand for are UTF-8 in normal form C.
+func canonicalEscapes(id string) bool {
+	for _, e := range escape.FindAllString(id, -1) {
+		if len(e) != 3 || e != strings.ToUpper(e) {
+			return false
+		}
+		s, err := url.PathUnescape(e)
+		if err != nil || strings.ContainsAny(s, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~") {
+			return false
+		}
+	}
+	s, err := url.PathUnescape(id)
+	return err == nil && utf8.ValidString(s) && norm.NFC.IsNormalString(s)
+}

@@ -1,0 +1,101 @@
+package store
+
+import "time"
+
+// ItemID numbers the items of a store in the order of their arrival, from 1. Of one document's new
+// items the last gets the lowest number, so that "higher id first" keeps the document's order.
+type ItemID uint64
+
+// StoryID is the number of the story's first item.
+type StoryID uint64
+
+// An Item is one thing in a feed: what lists, filters and pages need of it. Its Body is kept apart.
+// Text fields are plain text: no markup, entities decoded once, no control characters.
+type Item struct {
+	ID          ItemID
+	Story       StoryID
+	Outlet      string   // the outlet's id
+	Feeds       []string // addresses of the outlet's feeds that carried it; its version comes from the first
+	PublishedID string   // an absolute IRI; made at arrival, never changed
+	GUID        string   // the outlet's own id as it wrote it at arrival; "" if it gave none
+
+	Title      string
+	Link       string // absolute, as the outlet gives it; "" if it gives none
+	Lead       string // the beginning of the summary, else of the content, at most LeadBytes
+	Language   string // BCP 47, as the item or its feed states it; "" if neither does
+	Authors    []Author
+	Categories []Category
+	Enclosures []Enclosure
+	Image      string // address of the item's own picture; "" if it gives none
+	Words      int    // of the content, else of the summary
+
+	Date    time.Time // its place in lists, fixed at arrival: ItemDate
+	Arrived time.Time // when it first came
+	Updated time.Time // last significant change: text or link; moves at most once an hour
+	Moved   time.Time // when Updated was last set
+
+	LinkHash uint64   // of the canonical link; 0 without one
+	Text     uint64   // hash of what a reader reads: title, text, canonical link; white space aside
+	Rest     uint64   // hash of the remainder: pictures, enclosures, authors, categories
+	Revision Revision // of the commit that last changed it
+}
+
+// LeadBytes bounds Item.Lead: include and exclude words, pages and excerpts look no further.
+const LeadBytes = 1000
+
+// A Body is what only rendering needs of an item. Summary and Content are sanitised HTML with
+// absolute addresses.
+type Body struct {
+	Item     ItemID
+	Summary  string
+	Content  string
+	Comments string // address of a page of comments
+	Rights   string // plain text
+
+	Published time.Time // as the outlet claims, zero if it does not
+	Updated   time.Time
+
+	// What the feed said of itself when the item came (RFC 4287 §4.2.11).
+	FeedID      string // the feed's own id; "" if it has none
+	FeedTitle   string
+	FeedUpdated time.Time
+	FeedRights  string
+}
+
+// An Author is a person or body that wrote an item (RFC 4287 §3.2).
+type Author struct{ Name, Email, URL string }
+
+// A Category is an item's own tag (RFC 4287 §4.2.2).
+type Category struct{ Term, Scheme, Label string }
+
+// An Enclosure is a file that belongs to an item. Length is in bytes, 0 if it is not known.
+type Enclosure struct {
+	URL, Type string
+	Length    int64
+}
+
+// A Story ties the items that carry the same article. A story of one item is never stored: it is made
+// from the item.
+type Story struct {
+	ID          StoryID
+	PublishedID string // its first item's, kept when that item is pruned
+	Items       []ItemID
+}
+
+// ItemDate is the date of an item: the one that the outlet claims, or its arrival when that is
+// missing, before 1990 (clocks that start at 1970 or 1980) or in the future.
+func ItemDate(claimed, arrived time.Time) time.Time {
+	if claimed.Year() < 1990 || claimed.After(arrived) {
+		return arrived
+	}
+	return claimed
+}
+
+// An Arrival is one item of a polled document before the store has settled who it is. Of Item, the
+// fields that describe it are set, the others (ID, Story, Outlet, Feeds, PublishedID, Date, Arrived,
+// Updated, Moved, LinkHash, Revision) are Settle's to set.
+type Arrival struct {
+	Item      Item
+	Body      Body
+	Canonical string // the canonical link; "" without a link
+}

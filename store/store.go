@@ -1,0 +1,100 @@
+// Package store is the vocabulary of Broadsheet and the contract of its keepers.
+//
+// What comes in: a Poll, one visit to one feed, with the items that its document held (Arrivals) and
+// the state that the feed shall have afterwards. What goes out: Items newest first, their Bodies, and
+// the Stories that tie them. Start with Store.
+//
+// Two things are decided here, by pure functions, so that every keeper decides alike: who an item
+// is (identity.go) and what a poll changes (settle.go). A keeper looks up what Wanted asks for, lets
+// Settle decide, and applies the result, all inside one transaction.
+package store
+
+import (
+	"context"
+	"errors"
+	"io"
+	"iter"
+	"time"
+)
+
+// ErrHeld says that another process holds the store.
+var ErrHeld = errors.New("the store is held by another process")
+
+// A Revision counts the commits that a published document could show. It only grows; two readers of
+// one store that have seen the same revision have seen the same items.
+type Revision uint64
+
+// A Store keeps feed states, items, bodies and stories. All methods may be called concurrently.
+// No method holds a transaction open while its caller runs, so that a slow consumer of an iterator
+// neither blocks a writer nor lets the file grow. Times are kept in UTC to the microsecond. Strings
+// come back byte for byte; they must be valid UTF-8 without U+0000.
+type Store interface {
+	// ID is a random UUID (RFC 9562 §5.4) that the store gets when it is made, and Created the time
+	// of that. Backups and copies keep both; the ids of the section feeds hang on them.
+	ID() string
+	Created() time.Time
+
+	// SavePolls saves polls, in their order, each whole or not at all, and durably, before it
+	// returns: validators, items, stories and due times of one poll never part. It returns what
+	// became of each poll. After an error nothing of any of these polls is stored.
+	SavePolls(ctx context.Context, polls ...Poll) ([]Saved, error)
+
+	// Feeds yields the state of every feed that was ever saved, ordered by outlet and address.
+	Feeds(ctx context.Context) iter.Seq2[FeedState, error]
+
+	// Revision is the revision of the last commit that a document could show; 0 for a new store.
+	Revision(ctx context.Context) (Revision, error)
+
+	// Items yields the items that q asks for, in its order. It sees a consistent prefix: an item that
+	// is saved meanwhile may or may not be yielded, but none is yielded twice.
+	Items(ctx context.Context, q Query) iter.Seq2[Item, error]
+
+	// Bodies yields the bodies of the items with these ids, in this order; ids without an item are
+	// passed over.
+	Bodies(ctx context.Context, ids ...ItemID) iter.Seq2[Body, error]
+
+	// Stories yields the stories with these ids, in this order; ids without a story are passed over.
+	Stories(ctx context.Context, ids ...StoryID) iter.Seq2[Story, error]
+
+	// Prune deletes at most n items that arrived before the given time, oldest first, and says how
+	// many. What identified them is remembered for TombstoneAge after an outlet last listed them, so
+	// that a document that still holds them brings nothing back.
+	Prune(ctx context.Context, before time.Time, n int) (int, error)
+
+	Close() error
+}
+
+// Notes keeps what the parts above the store want to remember across restarts: small values under a
+// kind and a key. A note that was never set is nil.
+type Notes interface {
+	Note(ctx context.Context, kind, key string) ([]byte, error)
+	SetNote(ctx context.Context, kind, key string, value []byte) error
+}
+
+// A Backuper writes a consistent copy of itself, also while it is in use.
+type Backuper interface {
+	Backup(ctx context.Context, w io.Writer) error
+}
+
+// A Query chooses items. The zero Query is every item, newest date first, and of one date the one
+// that arrived last first.
+type Query struct {
+	IDs       []ItemID // only these, in this order; all else is ignored
+	Outlets   []string // only items of these outlets; nil is all
+	Since     Revision // only items that changed after this revision
+	ByArrival bool     // newest arrival first
+}
+
+// A Poll is one visit to one feed, as fetch hands it to the store.
+type Poll struct {
+	At       time.Time // when the answer was there; new items arrive at this time
+	State    FeedState // as it shall stand; Items, LastNewItem and Ambiguous are the store's to set
+	Arrivals []Arrival // in the document's order, first to last; nil if there was no new document
+}
+
+// Saved says what became of a poll.
+type Saved struct {
+	State   FeedState // as it stands now
+	New     int       // items that were not known
+	Changed int       // known items that changed
+}
