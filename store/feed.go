@@ -9,16 +9,17 @@ import (
 // A FeedState is what is known of a feed beside its items. It is written with each poll.
 type FeedState struct {
 	Outlet string `json:"outlet"` // the outlet's id
-	URL    string `json:"url"`    // the feed's address as configured
+	URL    string `json:"url"`    // the feed's address as configured: "${TOKEN}" stays "${TOKEN}"
 
 	Title      string     `json:"title,omitempty"` // what the feed calls itself
 	Validators Validators `json:"validators,omitzero"`
 	Document   Key        `json:"document,omitzero"` // hash of the last whole document, decoded
 
-	LastPoll    time.Time `json:"last_poll,omitzero"`     // the last poll that reached a server
+	LastTry     time.Time `json:"last_try,omitzero"`      // the last attempt, also one that reached no server
+	LastPoll    time.Time `json:"last_poll,omitzero"`     // the last poll: an attempt that reached a server
 	LastSuccess time.Time `json:"last_success,omitzero"`  // the last 200 that parsed, or 304
 	LastNewItem time.Time `json:"last_new_item,omitzero"` // arrival of its newest item
-	NextPoll    time.Time `json:"next_poll,omitzero"`     // when it is due
+	NextPoll    time.Time `json:"next_poll,omitzero"`     // when it is due; zero: at once, or never (Gone)
 	Reason      string    `json:"reason,omitempty"`       // why then, in words
 
 	Status   int    `json:"status,omitempty"`   // HTTP status of the last answer; 0 if there was none
@@ -41,7 +42,7 @@ type FeedState struct {
 // Validators vouch for a stored document (RFC 9110 §8.8). They are opaque: kept and sent back byte
 // for byte, and only to the address that gave them.
 type Validators struct {
-	URL          string `json:"url,omitempty"` // the address that answered with them, after redirects
+	For          string `json:"for,omitempty"` // hash of the address that answered with them, after redirects
 	ETag         []byte `json:"etag,omitempty"`
 	LastModified []byte `json:"last_modified,omitempty"`
 }

@@ -1,0 +1,289 @@
+package fetch
+
+import (
+	"context"
+	"crypto/sha256"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptrace"
+	"net/netip"
+	"net/url"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"broadsheet/store"
+)
+
+// What a server gets to see and how long it may take (PROTOCOL F41, F42, F47).
+const (
+	accept         = "application/atom+xml, application/rss+xml, application/feed+json, application/xml;q=0.9, text/xml;q=0.8, */*;q=0.1"
+	acceptEncoding = "gzip, br, zstd"
+
+	dialTimeout   = 10 * time.Second
+	tlsTimeout    = 10 * time.Second
+	headerTimeout = 20 * time.Second
+	stallTimeout  = 10 * time.Second // for each stallBytes of a body
+	stallBytes    = 1 << 10
+	maxHeader     = 256 << 10
+	maxRedirects  = 5
+)
+
+// A Client asks outlets for feeds. It is the only one in the program that makes connections to
+// foreign addresses: one transport a policy, each behind the guard. Use NewClient.
+type Client struct {
+	userAgent string
+	timeout   time.Duration
+	maxBytes  int64
+	override  http.RoundTripper // tests with fake time have no sockets
+
+	mu         sync.Mutex
+	transports map[string]http.RoundTripper // by policy.key
+}
+
+// NewClient makes a client. Tests give it a RoundTripper to answer in place of the network; else it
+// is nil.
+func NewClient(s Settings, override http.RoundTripper) *Client {
+	return &Client{userAgent: s.UserAgent, timeout: s.Timeout, maxBytes: s.MaxBytes, override: override, transports: map[string]http.RoundTripper{}}
+}
+
+// Close closes the connections that are kept alive.
+func (c *Client) Close() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, t := range c.transports {
+		if t, ok := t.(*http.Transport); ok {
+			t.CloseIdleConnections()
+		}
+	}
+}
+
+// transport returns the transport of a policy. Environment proxies are never used: they would make
+// the connection that the guard must see.
+func (c *Client) transport(p policy) http.RoundTripper {
+	if c.override != nil {
+		return c.override
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	t, ok := c.transports[p.key()]
+	if !ok {
+		dialer := &net.Dialer{Timeout: dialTimeout, Control: p.control}
+		t = &http.Transport{
+			Proxy:                  nil,
+			DialContext:            dialer.DialContext,
+			TLSClientConfig:        &tls.Config{MinVersion: tls.VersionTLS12, InsecureSkipVerify: p.insecure},
+			TLSHandshakeTimeout:    tlsTimeout,
+			ResponseHeaderTimeout:  headerTimeout,
+			MaxResponseHeaderBytes: maxHeader,
+			DisableCompression:     true, // decodeBody knows more codings, and bounds them
+			ForceAttemptHTTP2:      true,
+			MaxIdleConns:           256,
+			MaxIdleConnsPerHost:    2,
+			IdleConnTimeout:        30 * time.Second,
+			ReadBufferSize:         16 << 10,
+		}
+		c.transports[p.key()] = t
+	}
+	return t
+}
+
+// An answer is the last response of a chain of redirects. body is decoded; it is only read of a 200
+// or 203.
+type answer struct {
+	status    int
+	header    http.Header
+	body      []byte
+	truncated error    // the body ended early; what came is in body
+	address   *url.URL // that answered
+	private   bool     // at an address that is not public
+}
+
+// errUnreached marks attempts that never got a connection to a server: they are no polls.
+var errUnreached = errors.New("no server reached")
+
+// get asks for a feed, following redirects by hand: validators go only to the address that gave
+// them, credentials only to the configured origin, and no hop learns where we come from.
+func (c *Client) get(ctx context.Context, f *Feed, v store.Validators) (*answer, error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, c.timeout, fmt.Errorf("no complete answer within %s (fetch.timeout)", c.timeout))
+	defer cancel()
+	first, err := url.Parse(f.Address)
+	if err != nil {
+		return nil, errors.New("the address cannot be read") // url.Error would show its secrets
+	}
+	at, seen := first, map[string]bool{}
+	for hop := 0; ; hop++ {
+		if seen[at.String()] {
+			return nil, errors.New("redirects go round in a circle")
+		}
+		seen[at.String()] = true
+		var met meeting
+		resp, err := c.ask(ctx, f, v, first, at, &met)
+		if err != nil {
+			if cause := context.Cause(ctx); cause != nil {
+				err = cause
+			}
+			if hop == 0 && !met.reached {
+				err = fmt.Errorf("%w: %w", errUnreached, err)
+			}
+			return nil, err
+		}
+		location := resp.Header.Get("Location")
+		if !slices.Contains([]int{301, 302, 303, 307, 308}, resp.StatusCode) || location == "" {
+			return c.read(ctx, resp, at, met.private)
+		}
+		io.CopyN(io.Discard, resp.Body, 4<<10) // a short body read to its end keeps the connection
+		resp.Body.Close()
+		if hop == maxRedirects {
+			return nil, fmt.Errorf("more than %d redirects", maxRedirects)
+		}
+		if at, err = redirect(first, at, location); err != nil {
+			return nil, err
+		}
+	}
+}
+
+// A meeting is what was seen of a server besides its answer.
+type meeting struct {
+	reached bool // there was a connection
+	private bool // to an address that is not public
+}
+
+func (m *meeting) trace() *httptrace.ClientTrace {
+	note := func(address string) {
+		m.reached = true
+		if a, err := netip.ParseAddrPort(address); err == nil {
+			m.private = !isPublic(a.Addr())
+		}
+	}
+	return &httptrace.ClientTrace{
+		ConnectDone: func(_, address string, err error) {
+			if err == nil {
+				note(address)
+			}
+		},
+		GotConn: func(i httptrace.GotConnInfo) { note(i.Conn.RemoteAddr().String()) },
+	}
+}
+
+// redirect resolves a Location and checks that a foreign server may send us there.
+func redirect(first, from *url.URL, location string) (*url.URL, error) {
+	to, err := from.Parse(location)
+	if err != nil || to.Host == "" {
+		return nil, fmt.Errorf("a redirect to %.200q, which is no address", location)
+	}
+	to.Fragment, to.RawFragment, to.User = "", "", nil
+	if to.Scheme != "http" && to.Scheme != "https" {
+		return nil, fmt.Errorf("a redirect to %q, which is neither http nor https", to.Scheme)
+	}
+	if port := to.Port(); port != "" && port != "80" && port != "443" && port != first.Port() {
+		return nil, fmt.Errorf("a redirect to port %s; only 80, 443 and the configured one are followed", port)
+	}
+	return to, nil
+}
+
+// ask makes one request of the chain.
+func (c *Client) ask(ctx context.Context, f *Feed, v store.Validators, first, at *url.URL, met *meeting) (*http.Response, error) {
+	// allow_private is for the configured host alone: an outlet in the own network must not be able
+	// to send us to another machine in it.
+	var p policy
+	if at.Hostname() == first.Hostname() {
+		p = policy{allow: f.AllowPrivate, insecure: f.InsecureTLS}
+	}
+	req, err := http.NewRequestWithContext(httptrace.WithClientTrace(ctx, met.trace()), http.MethodGet, at.String(), nil)
+	if err != nil {
+		return nil, errors.New("the address cannot be asked for")
+	}
+	h := req.Header
+	h.Set("Accept", accept)
+	h.Set("Accept-Encoding", acceptEncoding)
+	if at.Scheme == first.Scheme && at.Host == first.Host {
+		for name, value := range f.Headers {
+			h.Set(name, value)
+		}
+		if f.Username != "" || f.Password != "" {
+			req.SetBasicAuth(f.Username, f.Password)
+		}
+	}
+	h.Set("User-Agent", fmt.Sprintf("%s; feed-id=%.8s)", strings.TrimSuffix(c.userAgent, ")"), addressHash(f.URL)))
+	if v.For == addressHash(at.String()) {
+		if len(v.ETag) > 0 {
+			h["If-None-Match"] = []string{string(v.ETag)}
+		}
+		if len(v.LastModified) > 0 {
+			h["If-Modified-Since"] = []string{string(v.LastModified)}
+		}
+	}
+	return c.transport(p).RoundTrip(req)
+}
+
+// addressHash stands for an address where the address itself, which may hold a secret, must not.
+func addressHash(address string) string {
+	return fmt.Sprintf("%x", sha256.Sum256([]byte(address)))[:32]
+}
+
+// read takes in the body of a last response.
+func (c *Client) read(ctx context.Context, resp *http.Response, at *url.URL, private bool) (*answer, error) {
+	defer resp.Body.Close()
+	a := &answer{status: resp.StatusCode, header: resp.Header, address: at, private: private}
+	if a.status != http.StatusOK && a.status != http.StatusNonAuthoritativeInfo {
+		io.CopyN(io.Discard, resp.Body, 4<<10)
+		return a, nil
+	}
+	b := watch(resp.Body)
+	defer b.stop()
+	body, err := decodeBody(b, strings.Join(resp.Header.Values("Content-Encoding"), ","), c.maxBytes)
+	if cause := context.Cause(ctx); cause != nil {
+		return nil, cause
+	}
+	if b.stalled() {
+		return nil, fmt.Errorf("the server sent less than %d bytes in %s", stallBytes, stallTimeout)
+	}
+	a.body = body
+	if errors.Is(err, io.ErrUnexpectedEOF) {
+		a.truncated, err = err, nil
+	}
+	return a, err
+}
+
+// A watched body is closed when it makes no progress.
+type watched struct {
+	io.ReadCloser
+	timer *time.Timer
+	since int // bytes since the timer was set
+	fired chan struct{}
+}
+
+func watch(r io.ReadCloser) *watched {
+	w := &watched{ReadCloser: r, fired: make(chan struct{})}
+	w.timer = time.AfterFunc(stallTimeout, func() {
+		close(w.fired)
+		r.Close() // unblocks Read
+	})
+	return w
+}
+
+func (w *watched) Read(p []byte) (int, error) {
+	n, err := w.ReadCloser.Read(p)
+	if w.since += n; w.since >= stallBytes && w.timer.Stop() {
+		w.since = 0
+		w.timer.Reset(stallTimeout)
+	}
+	return n, err
+}
+
+func (w *watched) stop() { w.timer.Stop() }
+
+func (w *watched) stalled() bool {
+	select {
+	case <-w.fired:
+		return true
+	default:
+		return false
+	}
+}

@@ -1,0 +1,41 @@
+// Package fetch polls feeds and hands what they hold to a store.
+//
+// What comes in: the configured Feeds, and from the store what was known of them. What goes out:
+// store.Polls, each with the items of one document and the state that the feed shall have. A
+// Scheduler decides which feed is due and may be asked now (schedule.go, hosts.go, timing.go), a
+// Poller visits one feed from request to items (poll.go, client.go, guard.go; decode.go, parse.go,
+// sanitize.go, link.go), and a saver commits what has come in since its last commit (save.go).
+//
+// Start with Scheduler. Nothing here knows of sections.
+package fetch
+
+import (
+	"net/netip"
+	"time"
+)
+
+// A Feed is an address to poll, as the configuration has it.
+type Feed struct {
+	Outlet       string // the outlet's id
+	URL          string // as configured; secrets stand as "${NAME}", so it may be stored and shown
+	Address      string // the address to ask; URL with secrets filled in
+	Schedule     Schedule
+	Enabled      bool
+	Headers      map[string]string // sent to the origin of Address only
+	Username     string            // likewise, as basic authentication
+	Password     string
+	AllowPrivate []netip.Prefix // networks that may be reached although they are not public
+	InsecureTLS  bool           // certificates are not verified
+}
+
+// Settings are the bounds of all polling. Every field must be set.
+type Settings struct {
+	UserAgent   string        // without the feed's id, which is added
+	Concurrency int           // polls in flight
+	PerHost     int           // requests in flight to one host
+	HostGap     time.Duration // pause between two requests to one host
+	MinInterval time.Duration // between two polls of a feed
+	MaxInterval time.Duration // hints stretch the pause between two polls no further
+	Timeout     time.Duration // of one poll, redirects and body included
+	MaxBytes    int64         // of a document, decoded
+}

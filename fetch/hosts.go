@@ -1,0 +1,99 @@
+package fetch
+
+import (
+	"container/heap"
+	"net/netip"
+	"net/url"
+	"strings"
+	"time"
+
+	"golang.org/x/net/publicsuffix"
+)
+
+// hostName is what per_host and host_gap count by: the registrable domain, since an outlet's servers
+// share an operator and often a machine. An IP literal or a name without such a domain is its own
+// host; the resolved address never is: thousands of outlets share a CDN's (PROTOCOL F20).
+func hostName(address string) string {
+	u, err := url.Parse(address)
+	if err != nil {
+		return address
+	}
+	name := strings.ToLower(strings.TrimSuffix(u.Hostname(), "."))
+	if _, err := netip.ParseAddr(name); err == nil {
+		return name
+	}
+	if domain, err := publicsuffix.EffectiveTLDPlusOne(name); err == nil {
+		return domain
+	}
+	return name
+}
+
+// A host is what several feeds share: their requests keep a distance.
+type host struct {
+	name     string
+	queue    []*job    // waiting for their turn, first come first served
+	inFlight int       // of its polls
+	free     time.Time // when the next request may start
+	hold     time.Time // Retry-After for the whole host
+	index    int       // in the ready heap; -1 outside
+}
+
+// A job is a feed in the hands of the scheduler. It is queued, running or waiting for its due time.
+type job struct {
+	feed    Feed
+	host    *host
+	due     Due
+	state   feedState
+	queued  bool
+	running bool
+	waiters []*request
+	index   int // in the due heap; -1 outside
+}
+
+// A pile is a heap that knows where its members are, so that one can be moved or taken out.
+type pile[T any] struct {
+	members []T
+	less    func(a, b T) bool
+	index   func(T) *int
+}
+
+func (p *pile[T]) Len() int           { return len(p.members) }
+func (p *pile[T]) Less(i, j int) bool { return p.less(p.members[i], p.members[j]) }
+func (p *pile[T]) Swap(i, j int) {
+	p.members[i], p.members[j] = p.members[j], p.members[i]
+	*p.index(p.members[i]), *p.index(p.members[j]) = i, j
+}
+func (p *pile[T]) Push(x any) {
+	*p.index(x.(T)) = len(p.members)
+	p.members = append(p.members, x.(T))
+}
+func (p *pile[T]) Pop() any {
+	last := p.members[len(p.members)-1]
+	p.members = p.members[:len(p.members)-1]
+	*p.index(last) = -1
+	return last
+}
+
+// put adds x or moves it to its new place.
+func (p *pile[T]) put(x T) {
+	if i := *p.index(x); i >= 0 {
+		heap.Fix(p, i)
+	} else {
+		heap.Push(p, x)
+	}
+}
+
+// take removes x if it is there.
+func (p *pile[T]) take(x T) {
+	if i := *p.index(x); i >= 0 {
+		heap.Remove(p, i)
+	}
+}
+
+// first is the least member.
+func (p *pile[T]) first() (x T, ok bool) {
+	if len(p.members) == 0 {
+		return x, false
+	}
+	return p.members[0], true
+}

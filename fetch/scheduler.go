@@ -1,0 +1,338 @@
+package fetch
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"slices"
+	"sync"
+	"time"
+
+	"broadsheet/store"
+)
+
+type feedState = store.FeedState
+
+// clockSlack is how far a stored time may lie ahead of the clock before the clock must have been set
+// back: such a feed counts as polled just now (PROTOCOL R21).
+const clockSlack = time.Minute
+
+// Options are what a Scheduler works with.
+type Options struct {
+	Store        store.Store
+	Settings     Settings
+	Feeds        []Feed
+	Automatic    bool              // poll what is due by itself; else only on request
+	Saved        func()            // called when a commit brought something that a document could show; must not block
+	Log          *slog.Logger      // one line per poll
+	RoundTripper http.RoundTripper // answers in place of the network, in tests with fake time; else nil
+}
+
+// A Scheduler decides which feed is polled when, and polls it. One goroutine, Run's, owns all its
+// state; everything reaches it by channels.
+type Scheduler struct {
+	o        Options
+	client   *Client
+	saver    *saver
+	jobs     map[feedKey]*job
+	hosts    map[string]*host
+	due      pile[*job]  // jobs that wait for their time
+	ready    pile[*host] // hosts with a queue and a free place, by the time they are free
+	running  int
+	requests chan *request
+	reloads  chan reload
+	finished chan finished
+	ended    chan struct{} // closed when Run has ended
+}
+
+type feedKey struct{ outlet, url string }
+
+type reload struct {
+	settings Settings
+	feeds    []Feed
+	done     chan struct{}
+}
+
+type finished struct {
+	job   *job
+	saved store.Saved
+	err   error // nothing was stored: ctx ended, or the store failed
+	took  time.Duration
+}
+
+// New makes a scheduler. It does nothing until Run.
+func New(o Options) *Scheduler {
+	return &Scheduler{
+		o:      o,
+		client: NewClient(o.Settings, o.RoundTripper),
+		saver:  newSaver(o.Store),
+		jobs:   map[feedKey]*job{},
+		hosts:  map[string]*host{},
+		due: pile[*job]{
+			less:  func(a, b *job) bool { return a.due.At.Before(b.due.At) },
+			index: func(j *job) *int { return &j.index },
+		},
+		ready: pile[*host]{
+			less:  func(a, b *host) bool { return a.free.Before(b.free) },
+			index: func(h *host) *int { return &h.index },
+		},
+		requests: make(chan *request),
+		reloads:  make(chan reload),
+		finished: make(chan finished),
+		ended:    make(chan struct{}),
+	}
+}
+
+// Run polls until ctx ends. Polls that are in flight then are broken off, and their feeds stay due;
+// what has arrived is saved before Run returns.
+func (s *Scheduler) Run(ctx context.Context) error {
+	defer close(s.ended)
+	defer func() { s.client.Close() }()
+	states := map[feedKey]feedState{}
+	for st, err := range s.o.Store.Feeds(ctx) {
+		if err != nil {
+			return fmt.Errorf("read the feeds' states: %w", err)
+		}
+		states[feedKey{st.Outlet, st.URL}] = st
+	}
+	s.configure(s.o.Settings, s.o.Feeds, states)
+
+	var saving sync.WaitGroup
+	saving.Go(s.saver.run)
+	defer saving.Wait()
+	defer close(s.saver.in)
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for ctx.Err() == nil {
+		now := time.Now()
+		if s.o.Automatic {
+			for j, ok := s.due.first(); ok && !j.due.At.After(now); j, ok = s.due.first() {
+				s.enqueue(j)
+			}
+		}
+		for h, ok := s.ready.first(); ok && s.running < s.o.Settings.Concurrency && !h.free.After(now); h, ok = s.ready.first() {
+			s.start(ctx, h, now)
+		}
+		timer.Reset(s.pause(now))
+		select {
+		case <-ctx.Done():
+		case <-timer.C:
+		case r := <-s.requests:
+			s.accept(r, time.Now())
+		case r := <-s.reloads:
+			states := map[feedKey]feedState{}
+			for k, j := range s.jobs {
+				states[k] = j.state
+			}
+			s.configure(r.settings, r.feeds, states)
+			close(r.done)
+		case f := <-s.finished:
+			s.finish(f, time.Now())
+		}
+	}
+	for s.running > 0 {
+		s.finish(<-s.finished, time.Now())
+	}
+	return nil
+}
+
+// pause is how long nothing happens by itself.
+func (s *Scheduler) pause(now time.Time) time.Duration {
+	wake := now.Add(time.Hour)
+	if j, ok := s.due.first(); ok && s.o.Automatic && j.due.At.Before(wake) {
+		wake = j.due.At
+	}
+	if h, ok := s.ready.first(); ok && s.running < s.o.Settings.Concurrency && h.free.Before(wake) {
+		wake = h.free
+	}
+	return max(wake.Sub(now), 0)
+}
+
+// configure takes up a configuration. Feeds that stay keep their state, and polls that are under way
+// go on.
+func (s *Scheduler) configure(settings Settings, feeds []Feed, states map[feedKey]feedState) {
+	s.client.Close()
+	s.o.Settings, s.client = settings, NewClient(settings, s.o.RoundTripper)
+	before := s.jobs
+	s.jobs = map[feedKey]*job{}
+	now := time.Now()
+	for _, f := range feeds {
+		key := feedKey{f.Outlet, f.URL}
+		j := before[key]
+		if j == nil {
+			j = &job{index: -1, state: states[key]}
+		}
+		delete(before, key)
+		if !j.running { // a job that runs is counted at the host where it started
+			if h := s.host(f.Address); j.host != h {
+				s.dequeue(j)
+				j.host = h
+			}
+		}
+		j.feed = f
+		j.state.Outlet, j.state.URL = f.Outlet, f.URL
+		if j.state.LastTry.After(now.Add(clockSlack)) {
+			j.state.LastTry, j.state.LastPoll = now, now
+		}
+		if j.state.HostHold && j.state.RetryAfter.After(j.host.hold) {
+			j.host.hold = j.state.RetryAfter
+		}
+		s.jobs[key] = j
+	}
+	for _, j := range before { // no longer configured
+		s.dequeue(j)
+		s.due.take(j)
+		s.answer(j, store.Saved{}, errRemoved)
+	}
+	for _, j := range s.jobs {
+		s.reckon(j)
+	}
+}
+
+var errRemoved = errors.New("the feed was taken out of the configuration")
+
+func (s *Scheduler) host(address string) *host {
+	name := hostName(address)
+	h := s.hosts[name]
+	if h == nil {
+		h = &host{name: name, index: -1}
+		s.hosts[name] = h
+	}
+	return h
+}
+
+// reckon finds out when j is due, and lets it wait for that.
+func (s *Scheduler) reckon(j *job) {
+	j.due = next(&j.feed, &s.o.Settings, &j.state)
+	if hold := j.host.hold; hold.After(j.due.At) && !j.due.Never && hold.After(time.Now()) {
+		j.due.At, j.due.Early, j.due.Forced = hold, hold, hold
+	}
+	switch {
+	case j.queued || j.running:
+	case j.due.Never:
+		s.due.take(j)
+	default:
+		s.due.put(j)
+	}
+}
+
+// enqueue lets j wait for its turn at its host.
+func (s *Scheduler) enqueue(j *job) {
+	s.due.take(j)
+	j.queued = true
+	j.host.queue = append(j.host.queue, j)
+	s.offer(j.host)
+}
+
+func (s *Scheduler) dequeue(j *job) {
+	if j.queued {
+		j.queued = false
+		j.host.queue = slices.DeleteFunc(j.host.queue, func(o *job) bool { return o == j })
+		s.offer(j.host)
+	}
+}
+
+// offer puts h among those that may start a poll, or takes it away.
+func (s *Scheduler) offer(h *host) {
+	if len(h.queue) > 0 && h.inFlight < s.o.Settings.PerHost {
+		s.ready.put(h)
+	} else {
+		s.ready.take(h)
+	}
+}
+
+// start polls the first of h's queue.
+func (s *Scheduler) start(ctx context.Context, h *host, now time.Time) {
+	j := h.queue[0]
+	h.queue = h.queue[1:]
+	j.queued, j.running = false, true
+	h.inFlight++
+	h.free = now.Add(s.o.Settings.HostGap)
+	s.offer(h)
+	s.running++
+	feed, state, settings, client := j.feed, j.state, s.o.Settings, s.client
+	go func() { // ended by finish, which Run waits for
+		p, err := poll(ctx, client, &feed, &settings, state, s.o.Log)
+		f := finished{job: j, err: err, took: time.Since(now)}
+		if err == nil {
+			f.saved, f.err = s.saver.save(p)
+		}
+		s.finished <- f
+	}()
+}
+
+// storePause is how long a feed waits whose poll could not be stored.
+const storePause = time.Minute
+
+// finish takes in what became of a poll.
+func (s *Scheduler) finish(f finished, now time.Time) {
+	j := f.job
+	s.running--
+	j.running = false
+	j.host.inFlight--
+	if free := now.Add(s.o.Settings.HostGap); free.After(j.host.free) {
+		j.host.free = free
+	}
+	if f.err == nil {
+		j.state = f.saved.State
+		s.tell(f)
+		if f.saved.New+f.saved.Changed > 0 && s.o.Saved != nil {
+			s.o.Saved()
+		}
+	}
+	if st := &j.state; st.HostHold && st.RetryAfter.After(j.host.hold) {
+		j.host.hold = st.RetryAfter
+		for _, waiting := range j.host.queue { // whoever waits for them must not wait that long
+			waiting.queued = false
+			s.answer(waiting, store.Saved{State: waiting.state}, errHeld)
+			s.reckon(waiting)
+		}
+		j.host.queue = nil
+	}
+	s.offer(j.host)
+	configured := s.jobs[feedKey{j.feed.Outlet, j.feed.URL}] == j
+	if configured {
+		if h := s.host(j.feed.Address); h != j.host {
+			j.host = h
+		}
+		s.reckon(j)
+	}
+	if f.err != nil && !errors.Is(f.err, context.Canceled) {
+		s.o.Log.Error("a poll could not be stored; it will be repeated", "outlet", j.feed.Outlet, "feed", j.feed.URL, "err", f.err)
+		if pause := now.Add(storePause); configured && j.due.At.Before(pause) && !j.due.Never {
+			j.due.At = pause
+			s.due.put(j)
+		}
+	}
+	s.answer(j, f.saved, f.err)
+}
+
+// tell logs one line about a poll.
+func (s *Scheduler) tell(f finished) {
+	st := &f.saved.State
+	level, msg := slog.LevelInfo, "polled"
+	if st.Err != "" {
+		level, msg = slog.LevelWarn, "poll failed"
+		if st.Damaged {
+			msg = "polled a damaged document"
+		}
+	}
+	args := []any{"outlet", st.Outlet, "feed", st.URL, "status", st.Status, "new", f.saved.New, "changed", f.saved.Changed,
+		"took", f.took.Round(time.Millisecond), "next", st.NextPoll.Format(time.RFC3339), "reason", st.Reason}
+	if st.Err != "" {
+		args = append(args, "failures", st.Failures, "err", st.Err)
+	}
+	s.o.Log.Log(context.Background(), level, msg, args...)
+}
+
+// Reload takes up another configuration while Run runs.
+func (s *Scheduler) Reload(settings Settings, feeds []Feed) {
+	r := reload{settings, feeds, make(chan struct{})}
+	select {
+	case s.reloads <- r:
+		<-r.done
+	case <-s.ended:
+	}
+}
