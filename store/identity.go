@@ -77,6 +77,9 @@ func (a *Arrival) keys(f *FeedState) [3]Key {
 // linkName is the key by which a feed remembers that a link stood on several items.
 func (a *Arrival) linkName(f *FeedState) Key { return makeKey(f.Outlet, "link", a.Canonical) }
 
+// placesName is the key by which a feed remembers that its guids name places in the document.
+func placesName(f *FeedState) Key { return makeKey(f.Outlet, "places", f.URL) }
+
 var iriStart = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9+.-]*:[^\s]`)
 
 // isIRI reports whether a guid claims to be unique beyond its feed. "12:30" and "post:7" have the
@@ -91,16 +94,6 @@ func isIRI(guid string) bool {
 		return true
 	}
 	return strings.HasPrefix(rest, "//")
-}
-
-// publishedID makes the permanent id of a new item: the outlet's own where it can stand in any feed as
-// it is and is free, else a tag: URI (RFC 4151) made from the item's key, with the host of its link
-// and the year of its arrival.
-func publishedID(a *Arrival, key Key, own bool, host string, year int) string {
-	if own && publishable(a.Item.GUID) {
-		return a.Item.GUID
-	}
-	return fmt.Sprintf("tag:%s,%04d:%x", host, year, key[:])
 }
 
 // tagHost is the authority of a tag: URI: the host of the first of these addresses that has a name

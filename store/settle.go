@@ -1,6 +1,7 @@
 package store
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -58,7 +59,7 @@ type Known struct {
 	State FeedState         // the stored state of the poll's feed; zero if it is new
 	Keys  map[Key]ItemID    // also of items that are pruned
 	Links map[Key][]LinkRef // in order of arrival, also of items that are pruned
-	IDs   map[Key]bool      // published ids that are taken
+	IDs   map[Key]bool      // published ids that are taken, of those looked up
 	Items map[ItemID]Item   // the items that Keys and Links name; pruned ones are missing
 	Next  ItemID            // the lowest number that is free
 }
@@ -87,11 +88,15 @@ type Settled struct {
 }
 
 // Settle decides who the items of p are and what p changes. It is pure. PRODUCT.md, "Identity",
-// "Stories" and "Time", are its rules.
+// "Stories" and "Time", are its rules. Should an Insert's PublishedID turn out to be taken, the keeper adds
+// its IDKey to k.IDs and settles again.
 func Settle(p *Poll, k Known) Settled {
-	s := settler{poll: p, known: k, claimed: map[ItemID]bool{}}
+	s := settler{poll: p, at: moment(p.At), known: k, claimed: map[ItemID]bool{}, taken: map[Key]bool{}}
 	s.out = Settled{State: p.State, Keys: map[Key]ItemID{}, Links: map[Key]LinkRef{}}
 	s.out.State.Items, s.out.State.LastNewItem, s.out.State.Ambiguous = k.State.Items, k.State.LastNewItem, k.State.Ambiguous
+	for _, t := range s.out.State.times() {
+		*t = moment(*t)
+	}
 	s.candidates()
 	s.disambiguate()
 	s.recognise()
@@ -102,8 +107,11 @@ func Settle(p *Poll, k Known) Settled {
 	}
 	slices.Reverse(s.out.Inserts)
 	for i := range s.docs {
-		if d := &s.docs[i]; d.old != nil {
-			s.update(d)
+		if d := &s.docs[i]; d.known {
+			s.listed(d)
+			if d.old != nil {
+				s.update(d)
+			}
 		}
 	}
 	return s.out
@@ -112,19 +120,31 @@ func Settle(p *Poll, k Known) Settled {
 // settler holds the work on one poll. docs are the document's items without exact copies.
 type settler struct {
 	poll    *Poll
+	at      time.Time
 	known   Known
 	out     Settled
 	docs    []candidate
 	claimed map[ItemID]bool // items that an arrival was recognised as
+	taken   map[Key]bool    // published ids that this poll took
 	links   map[string]int  // how many candidates have this canonical link
+	shared  map[Key]bool    // the feed's ambiguous keys
 }
 
 type candidate struct {
 	*Arrival
 	keys  [3]Key
+	link  uint64 // hash of the canonical link
 	level int    // keys[level] identifies it
-	id    ItemID // who it is; 0: new
+	id    ItemID // who it is
+	known bool   // it was recognised
 	old   *Item  // the stored item; nil if new or pruned
+}
+
+// body is the candidate's body as it is kept.
+func (c *candidate) body(id ItemID) Body {
+	b := c.Body
+	b.Item, b.Published, b.Updated, b.FeedUpdated = id, moment(b.Published), moment(b.Updated), moment(b.FeedUpdated)
+	return b
 }
 
 // candidates collects the arrivals, without those that repeat another one's key, link and title.
@@ -133,7 +153,7 @@ func (s *settler) candidates() {
 	exact := map[Key]bool{}
 	for i := range s.poll.Arrivals {
 		a := &s.poll.Arrivals[i]
-		c := candidate{Arrival: a, keys: a.keys(&s.poll.State)}
+		c := candidate{Arrival: a, keys: a.keys(&s.poll.State), link: linkHash(a.Canonical)}
 		if exact[c.keys[2]] {
 			continue
 		}
@@ -146,6 +166,19 @@ func (s *settler) candidates() {
 // disambiguate gives each candidate the first of its keys that stands on it alone and never stood on
 // several items, and remembers those that did.
 func (s *settler) disambiguate() {
+	s.shared = make(map[Key]bool, len(s.out.State.Ambiguous))
+	for _, k := range s.out.State.Ambiguous {
+		s.shared[k] = true
+	}
+	places := placesName(&s.poll.State)
+	if slices.ContainsFunc(s.docs, s.movedOn) {
+		s.remember(places)
+	}
+	for i := range s.docs {
+		if d := &s.docs[i]; d.Item.GUID != "" && s.shared[places] {
+			d.level = 1
+		}
+	}
 	for level := range 2 {
 		count := map[Key]int{}
 		for i := range s.docs {
@@ -158,10 +191,10 @@ func (s *settler) disambiguate() {
 			if d.level != level {
 				continue
 			}
-			if count[d.keys[level]] > 1 || s.byPosition(d) {
+			if count[d.keys[level]] > 1 {
 				s.remember(d.keys[level])
 			}
-			if s.ambiguous(d.keys[level]) {
+			if s.shared[d.keys[level]] {
 				d.level++
 			}
 		}
@@ -173,45 +206,42 @@ func (s *settler) disambiguate() {
 	}
 }
 
-// byPosition reports whether a guid names a place in the document instead of an item: the item that
-// is known by it is still there, by its link, under another guid.
-func (s *settler) byPosition(d *candidate) bool {
-	if d.level != 0 || d.Item.GUID == "" {
-		return false
-	}
+// movedOn reports whether d's guid names a place in the document ("the third from the top") instead of an
+// item: the item that is known by it is still there, with its link and title, under another guid. One such
+// guid speaks for all guids of the feed.
+func (s *settler) movedOn(d candidate) bool {
 	old, ok := s.known.Items[s.known.Keys[d.keys[0]]]
-	if !ok || old.LinkHash == 0 || old.LinkHash == linkHash(d.Canonical) {
+	if !ok || d.Item.GUID == "" || old.LinkHash == 0 || old.LinkHash == d.link {
 		return false
 	}
 	return slices.ContainsFunc(s.docs, func(o candidate) bool {
-		return o.Item.GUID != d.Item.GUID && linkHash(o.Canonical) == old.LinkHash
+		return o.Item.GUID != d.Item.GUID && o.link == old.LinkHash && o.Item.Title == old.Title
 	})
 }
 
 func (s *settler) remember(k Key) {
-	if s.ambiguous(k) {
+	if s.shared[k] {
 		return
 	}
-	a := append(slices.Clone(s.out.State.Ambiguous), k)
+	s.shared[k] = true
+	a := append(slices.Clip(s.out.State.Ambiguous), k)
 	s.out.State.Ambiguous = a[max(0, len(a)-maxAmbiguous):]
 }
-
-func (s *settler) ambiguous(k Key) bool { return slices.Contains(s.out.State.Ambiguous, k) }
 
 // recognise finds the known items among the candidates: by key first, all of them, so that no weaker
 // evidence takes an item from the one that has its name.
 func (s *settler) recognise() {
-	for _, evidence := range []func(*candidate) ItemID{s.byKey, s.byEarlierKey, s.byLink} {
+	for _, evidence := range []func(*candidate) ItemID{s.byKey, s.byOtherKey, s.byLink} {
 		for i := range s.docs {
 			d := &s.docs[i]
-			if d.id != 0 {
+			if d.known {
 				continue
 			}
 			id := evidence(d)
 			if id == 0 || s.claimed[id] {
 				continue
 			}
-			d.id = id
+			d.id, d.known = id, true
 			s.claimed[id] = true
 			if old, ok := s.known.Items[id]; ok {
 				d.old = &old
@@ -222,12 +252,18 @@ func (s *settler) recognise() {
 
 func (s *settler) byKey(d *candidate) ItemID { return s.known.Keys[d.keys[d.level]] }
 
-// byEarlierKey finds an item that was stored before its key turned out to stand on several.
-func (s *settler) byEarlierKey(d *candidate) ItemID {
+// byOtherKey finds an item that is known by a more exact key, as it is where another feed of the outlet had to
+// tell it from others, or by a less exact one, since it was stored before that turned out to stand on several.
+func (s *settler) byOtherKey(d *candidate) ItemID {
+	for level := d.level + 1; level < len(d.keys); level++ {
+		if id := s.known.Keys[d.keys[level]]; id != 0 {
+			return id
+		}
+	}
 	for level := range d.level {
 		id := s.known.Keys[d.keys[level]]
 		old, ok := s.known.Items[id]
-		if ok && old.LinkHash == linkHash(d.Canonical) && (d.level < 2 || old.Title == d.Item.Title) {
+		if ok && old.LinkHash == d.link && (d.level < 2 || old.Title == d.Item.Title) {
 			return id
 		}
 	}
@@ -235,60 +271,79 @@ func (s *settler) byEarlierKey(d *candidate) ItemID {
 }
 
 // byLink finds an item whose guid was changed: its link stands on this candidate only, and no other
-// candidate was recognised as the item, so its old guid has left the document.
+// candidate was recognised as the item, so its old guid has left the document. A stored item must still
+// have the link; an outlet may use one address for one item after the other.
 func (s *settler) byLink(d *candidate) ItemID {
 	if !s.ownLink(d) {
 		return 0
 	}
+	var pruned ItemID
 	for _, ref := range s.known.Links[LinkKey(d.Canonical)] {
-		if ref.Outlet == s.poll.State.Outlet && !s.claimed[ref.Item] {
+		if ref.Outlet != s.poll.State.Outlet || s.claimed[ref.Item] {
+			continue
+		}
+		old, stored := s.known.Items[ref.Item]
+		switch {
+		case stored && old.LinkHash == d.link:
 			return ref.Item
+		case !stored && pruned == 0:
+			pruned = ref.Item
 		}
 	}
-	return 0
+	return pruned
 }
 
 // insert makes a new item of d and ties it to the story of another outlet's item with its link.
 func (s *settler) insert(d *candidate) {
-	f, at := &s.out.State, s.poll.At
-	key := d.keys[d.level]
-	idKey := IDKey(d.Item.GUID)
-	own := d.level == 0 && !s.known.IDs[idKey]
-	claimed := d.Body.Published
+	f, at, body := &s.out.State, s.at, d.body(s.known.Next)
+	claimed := body.Published
 	if claimed.IsZero() {
-		claimed = d.Body.Updated
+		claimed = body.Updated
 	}
 	it := d.Item
-	it.ID = s.known.Next
+	it.ID = body.Item
 	s.known.Next++
 	it.Story = StoryID(it.ID)
 	it.Outlet, it.Feeds = f.Outlet, []string{f.URL}
-	it.PublishedID = publishedID(d.Arrival, key, own, tagHost(it.Link, f.URL), at.UTC().Year())
+	it.PublishedID = s.publishedID(d)
 	it.Date, it.Arrived, it.Moved = ItemDate(claimed, at), at, at
 	it.Updated = it.Date
-	if u := d.Body.Updated; u.After(it.Date) && !u.After(at) {
+	if u := body.Updated; u.After(it.Date) && !u.After(at) {
 		it.Updated = u
 	}
-	it.LinkHash = linkHash(d.Canonical)
-	if own {
-		s.known.IDs[idKey] = true
-	}
-	s.out.Keys[key] = it.ID
+	it.LinkHash = d.link
+	s.out.Keys[d.keys[d.level]] = it.ID
 	if s.ownLink(d) {
 		lk := LinkKey(d.Canonical)
 		for _, ref := range s.known.Links[lk] {
-			if _, stored := s.known.Items[ref.Item]; stored && ref.Outlet != f.Outlet {
+			if old, stored := s.known.Items[ref.Item]; stored && ref.Outlet != f.Outlet && old.LinkHash == d.link {
 				it.Story = ref.Story
 				break
 			}
 		}
 		s.out.Links[lk] = LinkRef{f.Outlet, it.ID, it.Story}
 	}
-	body := d.Body
-	body.Item = it.ID
 	s.out.Inserts = append(s.out.Inserts, Insert{it, body})
 	f.Items++
 	f.LastNewItem = at
+}
+
+// publishedID makes the permanent id of a new item: the outlet's own where it can stand in any feed as
+// it is, names this item only and is free, else a tag: URI (RFC 4151) made from the item's key, with the host
+// of its link and the year of its arrival.
+func (s *settler) publishedID(d *candidate) string {
+	id, key := d.Item.GUID, d.keys[d.level]
+	if d.level > 0 || !publishable(id) {
+		id = ""
+	}
+	for n := 0; id == "" || s.known.IDs[IDKey(id)] || s.taken[IDKey(id)]; n++ {
+		if n > 0 { // the item that once had this key lives on under another
+			key = makeKey(s.poll.State.Outlet, "again", fmt.Sprintf("%x %d", d.keys[d.level], n))
+		}
+		id = fmt.Sprintf("tag:%s,%04d:%x", tagHost(d.Item.Link, s.poll.State.URL), s.at.Year(), key[:])
+	}
+	s.taken[IDKey(id)] = true
+	return id
 }
 
 // ownLink reports whether d's link says something about d alone: it never stood on several items of
@@ -296,18 +351,22 @@ func (s *settler) insert(d *candidate) {
 func (s *settler) ownLink(d *candidate) bool {
 	_, rest, _ := strings.Cut(d.Canonical, "://")
 	_, path, _ := strings.Cut(rest, "/")
-	return path != "" && s.links[d.Canonical] == 1 && !s.ambiguous(d.linkName(&s.poll.State))
+	return path != "" && s.links[d.Canonical] == 1 && !s.shared[d.linkName(&s.poll.State)]
 }
 
-// update compares d with the stored item and notes what changed.
-func (s *settler) update(d *candidate) {
-	f, at := &s.out.State, s.poll.At
+// listed notes by which names the document lists a known item, stored or pruned.
+func (s *settler) listed(d *candidate) {
 	key := d.keys[d.level]
 	if s.known.Keys[key] == d.id {
 		s.out.Seen = append(s.out.Seen, key)
 	} else {
 		s.out.Keys[key] = d.id
 	}
+}
+
+// update compares d with the stored item and notes what changed.
+func (s *settler) update(d *candidate) {
+	f, at := &s.out.State, s.at
 	if s.ownLink(d) {
 		lk := LinkKey(d.Canonical)
 		if !slices.ContainsFunc(s.known.Links[lk], func(r LinkRef) bool { return r.Item == d.id }) {
@@ -316,7 +375,7 @@ func (s *settler) update(d *candidate) {
 	}
 	it, body, changed := *d.old, (*Body)(nil), false
 	if !slices.Contains(it.Feeds, f.URL) {
-		it.Feeds = append(slices.Clone(it.Feeds), f.URL)
+		it.Feeds = append(slices.Clip(it.Feeds), f.URL)
 		f.Items++
 		changed = true
 	}
@@ -324,21 +383,37 @@ func (s *settler) update(d *candidate) {
 	// the item would change with every poll.
 	if it.Feeds[0] == f.URL && (it.Text != d.Item.Text || it.Rest != d.Item.Rest) {
 		changed = true
+		b := d.body(it.ID)
 		if it.Text != d.Item.Text && at.Sub(it.Moved) >= updatedPause {
 			it.Updated, it.Moved = at, at
-			if u := d.Body.Updated; u.After(d.old.Updated) && !u.After(at) {
-				it.Updated = u
+			if b.Updated.After(d.old.Updated) && !b.Updated.After(at) {
+				it.Updated = b.Updated
 			}
 		}
 		it.Title, it.Link, it.Lead, it.Language = d.Item.Title, d.Item.Link, d.Item.Lead, d.Item.Language
 		it.Authors, it.Categories, it.Enclosures = d.Item.Authors, d.Item.Categories, d.Item.Enclosures
 		it.Image, it.Words = d.Item.Image, d.Item.Words
-		it.Text, it.Rest, it.LinkHash = d.Item.Text, d.Item.Rest, linkHash(d.Canonical)
-		b := d.Body
-		b.Item = it.ID
+		it.Text, it.Rest, it.LinkHash = d.Item.Text, d.Item.Rest, d.link
 		body = &b
 	}
 	if changed {
 		s.out.Updates = append(s.out.Updates, Update{it, body})
 	}
+}
+
+// times are the times of a state.
+func (f *FeedState) times() []*time.Time {
+	return []*time.Time{&f.LastTry, &f.LastPoll, &f.LastSuccess, &f.LastNewItem, &f.NextPoll, &f.FreshUntil, &f.RetryAfter}
+}
+
+// moment is t as it is kept: in UTC, whole microseconds, of a year that RFC 3339 can write.
+func moment(t time.Time) time.Time {
+	t = t.UTC().Truncate(time.Microsecond)
+	switch {
+	case t.Year() < 1:
+		return time.Time{}
+	case t.Year() > 9999:
+		return time.Date(9999, 12, 31, 23, 59, 59, 999999000, time.UTC)
+	}
+	return t
 }

@@ -1,0 +1,241 @@
+// Package bolt keeps a store in one file, on bbolt.
+//
+// Open gives a Store. In come polls (save.go): look up what store.Wanted asks for, let store.Settle decide,
+// apply it, all in one transaction. Out go items, bodies, stories and feed states (items.go), read in batches
+// so that no transaction is open while a caller works. Prune (prune.go) deletes what is old and forgets what
+// has long been gone; Check (check.go) tells whether the parts of the file agree.
+//
+// The buckets, and what lies under which key:
+//
+//	meta       name                 id, created, schema, revision, day, sweep
+//	feeds      outlet, 0, address   FeedState in JSON
+//	heads      date, item           the Item but its body (codec.go); the order of lists
+//	bodies     item                 the Body, compressed (codec.go)
+//	ids        item                 date and arrival; its sequence is the last number given out
+//	revisions  revision, item       nothing; one entry for each item, at its latest revision
+//	keys       Key                  day last listed, item
+//	links      Key                  day last listed, LinkRefs
+//	published  IDKey                day last listed, item
+//	stories    story                PublishedID and items, of stories that were ever joined
+//	notes      kind, 0, key         the value
+//
+// Numbers in keys are big-endian, dates microseconds with the sign turned, so that they sort.
+package bolt
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"encoding/binary"
+	"fmt"
+	"io"
+	"log/slog"
+	"time"
+
+	"broadsheet/store"
+)
+
+var (
+	_ store.Store    = (*Store)(nil)
+	_ store.Notes    = (*Store)(nil)
+	_ store.Backuper = (*Store)(nil)
+)
+
+// schema is what this program writes into new files, and the newest that it reads.
+const schema = 1
+
+var (
+	metaBucket      = []byte("meta")
+	feedsBucket     = []byte("feeds")
+	headsBucket     = []byte("heads")
+	bodiesBucket    = []byte("bodies")
+	idsBucket       = []byte("ids")
+	revisionsBucket = []byte("revisions")
+	keysBucket      = []byte("keys")
+	linksBucket     = []byte("links")
+	publishedBucket = []byte("published")
+	storiesBucket   = []byte("stories")
+	notesBucket     = []byte("notes")
+)
+
+var (
+	idKey       = []byte("id")
+	createdKey  = []byte("created")
+	schemaKey   = []byte("schema")
+	revisionKey = []byte("revision")
+	dayKey      = []byte("day")   // of the last poll saved
+	sweepKey    = []byte("sweep") // where the next sweep goes on
+)
+
+// Options of a store file.
+type Options struct {
+	Wait   time.Duration // how long to wait for another process that holds the file; 0 tries once
+	NoSync bool          // do not wait for the disk: for tests and benchmarks, a crash destroys the file
+	Log    *slog.Logger  // nil is silent
+}
+
+// A Store is a store in a file. Only one process at a time can have it open.
+type Store struct {
+	db      *db
+	packer  *packer
+	log     *slog.Logger
+	id      string
+	created time.Time
+}
+
+// Open opens the store at path and makes it, with its folder, if there is none. While another process holds
+// it, Open waits as long as o.Wait; the error then wraps store.ErrHeld. A file that is no store is refused and
+// never written to.
+func Open(path string, o Options) (*Store, error) {
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	d, err := open(path, o)
+	if err != nil {
+		return nil, err
+	}
+	s := &Store{db: d, packer: newPacker(), log: o.Log}
+	if err := d.View(s.load); err != nil {
+		s.Close()
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return s, nil
+}
+
+// fill puts into a new file what every store has.
+func fill(tx *tx) error {
+	for _, name := range [][]byte{feedsBucket, headsBucket, bodiesBucket, idsBucket, revisionsBucket,
+		keysBucket, linksBucket, publishedBucket, storiesBucket, notesBucket} {
+		if _, err := tx.CreateBucket(name); err != nil {
+			return err
+		}
+	}
+	meta, err := tx.CreateBucket(metaBucket)
+	if err != nil {
+		return err
+	}
+	for _, kv := range [][2][]byte{
+		{idKey, []byte(newUUID())},
+		{createdKey, binary.BigEndian.AppendUint64(nil, uint64(time.Now().UnixMicro()))},
+		{schemaKey, binary.BigEndian.AppendUint64(nil, schema)},
+		{revisionKey, binary.BigEndian.AppendUint64(nil, 0)},
+	} {
+		if err := meta.Put(kv[0], kv[1]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// newUUID makes a random UUID (RFC 9562 §5.4).
+func newUUID() string {
+	var b [16]byte
+	rand.Read(b[:])
+	b[6] = b[6]&0x0f | 0x40
+	b[8] = b[8]&0x3f | 0x80
+	return fmt.Sprintf("%x-%x-%x-%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:])
+}
+
+// load reads what the Store remembers of its file.
+func (s *Store) load(tx *tx) error {
+	meta := tx.Bucket(metaBucket)
+	if meta == nil || meta.Get(schemaKey) == nil {
+		return fmt.Errorf("is a bbolt file, but no store of Broadsheet; it is left as it is: give store.url another name")
+	}
+	if v := number(meta.Get(schemaKey)); v != schema {
+		return fmt.Errorf("was written by a newer version of broadsheet (store schema %d, this one reads %d): "+
+			"run that version, or put a backup in the file's place", v, schema)
+	}
+	s.id = string(meta.Get(idKey))
+	s.created = time.UnixMicro(int64(number(meta.Get(createdKey)))).UTC()
+	return nil
+}
+
+// number reads a number of the meta bucket; 0 if it is not there.
+func number(v []byte) uint64 {
+	if len(v) != 8 {
+		return 0
+	}
+	return binary.BigEndian.Uint64(v)
+}
+
+// ID implements store.Store.
+func (s *Store) ID() string { return s.id }
+
+// Created implements store.Store.
+func (s *Store) Created() time.Time { return s.created }
+
+// Revision implements store.Store.
+func (s *Store) Revision(ctx context.Context) (rev store.Revision, err error) {
+	err = s.view(ctx, func(tx *tx) error {
+		rev = store.Revision(number(tx.Bucket(metaBucket).Get(revisionKey)))
+		return nil
+	})
+	return rev, err
+}
+
+// Note implements store.Notes.
+func (s *Store) Note(ctx context.Context, kind, key string) (value []byte, err error) {
+	err = s.view(ctx, func(tx *tx) error {
+		if v := tx.Bucket(notesBucket).Get(noteKey(kind, key)); v != nil {
+			value = append([]byte{}, v...)
+		}
+		return nil
+	})
+	return value, err
+}
+
+// SetNote implements store.Notes.
+func (s *Store) SetNote(ctx context.Context, kind, key string, value []byte) error {
+	if old, err := s.Note(ctx, kind, key); err != nil || bytes.Equal(old, value) && (old == nil) == (value == nil) {
+		return err
+	}
+	return s.update(ctx, func(tx *tx) error {
+		if value == nil {
+			return tx.Bucket(notesBucket).Delete(noteKey(kind, key))
+		}
+		return tx.Bucket(notesBucket).Put(noteKey(kind, key), value)
+	})
+}
+
+func noteKey(kind, key string) []byte { return []byte(kind + "\x00" + key) }
+
+// Backup implements store.Backuper. It reads the file as it stood when it began; what is written meanwhile goes to
+// other pages, so that a slow w lets the file grow. End ctx to give up on one.
+func (s *Store) Backup(ctx context.Context, w io.Writer) error {
+	return s.view(ctx, func(tx *tx) error {
+		_, err := tx.WriteTo(contextWriter{ctx, w})
+		return err
+	})
+}
+
+type contextWriter struct {
+	ctx context.Context
+	w   io.Writer
+}
+
+func (c contextWriter) Write(p []byte) (int, error) {
+	if err := c.ctx.Err(); err != nil {
+		return 0, err
+	}
+	return c.w.Write(p)
+}
+
+// Close implements store.Store. It waits for transactions that are under way.
+func (s *Store) Close() error {
+	return s.db.Close()
+}
+
+func (s *Store) view(ctx context.Context, f func(*tx) error) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	return s.db.View(f)
+}
+
+func (s *Store) update(ctx context.Context, f func(*tx) error) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	return s.db.Update(f)
+}

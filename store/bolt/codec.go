@@ -1,0 +1,341 @@
+package bolt
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"time"
+
+	"broadsheet/store"
+)
+
+// Heads, bodies, links and stories are written by hand: small, and read with few allocations. Numbers are
+// varints, hashes 8 bytes, strings carry their length before them. The first byte of a value names its layout.
+
+const (
+	headLayout  = 1
+	bodyLayout  = 1
+	storyLayout = 1
+)
+
+// place is where an item stands in lists: its key in the bucket of heads. It never changes.
+type place [16]byte
+
+func placeOf(date time.Time, id store.ItemID) (p place) {
+	binary.BigEndian.PutUint64(p[:8], uint64(date.UnixMicro())^1<<63)
+	binary.BigEndian.PutUint64(p[8:], uint64(id))
+	return p
+}
+
+func (p place) date() int64      { return int64(binary.BigEndian.Uint64(p[:8]) ^ 1<<63) }
+func (p place) id() store.ItemID { return store.ItemID(binary.BigEndian.Uint64(p[8:])) }
+
+func key8[T ~uint64](n T) []byte { return binary.BigEndian.AppendUint64(nil, uint64(n)) }
+
+func revisionEntry(rev store.Revision, id store.ItemID) []byte {
+	return binary.BigEndian.AppendUint64(key8(rev), uint64(id))
+}
+
+// appendHead appends what decodeHead reads. The number and the date are not in it: they are the key.
+// Outlet comes first, so that a query for some outlets need not read on.
+func appendHead(b []byte, it *store.Item) []byte {
+	date := it.Date.UnixMicro()
+	b = append(b, headLayout)
+	b = appendString(b, it.Outlet)
+	b = binary.AppendUvarint(b, uint64(it.Revision))
+	b = binary.AppendVarint(b, int64(it.ID)-int64(it.Story))
+	b = binary.AppendUvarint(b, uint64(len(it.Feeds)))
+	for _, f := range it.Feeds {
+		b = appendString(b, f)
+	}
+	b = appendString(b, it.PublishedID)
+	b = appendSame(b, it.GUID, it.PublishedID)
+	b = appendSame(b, it.Link, it.GUID)
+	b = appendString(b, it.Title)
+	b = appendString(b, it.Lead)
+	b = appendString(b, it.Language)
+	b = binary.AppendUvarint(b, uint64(len(it.Authors)))
+	for _, a := range it.Authors {
+		b = appendString(appendString(appendString(b, a.Name), a.Email), a.URL)
+	}
+	b = binary.AppendUvarint(b, uint64(len(it.Categories)))
+	for _, c := range it.Categories {
+		b = appendString(appendString(appendString(b, c.Term), c.Scheme), c.Label)
+	}
+	b = binary.AppendUvarint(b, uint64(len(it.Enclosures)))
+	for _, e := range it.Enclosures {
+		b = binary.AppendVarint(appendString(appendString(b, e.URL), e.Type), e.Length)
+	}
+	b = appendString(b, it.Image)
+	b = binary.AppendVarint(b, int64(it.Words))
+	b = binary.AppendVarint(b, it.Arrived.UnixMicro()-date)
+	b = binary.AppendVarint(b, it.Updated.UnixMicro()-date)
+	b = binary.AppendVarint(b, it.Moved.UnixMicro()-date)
+	for _, h := range []uint64{it.LinkHash, it.Text, it.Rest} {
+		b = binary.LittleEndian.AppendUint64(b, h)
+	}
+	return b
+}
+
+func decodeHead(p place, s string) (store.Item, error) {
+	r := reader{s: s}
+	r.layout(headLayout)
+	it := store.Item{ID: p.id(), Date: time.UnixMicro(p.date()).UTC(), Outlet: r.string()}
+	it.Revision = store.Revision(r.uvarint())
+	it.Story = store.StoryID(int64(it.ID) - r.varint())
+	it.Feeds = list(&r, (*reader).string)
+	it.PublishedID = r.string()
+	it.GUID = r.same(it.PublishedID)
+	it.Link = r.same(it.GUID)
+	it.Title, it.Lead, it.Language = r.string(), r.string(), r.string()
+	it.Authors = list(&r, func(r *reader) store.Author {
+		return store.Author{Name: r.string(), Email: r.string(), URL: r.string()}
+	})
+	it.Categories = list(&r, func(r *reader) store.Category {
+		return store.Category{Term: r.string(), Scheme: r.string(), Label: r.string()}
+	})
+	it.Enclosures = list(&r, func(r *reader) store.Enclosure {
+		return store.Enclosure{URL: r.string(), Type: r.string(), Length: r.varint()}
+	})
+	it.Image, it.Words = r.string(), int(r.varint())
+	it.Arrived = time.UnixMicro(r.varint() + p.date()).UTC()
+	it.Updated = time.UnixMicro(r.varint() + p.date()).UTC()
+	it.Moved = time.UnixMicro(r.varint() + p.date()).UTC()
+	it.LinkHash, it.Text, it.Rest = r.hash(), r.hash(), r.hash()
+	if err := r.end(); err != nil {
+		return store.Item{}, fmt.Errorf("item %d: %w", p.id(), err)
+	}
+	return it, nil
+}
+
+// headOutlet reads the outlet of a head and no more.
+func headOutlet(v []byte) []byte {
+	if len(v) == 0 || v[0] != headLayout {
+		return nil
+	}
+	n, w := binary.Uvarint(v[1:])
+	if w <= 0 || n > uint64(len(v)-1-w) {
+		return nil
+	}
+	return v[1+w:][:n]
+}
+
+// appendBody appends what decodeBody reads, but for the layout's byte, which pack writes.
+func appendBody(b []byte, body *store.Body) []byte {
+	b = appendString(b, body.Summary)
+	b = appendString(b, body.Content)
+	b = appendString(b, body.Comments)
+	b = appendString(b, body.Rights)
+	b = appendTime(b, body.Published)
+	b = appendTime(b, body.Updated)
+	b = appendString(b, body.FeedID)
+	b = appendString(b, body.FeedTitle)
+	b = appendTime(b, body.FeedUpdated)
+	b = appendString(b, body.FeedRights)
+	return b
+}
+
+func decodeBody(id store.ItemID, s string) (store.Body, error) {
+	r := reader{s: s}
+	b := store.Body{Item: id, Summary: r.string(), Content: r.string(), Comments: r.string(), Rights: r.string(),
+		Published: r.time(), Updated: r.time(),
+		FeedID: r.string(), FeedTitle: r.string(), FeedUpdated: r.time(), FeedRights: r.string()}
+	if err := r.end(); err != nil {
+		return store.Body{}, fmt.Errorf("body of item %d: %w", id, err)
+	}
+	return b, nil
+}
+
+func appendStory(b []byte, s *store.Story) []byte {
+	b = append(b, storyLayout)
+	b = appendString(b, s.PublishedID)
+	b = binary.AppendUvarint(b, uint64(len(s.Items)))
+	for _, id := range s.Items {
+		b = binary.AppendUvarint(b, uint64(id))
+	}
+	return b
+}
+
+func decodeStory(id store.StoryID, v string) (store.Story, error) {
+	r := reader{s: v}
+	r.layout(storyLayout)
+	s := store.Story{ID: id, PublishedID: r.string()}
+	s.Items = list(&r, func(r *reader) store.ItemID { return store.ItemID(r.uvarint()) })
+	if err := r.end(); err != nil {
+		return store.Story{}, fmt.Errorf("story %d: %w", id, err)
+	}
+	return s, nil
+}
+
+// A name is what is kept under a key or a published id: the item that it names, and the day when an outlet last
+// listed it, counted from 1970.
+type name struct {
+	day  uint64
+	item store.ItemID
+}
+
+func appendName(b []byte, n name) []byte {
+	return binary.AppendUvarint(binary.AppendUvarint(b, n.day), uint64(n.item))
+}
+
+func decodeName(v []byte) (name, error) {
+	day, w := binary.Uvarint(v)
+	if w <= 0 {
+		return name{}, errDamaged
+	}
+	id, x := binary.Uvarint(v[w:])
+	if x <= 0 {
+		return name{}, errDamaged
+	}
+	return name{day, store.ItemID(id)}, nil
+}
+
+func appendLinks(b []byte, day uint64, refs []store.LinkRef) []byte {
+	b = binary.AppendUvarint(b, day)
+	b = binary.AppendUvarint(b, uint64(len(refs)))
+	for _, l := range refs {
+		b = binary.AppendUvarint(appendString(b, l.Outlet), uint64(l.Item))
+		b = binary.AppendVarint(b, int64(l.Item)-int64(l.Story))
+	}
+	return b
+}
+
+func decodeLinks(v string) (day uint64, refs []store.LinkRef, err error) {
+	r := reader{s: v}
+	day = r.uvarint()
+	refs = list(&r, func(r *reader) store.LinkRef {
+		l := store.LinkRef{Outlet: r.string(), Item: store.ItemID(r.uvarint())}
+		l.Story = store.StoryID(int64(l.Item) - r.varint())
+		return l
+	})
+	return day, refs, r.end()
+}
+
+func appendString(b []byte, s string) []byte {
+	return append(binary.AppendUvarint(b, uint64(len(s))), s...)
+}
+
+// appendSame appends s, in one byte if it equals other.
+func appendSame(b []byte, s, other string) []byte {
+	if s == other {
+		return append(b, 0)
+	}
+	return append(binary.AppendUvarint(b, uint64(len(s))+1), s...)
+}
+
+// appendTime appends t, in one byte if it is zero.
+func appendTime(b []byte, t time.Time) []byte {
+	return binary.AppendUvarint(b, uint64(t.UnixMicro()-time.Time{}.UnixMicro()))
+}
+
+var errDamaged = errors.New("the value is damaged; put a backup in the store's place")
+
+func newer(layout byte) error {
+	return fmt.Errorf("was written by a newer version of broadsheet (layout %d)", layout)
+}
+
+// reader reads a value from its front. Its strings are parts of the value.
+type reader struct {
+	s   string
+	err error
+}
+
+func (r *reader) fail(err error) {
+	if r.err == nil {
+		r.err = err
+	}
+	r.s = ""
+}
+
+func (r *reader) layout(known byte) {
+	switch {
+	case r.s == "":
+		r.fail(errDamaged)
+	case r.s[0] > known:
+		r.fail(newer(r.s[0]))
+	case r.s[0] < known:
+		r.fail(errDamaged)
+	default:
+		r.s = r.s[1:]
+	}
+}
+
+func (r *reader) uvarint() (n uint64) {
+	for i := range min(len(r.s), binary.MaxVarintLen64) {
+		c := r.s[i]
+		if i == binary.MaxVarintLen64-1 && c > 1 {
+			break
+		}
+		n |= uint64(c&0x7f) << (7 * i)
+		if c < 0x80 {
+			r.s = r.s[i+1:]
+			return n
+		}
+	}
+	r.fail(errDamaged)
+	return 0
+}
+
+func (r *reader) varint() int64 {
+	n := r.uvarint()
+	return int64(n>>1) ^ -int64(n&1)
+}
+
+func (r *reader) take(n uint64) string {
+	if n > uint64(len(r.s)) {
+		r.fail(errDamaged)
+		return ""
+	}
+	s := r.s[:n]
+	r.s = r.s[n:]
+	return s
+}
+
+func (r *reader) string() string { return r.take(r.uvarint()) }
+
+func (r *reader) same(other string) string {
+	n := r.uvarint()
+	if n == 0 {
+		return other
+	}
+	return r.take(n - 1)
+}
+
+func (r *reader) time() time.Time {
+	return time.UnixMicro(int64(r.uvarint()) + time.Time{}.UnixMicro()).UTC()
+}
+
+func (r *reader) hash() (n uint64) {
+	for i, c := range []byte(r.take(8)) {
+		n |= uint64(c) << (8 * i)
+	}
+	return n
+}
+
+// end reports what went wrong. Something left over is wrong, too.
+func (r *reader) end() error {
+	if r.s != "" {
+		r.fail(errDamaged)
+	}
+	return r.err
+}
+
+// list reads a number and as many elements, each of at least one byte.
+func list[T any](r *reader, element func(*reader) T) []T {
+	n := r.uvarint()
+	if n == 0 {
+		return nil
+	}
+	if n > uint64(len(r.s)) {
+		r.fail(errDamaged)
+		return nil
+	}
+	l := make([]T, 0, n)
+	for range n {
+		if r.err != nil {
+			return nil
+		}
+		l = append(l, element(r))
+	}
+	return l
+}

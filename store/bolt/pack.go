@@ -1,0 +1,71 @@
+package bolt
+
+import (
+	"fmt"
+
+	"github.com/klauspost/compress/zstd"
+
+	"broadsheet/store"
+)
+
+// packer compresses bodies. One encoder and one decoder serve the whole store: each costs memory.
+type packer struct {
+	enc *zstd.Encoder
+	dec *zstd.Decoder
+}
+
+const (
+	plain      = 0 // how a body is packed: its second byte
+	compressed = 1
+
+	packFrom = 200     // bytes; what is shorter gains nothing
+	unpackTo = 1 << 28 // bytes; what is longer is kept plain, so that a damaged value cannot take all memory
+)
+
+func newPacker() *packer {
+	enc, err := zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderConcurrency(1),
+		zstd.WithLowerEncoderMem(true), zstd.WithWindowSize(1<<18), zstd.WithEncoderCRC(true))
+	if err != nil {
+		panic(err) // the options are wrong
+	}
+	dec, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true),
+		zstd.WithDecoderMaxMemory(unpackTo))
+	if err != nil {
+		panic(err)
+	}
+	return &packer{enc, dec}
+}
+
+// pack appends what unpack reads.
+func (p *packer) pack(b []byte, body *store.Body) []byte {
+	start := len(b)
+	b = appendBody(append(b, bodyLayout, plain), body)
+	long := b[start+2:]
+	if len(long) < packFrom || len(long) > unpackTo {
+		return b
+	}
+	short := p.enc.EncodeAll(long, nil)
+	if len(short) >= len(long) {
+		return b
+	}
+	b[start+1] = compressed
+	return append(b[:start+2], short...)
+}
+
+func (p *packer) unpack(id store.ItemID, v []byte) (store.Body, error) {
+	switch {
+	case len(v) < 2:
+		return store.Body{}, fmt.Errorf("body of item %d: %w", id, errDamaged)
+	case v[0] > bodyLayout:
+		return store.Body{}, fmt.Errorf("body of item %d: %w", id, newer(v[0]))
+	case v[0] == bodyLayout && v[1] == plain:
+		return decodeBody(id, string(v[2:]))
+	case v[0] != bodyLayout || v[1] != compressed:
+		return store.Body{}, fmt.Errorf("body of item %d: %w", id, errDamaged)
+	}
+	long, err := p.dec.DecodeAll(v[2:], nil)
+	if err != nil {
+		return store.Body{}, fmt.Errorf("body of item %d: %w: %w", id, errDamaged, err)
+	}
+	return decodeBody(id, string(long))
+}

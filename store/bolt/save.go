@@ -1,0 +1,337 @@
+package bolt
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+
+	"broadsheet/store"
+)
+
+// freshDays is how old the day under a name may grow before a listing renews it: a name that every poll lists
+// would otherwise be written every day.
+const freshDays = 30
+
+// SavePolls implements store.Store.
+func (s *Store) SavePolls(ctx context.Context, polls ...store.Poll) ([]store.Saved, error) {
+	if len(polls) == 0 {
+		return nil, ctx.Err()
+	}
+	saved := make([]store.Saved, len(polls))
+	err := s.update(ctx, func(tx *tx) error {
+		w := s.newWriter(tx)
+		for i := range polls {
+			p := &polls[i]
+			known, stale, err := w.lookup(p)
+			if err == nil {
+				saved[i], err = w.apply(p, known, stale)
+			}
+			if err != nil {
+				return fmt.Errorf("poll of %s: %w", p.State.URL, err)
+			}
+		}
+		return w.finish(polls[len(polls)-1].At.Unix() / 86400)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return saved, nil
+}
+
+// writer changes a store in one transaction.
+type writer struct {
+	meta, feeds, heads, bodies, ids, revisions, keys, links, published, stories *bucket
+
+	packer  *packer
+	rev     store.Revision // of this transaction, if it changes what a document could show
+	changed bool
+	arena   []byte // what was written: bbolt wants values to stay until the commit
+}
+
+func (s *Store) newWriter(tx *tx) *writer {
+	w := &writer{
+		meta: tx.Bucket(metaBucket), feeds: tx.Bucket(feedsBucket), heads: tx.Bucket(headsBucket),
+		bodies: tx.Bucket(bodiesBucket), ids: tx.Bucket(idsBucket), revisions: tx.Bucket(revisionsBucket),
+		keys: tx.Bucket(keysBucket), links: tx.Bucket(linksBucket), published: tx.Bucket(publishedBucket),
+		stories: tx.Bucket(storiesBucket), packer: s.packer,
+	}
+	// What only grows at its end fills its pages; what grows nearly at its end leaves a little room.
+	w.ids.FillPercent, w.revisions.FillPercent, w.bodies.FillPercent = 1, 0.9, 0.9
+	w.heads.FillPercent = 0.8
+	w.rev = store.Revision(number(w.meta.Get(revisionKey))) + 1
+	return w
+}
+
+// keep appends with f and returns what it appended, which stays as it is until the commit.
+func (w *writer) keep(f func([]byte) []byte) []byte {
+	if cap(w.arena)-len(w.arena) < 2<<10 {
+		w.arena = make([]byte, 0, 64<<10)
+	}
+	start := len(w.arena)
+	w.arena = f(w.arena)
+	return w.arena[start:len(w.arena):len(w.arena)]
+}
+
+// staleNames are the names that the document lists and that have not been renewed for long.
+type staleNames struct {
+	keys      map[store.Key]store.ItemID
+	links     map[store.Key][]store.LinkRef
+	published map[store.Key]store.ItemID
+}
+
+// lookup finds what store.Settle needs to know of p.
+func (w *writer) lookup(p *store.Poll) (known store.Known, stale staleNames, err error) {
+	known = store.Known{Keys: map[store.Key]store.ItemID{}, Links: map[store.Key][]store.LinkRef{},
+		IDs: map[store.Key]bool{}, Items: map[store.ItemID]store.Item{}, Next: store.ItemID(w.ids.Sequence()) + 1}
+	if v := w.feeds.Get(feedKey(p.State.Outlet, p.State.URL)); v != nil {
+		if err := json.Unmarshal(v, &known.State); err != nil {
+			return known, stale, fmt.Errorf("the state of the feed: %w: %w", errDamaged, err)
+		}
+	}
+	if len(p.Arrivals) == 0 {
+		return known, stale, nil
+	}
+	stale = staleNames{map[store.Key]store.ItemID{}, map[store.Key][]store.LinkRef{}, map[store.Key]store.ItemID{}}
+	today, wanted := day(p), store.Wanted(p)
+	err = find(w.keys, wanted.Keys, func(k store.Key, v []byte) error {
+		n, err := decodeName(v)
+		if known.Keys[k] = n.item; n.day+freshDays < today {
+			stale.keys[k] = n.item
+		}
+		return errors.Join(err, w.item(known.Items, n.item))
+	})
+	if err != nil {
+		return known, stale, err
+	}
+	err = find(w.links, wanted.Links, func(k store.Key, v []byte) error {
+		d, refs, err := decodeLinks(string(v))
+		if known.Links[k] = refs; d+freshDays < today {
+			stale.links[k] = refs
+		}
+		for _, l := range refs {
+			err = errors.Join(err, w.item(known.Items, l.Item))
+		}
+		return err
+	})
+	if err != nil {
+		return known, stale, err
+	}
+	err = find(w.published, wanted.IDs, func(k store.Key, v []byte) error {
+		n, err := decodeName(v)
+		if known.IDs[k] = true; n.day+freshDays < today {
+			stale.published[k] = n.item
+		}
+		return err
+	})
+	return known, stale, err
+}
+
+// day is the day of a poll, counted from 1970.
+func day(p *store.Poll) uint64 { return uint64(max(p.At.Unix()/86400, 0)) }
+
+// find calls f with those of the keys, which are sorted, that b has. What one poll wants lies together (see
+// store.Key), so a few steps often lead from one to the next where a search would start at the root.
+func find(b *bucket, keys []store.Key, f func(store.Key, []byte) error) error {
+	const steps = 6
+	c := b.Cursor()
+	var k, v []byte
+	for i, want := range keys {
+		for n := 0; i > 0 && n < steps && k != nil && bytes.Compare(k, want[:]) < 0; n++ {
+			k, v = c.Next()
+		}
+		if i == 0 || bytes.Compare(k, want[:]) < 0 && k != nil {
+			k, v = c.Seek(want[:])
+		}
+		if k == nil {
+			return nil // all that is left lies behind the end
+		}
+		if bytes.Equal(k, want[:]) {
+			if err := f(want, v); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// item adds the item with this number to items, if it is stored.
+func (w *writer) item(items map[store.ItemID]store.Item, id store.ItemID) error {
+	if _, ok := items[id]; ok {
+		return nil
+	}
+	p, _, ok := stands(w.ids, id)
+	if !ok {
+		return nil
+	}
+	v := w.heads.Get(p[:])
+	if v == nil {
+		return fmt.Errorf("item %d: %w", id, errDamaged)
+	}
+	it, err := decodeHead(p, string(v))
+	items[id] = it
+	return err
+}
+
+// stands tells the place of an item and its arrival in microseconds; ok is false if it is not stored.
+func stands(ids *bucket, id store.ItemID) (p place, arrived int64, ok bool) {
+	v := ids.Get(key8(id))
+	if len(v) != 16 {
+		return p, 0, false
+	}
+	copy(p[:8], v)
+	copy(p[8:], key8(id))
+	return p, int64(number(v[8:])), true
+}
+
+// apply settles p and writes what comes of it.
+func (w *writer) apply(p *store.Poll, known store.Known, stale staleNames) (store.Saved, error) {
+	out := w.settle(p, known)
+	today := day(p)
+	for i := range out.Inserts {
+		if err := w.insert(&out.Inserts[i], today); err != nil {
+			return store.Saved{}, err
+		}
+	}
+	for i := range out.Updates {
+		old := known.Items[out.Updates[i].Item.ID]
+		if err := w.change(&out.Updates[i], old.Revision); err != nil {
+			return store.Saved{}, err
+		}
+	}
+	for _, k := range out.Seen {
+		if id, ok := stale.keys[k]; ok {
+			out.Keys[k] = id
+		}
+	}
+	for k, id := range out.Keys {
+		if err := w.keys.Put(k[:], w.keep(func(b []byte) []byte { return appendName(b, name{today, id}) })); err != nil {
+			return store.Saved{}, err
+		}
+	}
+	for k, id := range stale.published {
+		if err := w.published.Put(k[:], w.keep(func(b []byte) []byte { return appendName(b, name{today, id}) })); err != nil {
+			return store.Saved{}, err
+		}
+	}
+	for k, l := range out.Links {
+		stale.links[k] = append(slices.Clip(known.Links[k]), l)
+	}
+	for k, refs := range stale.links {
+		if err := w.links.Put(k[:], w.keep(func(b []byte) []byte { return appendLinks(b, today, refs) })); err != nil {
+			return store.Saved{}, err
+		}
+	}
+	if err := w.putState(&out.State); err != nil {
+		return store.Saved{}, err
+	}
+	return store.Saved{State: out.State, New: len(out.Inserts), Changed: len(out.Updates)}, nil
+}
+
+// settle lets the store's rules decide. Where they make an id that is taken, they decide again, knowing that.
+func (w *writer) settle(p *store.Poll, known store.Known) store.Settled {
+	for {
+		out := store.Settle(p, known)
+		taken := 0
+		for i := range out.Inserts {
+			if k := store.IDKey(out.Inserts[i].Item.PublishedID); !known.IDs[k] && w.published.Get(k[:]) != nil {
+				known.IDs[k] = true
+				taken++
+			}
+		}
+		if taken == 0 {
+			return out
+		}
+	}
+}
+
+func (w *writer) insert(in *store.Insert, today uint64) error {
+	it := &in.Item
+	if err := w.ids.SetSequence(max(w.ids.Sequence(), uint64(it.ID))); err != nil {
+		return err
+	}
+	p := placeOf(it.Date, it.ID)
+	at := w.keep(func(b []byte) []byte { return append(append(b, p[:8]...), key8(uint64(it.Arrived.UnixMicro()))...) })
+	if err := w.ids.Put(key8(it.ID), at); err != nil {
+		return err
+	}
+	pk := store.IDKey(it.PublishedID)
+	if err := w.published.Put(pk[:], w.keep(func(b []byte) []byte { return appendName(b, name{today, it.ID}) })); err != nil {
+		return err
+	}
+	if it.Story != store.StoryID(it.ID) {
+		if err := w.join(it); err != nil {
+			return err
+		}
+	}
+	return w.put(it, &in.Body)
+}
+
+func (w *writer) change(u *store.Update, old store.Revision) error {
+	if err := w.revisions.Delete(revisionEntry(old, u.Item.ID)); err != nil {
+		return err
+	}
+	return w.put(&u.Item, u.Body)
+}
+
+// put writes an item as it stands after this transaction; its body if there is one.
+func (w *writer) put(it *store.Item, body *store.Body) error {
+	w.changed = true
+	it.Revision = w.rev
+	p := placeOf(it.Date, it.ID)
+	if err := w.heads.Put(p[:], w.keep(func(b []byte) []byte { return appendHead(b, it) })); err != nil {
+		return err
+	}
+	if body != nil {
+		if err := w.bodies.Put(key8(it.ID), w.keep(func(b []byte) []byte { return w.packer.pack(b, body) })); err != nil {
+			return err
+		}
+	}
+	return w.revisions.Put(revisionEntry(w.rev, it.ID), nil)
+}
+
+// join adds a new item to the record of its story, which is made when the second item comes. The heads of
+// the others stay as they are: a join changes nothing in them.
+func (w *writer) join(it *store.Item) error {
+	var s store.Story
+	if v := w.stories.Get(key8(it.Story)); v != nil {
+		var err error
+		if s, err = decodeStory(it.Story, string(v)); err != nil {
+			return err
+		}
+	} else {
+		items := map[store.ItemID]store.Item{}
+		first := store.ItemID(it.Story)
+		if err := w.item(items, first); err != nil {
+			return err
+		}
+		s = store.Story{ID: it.Story, PublishedID: items[first].PublishedID, Items: []store.ItemID{first}}
+	}
+	s.Items = append(s.Items, it.ID)
+	return w.stories.Put(key8(s.ID), w.keep(func(b []byte) []byte { return appendStory(b, &s) }))
+}
+
+func feedKey(outlet, url string) []byte { return []byte(outlet + "\x00" + url) }
+
+func (w *writer) putState(f *store.FeedState) error {
+	v, err := json.Marshal(f)
+	if err != nil {
+		return err
+	}
+	return w.feeds.Put(feedKey(f.Outlet, f.URL), v)
+}
+
+// finish writes what concerns the transaction as a whole. The day is that of its last poll.
+func (w *writer) finish(day int64) error {
+	if d := uint64(max(day, 0)); d != number(w.meta.Get(dayKey)) {
+		if err := w.meta.Put(dayKey, key8(d)); err != nil {
+			return err
+		}
+	}
+	if !w.changed {
+		return nil
+	}
+	return w.meta.Put(revisionKey, key8(w.rev))
+}
