@@ -41,7 +41,7 @@ func poll(ctx context.Context, c *Client, f *Feed, s *Settings, st store.FeedSta
 		p.State.Failures++
 		p.State.Err = f.redact(err.Error())
 	}
-	due := next(f, s, &p.State)
+	due := Next(f, s, &p.State)
 	p.State.NextPoll, p.State.Reason = due.At, due.Reason
 	return p, nil
 }

@@ -205,7 +205,7 @@ func (s *Scheduler) host(address string) *host {
 
 // reckon finds out when j is due, and lets it wait for that.
 func (s *Scheduler) reckon(j *job) {
-	j.due = next(&j.feed, &s.o.Settings, &j.state)
+	j.due = Next(&j.feed, &s.o.Settings, &j.state)
 	if hold := j.host.hold; hold.After(j.due.At) && !j.due.Never && hold.After(time.Now()) {
 		j.due.At, j.due.Early, j.due.Forced = hold, hold, hold
 	}

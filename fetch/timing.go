@@ -33,9 +33,9 @@ type Due struct {
 	Reason string    // of At, in words
 }
 
-// next is when f may be asked again. It is pure: a restart, a reload and another process come to the
+// Next is when f may be asked again. It is pure: a restart, a reload and another process come to the
 // same result.
-func next(f *Feed, s *Settings, st *store.FeedState) Due {
+func Next(f *Feed, s *Settings, st *store.FeedState) Due {
 	switch {
 	case !f.Enabled:
 		return Due{Never: true, State: "disabled", Reason: "enabled = false"}

@@ -1,0 +1,160 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"broadsheet/config"
+	"broadsheet/fetch"
+	"broadsheet/publish"
+	"broadsheet/store"
+)
+
+// A plan is a configuration in the terms of the parts: what a command works by.
+type plan struct {
+	config      *config.Config
+	settings    fetch.Settings
+	feeds       []fetch.Feed
+	publication publish.Publication
+}
+
+// plan loads the configuration and lets each room judge what is its own. All that is wrong comes back
+// in one config.Errors.
+func (p *program) plan() (*plan, error) {
+	path := cmp.Or(p.configFlag, os.Getenv("BROADSHEET_CONFIG"))
+	if path == "" {
+		path = "broadsheet.toml"
+		if _, err := os.Stat(path); errors.Is(err, os.ErrNotExist) {
+			return nil, config.Errors{{File: path, Text: "there is no such file here; name one with -c FILE or $BROADSHEET_CONFIG, start from config.example.toml, or look at `broadsheet demo`, which needs none"}}
+		}
+	}
+	return load(path)
+}
+
+func load(path string) (*plan, error) {
+	cfg, err := config.Load(path)
+	var problems config.Errors
+	if err != nil && (!errors.As(err, &problems) || cfg == nil) {
+		return nil, err
+	}
+	pl, more := assemble(cfg)
+	if problems = append(problems, more...); len(problems) > 0 {
+		return nil, problems.Sorted()
+	}
+	return pl, nil
+}
+
+// assemble makes a plan of a configuration.
+func assemble(cfg *config.Config) (*plan, config.Errors) {
+	var problems config.Errors
+	pl := &plan{
+		config: cfg,
+		settings: fetch.Settings{
+			UserAgent:   fmt.Sprintf("Broadsheet/%s (+%s)", version(), cfg.Contact),
+			Concurrency: cfg.Fetch.Concurrency,
+			PerHost:     cfg.Fetch.PerHost,
+			HostGap:     cfg.Fetch.HostGap,
+			MinInterval: cfg.Fetch.MinInterval,
+			MaxInterval: cfg.Fetch.MaxInterval,
+			Timeout:     cfg.Fetch.Timeout,
+			MaxBytes:    cfg.Fetch.MaxBytes,
+		},
+		publication: publish.Publication{
+			Title:    cfg.Title,
+			BaseURL:  cfg.BaseURL,
+			Language: cfg.Language,
+			Digest:   cfg.Digest,
+		},
+	}
+	pub := &pl.publication
+	var err error
+	if pub.Location, err = time.LoadLocation(cfg.Timezone); err != nil {
+		pub.Location = time.UTC // config has reported it
+	}
+	judged := map[string]bool{}
+	for i := range cfg.Outlets {
+		o := &cfg.Outlets[i]
+		po := publish.Outlet{ID: o.ID, Name: o.Name, URL: o.URL, Language: o.Language, Rights: o.Rights, Tags: o.Tags, Priority: o.Priority}
+		for j := range o.Feeds {
+			f := &o.Feeds[j]
+			schedule, err := fetch.ParseSchedule(f.Schedule)
+			if err != nil {
+				problem := cfg.Problem(fmt.Sprintf("outlet[%d].feed[%d].schedule", i, j), fmt.Sprintf("%q: %v", f.Schedule, err))
+				if at := problem.String(); !judged[at] { // many feeds inherit one schedule
+					judged[at] = true
+					problems = append(problems, problem)
+				}
+				continue
+			}
+			pl.feeds = append(pl.feeds, fetch.Feed{
+				Outlet: o.ID, URL: f.Shown, Address: f.URL, Schedule: schedule, Enabled: o.Enabled,
+				Headers: f.Headers, Username: f.Username, Password: f.Password, AllowPrivate: f.AllowPrivate, InsecureTLS: f.InsecureTLS,
+			})
+			po.Feeds = append(po.Feeds, publish.Feed{URL: f.Shown, Tags: f.Tags, Private: f.Secret && !o.Republish, Interval: interval(schedule)})
+		}
+		pub.Outlets = append(pub.Outlets, po)
+	}
+	for i := range cfg.Sections {
+		s := &cfg.Sections[i]
+		ps := publish.Section{
+			Slug: s.Slug, Title: s.Title, Description: s.Description, From: s.From, Include: s.Include, Exclude: s.Exclude, Languages: s.Languages,
+			Where: s.Where, Stories: s.Stories, MaxPerOutlet: s.MaxPerOutlet, MaxAge: s.MaxAge, Limit: s.Limit,
+		}
+		for _, problem := range publish.CheckSection(ps) {
+			problems = append(problems, cfg.Problem(fmt.Sprintf("section[%d].%s", i, problem.Key), problem.Text))
+		}
+		pub.Sections = append(pub.Sections, ps)
+	}
+	return pl, problems
+}
+
+// interval is the pause that a schedule makes, measured from a fixed time: what is published depends
+// on it and must not depend on now.
+func interval(s fetch.Schedule) time.Duration {
+	from := time.Date(2026, time.January, 5, 0, 0, 0, 0, time.UTC) // a Monday
+	first := s.Next(from)
+	return s.Next(first).Sub(first)
+}
+
+// pruneBatch is how many items one transaction deletes.
+const pruneBatch = 500
+
+// prune deletes what is past retention.
+func (pl *plan) prune(ctx context.Context, st store.Store) error {
+	if pl.config.Store.Retention == 0 {
+		return nil
+	}
+	before := time.Now().Add(-pl.config.Store.Retention)
+	for ctx.Err() == nil {
+		n, err := st.Prune(ctx, before, pruneBatch)
+		if err != nil {
+			return fmt.Errorf("prune: %w", err)
+		}
+		if n < pruneBatch {
+			break
+		}
+	}
+	return nil
+}
+
+// addresses are what people open: the front page and each section's feeds.
+func (pl *plan) addresses() []string {
+	all := []string{pl.config.BaseURL + "/"}
+	for _, s := range pl.config.Sections {
+		for _, format := range []string{".atom", ".rss", ".json"} {
+			all = append(all, pl.config.BaseURL+"/"+s.Slug+format)
+		}
+	}
+	return slices.Clip(all)
+}
+
+func shortHash(s string) string {
+	return strings.ToLower(fmt.Sprintf("%x", sha256.Sum256([]byte(s))))[:12]
+}

@@ -1,0 +1,107 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"broadsheet/fetch"
+	"broadsheet/store"
+	"broadsheet/store/bolt"
+)
+
+func (p *program) checkCommand() *cobra.Command {
+	var live bool
+	c := &cobra.Command{
+		Use:   "check",
+		Short: "Check the configuration; --live also polls every feed once, without storing anything",
+		Args:  cobra.NoArgs,
+		RunE:  func(c *cobra.Command, _ []string) error { return p.check(c.Context(), live) },
+	}
+	c.Flags().BoolVar(&live, "live", false, "poll every enabled feed once, storing nothing, and tell what it holds")
+	return c
+}
+
+func (p *program) check(ctx context.Context, live bool) error {
+	plan, err := p.plan()
+	if err != nil {
+		return err
+	}
+	for _, w := range plan.config.Warnings {
+		fmt.Fprintln(p.stderr, "warning:", w)
+	}
+	if live {
+		return p.checkLive(ctx, plan)
+	}
+	if !p.quiet {
+		fmt.Fprintf(p.stdout, "The configuration is right: %d outlets, %d feeds, %d sections.\n", len(plan.config.Outlets), len(plan.feeds), len(plan.config.Sections))
+	}
+	return nil
+}
+
+// checkLive polls every feed into a store that is thrown away, with all the manners of a real round.
+func (p *program) checkLive(ctx context.Context, pl *plan) error {
+	dir, err := os.MkdirTemp("", "broadsheet-check-*")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	st, err := bolt.Open(filepath.Join(dir, "check.db"), bolt.Options{Log: p.log(slog.LevelWarn), NoSync: true})
+	if err != nil {
+		return err
+	}
+	defer st.Close()
+	step, end := showProgress(p.stderr, p.quiet)
+	_, err = pl.once(ctx, st, fetch.Request{}, slog.New(slog.DiscardHandler), step)
+	end()
+	if err != nil {
+		return err
+	}
+	w := tabwriter.NewWriter(p.stdout, 0, 0, 2, ' ', 0)
+	for _, f := range pl.feeds {
+		s, err := stateOf(ctx, st, f)
+		switch {
+		case err != nil:
+			return err
+		case !f.Enabled:
+			fmt.Fprintf(w, "-\t%s\t%s\tnot enabled\n", f.Outlet, f.URL)
+		case s.Failures > 0:
+			fmt.Fprintf(w, "FAIL\t%s\t%s\t%s\n", f.Outlet, f.URL, s.Err)
+		case s.Damaged:
+			fmt.Fprintf(w, "damaged\t%s\t%s\t%d items kept; %s\n", f.Outlet, f.URL, s.Items, s.Err)
+		default:
+			fmt.Fprintf(w, "ok\t%s\t%s\t%q, %d items%s\n", f.Outlet, f.URL, s.Title, s.Items, newest(ctx, st, f))
+		}
+	}
+	return w.Flush()
+}
+
+func stateOf(ctx context.Context, st store.Store, f fetch.Feed) (store.FeedState, error) {
+	for s, err := range st.Feeds(ctx) {
+		if err != nil || s.Outlet == f.Outlet && s.URL == f.URL {
+			return s, err
+		}
+	}
+	return store.FeedState{}, nil
+}
+
+// newest tells the date of a feed's newest item.
+func newest(ctx context.Context, st store.Store, f fetch.Feed) string {
+	for it, err := range st.Items(ctx, store.Query{Outlets: []string{f.Outlet}}) {
+		if err != nil {
+			break
+		}
+		for _, url := range it.Feeds {
+			if url == f.URL {
+				return ", the newest of " + it.Date.Format(time.DateTime)
+			}
+		}
+	}
+	return ""
+}

@@ -1,0 +1,193 @@
+package main
+
+import (
+	"context"
+	"encoding/gob"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"time"
+
+	"broadsheet/config"
+	"broadsheet/fetch"
+)
+
+// The control socket: HTTP over a unix socket that only its owner can open. The daemon works by its
+// own configuration; a client says by what digest of the configuration it came to ask.
+const (
+	digestHeader = "Broadsheet-Configuration"
+	maxSocket    = 107 // bytes of a unix socket's path (unix(7), sun_path)
+)
+
+// socketPath is where the daemon of a configuration listens for commands: beside the store, or in
+// the runtime directory where that path would be too long.
+func socketPath(cfg *config.Config) (string, error) {
+	path := cfg.Server.Control
+	if path == "" {
+		path = strings.TrimSuffix(cfg.Store.Path, filepath.Ext(cfg.Store.Path)) + ".sock"
+	}
+	if len(path) <= maxSocket {
+		return path, nil
+	}
+	dir, err := runtimeDir()
+	if err != nil {
+		return "", err
+	}
+	return filepath.Join(dir, fmt.Sprintf("broadsheet-%s.sock", shortHash(path))), nil
+}
+
+// runtimeDir is a folder that is ours alone.
+func runtimeDir() (string, error) {
+	if dir := os.Getenv("XDG_RUNTIME_DIR"); dir != "" {
+		return dir, nil
+	}
+	dir := filepath.Join(os.TempDir(), fmt.Sprintf("broadsheet-%d", os.Getuid()))
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return "", err
+	}
+	info, err := os.Lstat(dir)
+	if err != nil {
+		return "", err
+	}
+	owner, ok := info.Sys().(*syscall.Stat_t)
+	if !info.IsDir() || info.Mode().Perm() != 0o700 || !ok || int(owner.Uid) != os.Getuid() {
+		return "", fmt.Errorf("%s is not a folder of ours alone; remove it, or set XDG_RUNTIME_DIR", dir)
+	}
+	return dir, nil
+}
+
+// listenControl opens the socket. The store must be held: then a socket that lies there is left over
+// from a process that died.
+func listenControl(path string) (net.Listener, error) {
+	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return nil, fmt.Errorf("control socket: %w", err)
+	}
+	before := syscall.Umask(0o177) // 0600 from the first moment on
+	l, err := net.Listen("unix", path)
+	syscall.Umask(before)
+	if err != nil {
+		return nil, fmt.Errorf("control socket %s: %w; set server.control to a path that can be written", path, err)
+	}
+	return l, nil
+}
+
+// A message is a line of the answer to /once: progress, and at the end a summary or an error.
+type message struct {
+	Progress *fetch.Progress `json:"progress,omitempty"`
+	Summary  *fetch.Summary  `json:"summary,omitempty"`
+	Err      string          `json:"err,omitempty"`
+}
+
+// control answers the commands of other processes.
+func (d *daemon) control() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /health", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
+	mux.HandleFunc("GET /ready", func(w http.ResponseWriter, r *http.Request) {
+		if err := d.ready(r.Context()); err != nil {
+			http.Error(w, err.Error(), http.StatusServiceUnavailable)
+		}
+	})
+	mux.HandleFunc("POST /once", d.agreed(d.controlOnce))
+	mux.HandleFunc("GET /outlets", d.agreed(func(w http.ResponseWriter, r *http.Request) {
+		rows, err := d.parts().rows(r.Context())
+		answerJSON(w, d.log, rows, err)
+	}))
+	mux.HandleFunc("GET /documents", d.agreed(func(w http.ResponseWriter, r *http.Request) {
+		e, err := d.parts().publisher.Edition(r.Context())
+		if err != nil {
+			http.Error(w, err.Error(), http.StatusInternalServerError)
+			return
+		}
+		if err := gob.NewEncoder(w).Encode(e.Documents()); err != nil {
+			d.log.Warn("control: documents not sent", "err", err)
+		}
+	}))
+	mux.HandleFunc("GET /backup", d.agreed(func(w http.ResponseWriter, r *http.Request) {
+		if err := d.store.Backup(r.Context(), w); err != nil {
+			d.log.Warn("control: backup not sent", "err", err)
+			panic(http.ErrAbortHandler) // the client must see a broken answer, not a short file
+		}
+	}))
+	return mux
+}
+
+// agreed refuses clients that come with another configuration than the daemon's.
+func (d *daemon) agreed(h http.HandlerFunc) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		if r.Header.Get(digestHeader) != d.parts().config.Digest {
+			http.Error(w, "the configuration file differs from the one that the running daemon works by; reload it (SIGHUP) or restart it", http.StatusConflict)
+			return
+		}
+		h(w, r)
+	}
+}
+
+func (d *daemon) controlOnce(w http.ResponseWriter, r *http.Request) {
+	var want fetch.Request
+	if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, 64<<10)).Decode(&want); err != nil {
+		http.Error(w, err.Error(), http.StatusBadRequest)
+		return
+	}
+	lines := make(chan message, 1024)
+	go func() { // ends with lines
+		defer close(lines)
+		sum, err := d.scheduler.Once(r.Context(), want, func(p fetch.Progress) {
+			select {
+			case lines <- message{Progress: &p}:
+			default: // a client that does not read misses steps, not the end
+			}
+		})
+		if err != nil {
+			lines <- message{Err: err.Error()}
+			return
+		}
+		lines <- message{Summary: &sum}
+	}()
+	out := json.NewEncoder(w)
+	for m := range lines {
+		out.Encode(m) // a client that went away ends r.Context, and with it lines
+		http.NewResponseController(w).Flush()
+	}
+}
+
+func answerJSON(w http.ResponseWriter, log *slog.Logger, v any, err error) {
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusInternalServerError)
+		return
+	}
+	if err := json.NewEncoder(w).Encode(v); err != nil {
+		log.Warn("control: answer not sent", "err", err)
+	}
+}
+
+// serveControl answers on l until ctx ends.
+func (d *daemon) serveControl(ctx context.Context, l net.Listener) error {
+	s := &http.Server{Handler: d.control(), ReadHeaderTimeout: 5 * time.Second}
+	return serveUntil(ctx, s, l)
+}
+
+// serveUntil serves on l until ctx ends, and then gives answers under way five seconds.
+func serveUntil(ctx context.Context, s *http.Server, l net.Listener) error {
+	stopped := make(chan struct{})
+	defer context.AfterFunc(ctx, func() {
+		defer close(stopped)
+		grace, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+		defer cancel()
+		if s.Shutdown(grace) != nil {
+			s.Close()
+		}
+	})()
+	err := s.Serve(l)
+	if ctx.Err() != nil {
+		<-stopped
+		return nil
+	}
+	return err
+}

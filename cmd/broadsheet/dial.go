@@ -1,0 +1,150 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/gob"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"time"
+
+	"broadsheet/config"
+	"broadsheet/fetch"
+	"broadsheet/publish"
+	"broadsheet/store"
+	"broadsheet/store/bolt"
+)
+
+// holdWait is how long a command waits for a store that another process holds.
+const holdWait = 10 * time.Second
+
+// A remote is a running daemon, as its control socket shows it.
+type remote struct {
+	client *http.Client
+	digest string
+}
+
+// refusedError says that the daemon works by another configuration.
+type refusedError struct{ text string }
+
+func (e *refusedError) Error() string { return e.text }
+
+// dial finds the daemon of a configuration; nil if none answers.
+func dial(ctx context.Context, cfg *config.Config) (*remote, error) {
+	path, err := socketPath(cfg)
+	if err != nil {
+		return nil, err
+	}
+	r := &remote{digest: cfg.Digest, client: &http.Client{Transport: &http.Transport{
+		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			return (&net.Dialer{Timeout: time.Second}).DialContext(ctx, "unix", path)
+		},
+	}}}
+	hello, cancel := context.WithTimeout(ctx, 2*time.Second)
+	defer cancel()
+	body, err := r.do(hello, http.MethodGet, "/health", nil)
+	if err != nil {
+		return nil, nil
+	}
+	body.Close()
+	return r, nil
+}
+
+// reach opens the store of a configuration or, where a daemon holds it, finds the daemon: one of the
+// two is not nil. It waits holdWait for another one-shot to end.
+func reach(ctx context.Context, cfg *config.Config, o bolt.Options) (*bolt.Store, *remote, error) {
+	for end := time.Now().Add(holdWait); ; {
+		r, err := dial(ctx, cfg)
+		if r != nil || err != nil {
+			return nil, r, err
+		}
+		o.Wait = min(500*time.Millisecond, max(time.Until(end), 0))
+		st, err := bolt.Open(cfg.Store.Path, o)
+		if !errors.Is(err, store.ErrHeld) || !time.Now().Before(end) || ctx.Err() != nil {
+			return st, nil, err
+		}
+	}
+}
+
+// do asks the daemon; the caller closes the body.
+func (r *remote) do(ctx context.Context, method, path string, body io.Reader) (io.ReadCloser, error) {
+	req, err := http.NewRequestWithContext(ctx, method, "http://daemon"+path, body)
+	if err != nil {
+		return nil, err
+	}
+	req.Header.Set(digestHeader, r.digest)
+	resp, err := r.client.Do(req)
+	if err != nil {
+		return nil, fmt.Errorf("ask the running daemon: %w", err)
+	}
+	if resp.StatusCode == http.StatusOK {
+		return resp.Body, nil
+	}
+	defer resp.Body.Close()
+	text, err := io.ReadAll(io.LimitReader(resp.Body, 4<<10))
+	if err != nil {
+		return nil, fmt.Errorf("ask the running daemon: %w", err)
+	}
+	if resp.StatusCode == http.StatusConflict {
+		return nil, &refusedError{strings.TrimSpace(string(text))}
+	}
+	return nil, fmt.Errorf("the running daemon answers: %s", strings.TrimSpace(string(text)))
+}
+
+func (r *remote) once(ctx context.Context, want fetch.Request, progress func(fetch.Progress)) (fetch.Summary, error) {
+	b, err := json.Marshal(want)
+	if err != nil {
+		return fetch.Summary{}, err
+	}
+	body, err := r.do(ctx, http.MethodPost, "/once", bytes.NewReader(b))
+	if err != nil {
+		return fetch.Summary{}, err
+	}
+	defer body.Close()
+	for in := json.NewDecoder(body); ; {
+		var m message
+		switch err := in.Decode(&m); {
+		case err != nil:
+			return fetch.Summary{}, fmt.Errorf("the running daemon broke off: %w", err)
+		case m.Err != "":
+			return fetch.Summary{}, fmt.Errorf("the running daemon: %s", m.Err)
+		case m.Progress != nil:
+			progress(*m.Progress)
+		case m.Summary != nil:
+			return *m.Summary, nil
+		}
+	}
+}
+
+func (r *remote) rows(ctx context.Context) (rows []publish.Row, err error) {
+	body, err := r.do(ctx, http.MethodGet, "/outlets", nil)
+	if err != nil {
+		return nil, err
+	}
+	defer body.Close()
+	return rows, json.NewDecoder(body).Decode(&rows)
+}
+
+func (r *remote) documents(ctx context.Context) (docs []*publish.Document, err error) {
+	body, err := r.do(ctx, http.MethodGet, "/documents", nil)
+	if err != nil {
+		return nil, err
+	}
+	defer body.Close()
+	return docs, gob.NewDecoder(body).Decode(&docs)
+}
+
+func (r *remote) backup(ctx context.Context, w io.Writer) error {
+	body, err := r.do(ctx, http.MethodGet, "/backup", nil)
+	if err != nil {
+		return err
+	}
+	defer body.Close()
+	_, err = io.Copy(w, body)
+	return err
+}

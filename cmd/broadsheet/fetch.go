@@ -1,0 +1,143 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"broadsheet/fetch"
+	"broadsheet/publish"
+	"broadsheet/store/bolt"
+)
+
+func (p *program) fetchCommand() *cobra.Command {
+	var once, strict bool
+	var want fetch.Request
+	c := &cobra.Command{
+		Use:   "fetch",
+		Short: "Poll on schedule without serving; --once: poll once what is due, for cron",
+		Long: `Polls on schedule until it is stopped, without serving. With --once it polls what is due, writes the static files if publish.dir
+is set, and ends: silently, unless something went wrong. Where a daemon holds the store, the daemon is asked to do it.`,
+		Args: cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			if once {
+				return p.fetchOnce(c.Context(), want, strict)
+			}
+			return p.runDaemon(c.Context(), duties{fetch: true})
+		},
+		PreRunE: func(*cobra.Command, []string) error {
+			if p.started = once || !strict && !want.Force && len(want.Outlets) == 0; !p.started {
+				return fmt.Errorf("--outlet, --force and --strict go with --once")
+			}
+			return nil
+		},
+	}
+	f := c.Flags()
+	f.BoolVar(&once, "once", false, "poll once what is due, then end")
+	f.StringArrayVar(&want.Outlets, "outlet", nil, "only the feeds of the outlet with this `ID`; may be repeated")
+	f.BoolVar(&want.Force, "force", false, "also feeds that wait for their schedule, for hints or in back-off")
+	f.BoolVar(&strict, "strict", false, "exit 3 if some outlets failed")
+	return c
+}
+
+func (p *program) fetchOnce(ctx context.Context, want fetch.Request, strict bool) error {
+	pl, err := p.plan()
+	if err != nil {
+		return err
+	}
+	for _, id := range want.Outlets {
+		if !slices.ContainsFunc(pl.feeds, func(f fetch.Feed) bool { return f.Outlet == id }) {
+			return fmt.Errorf("--outlet %s: the configuration has no such outlet; it has %s", id, pl.outletIDs())
+		}
+	}
+	if p.verbose || onTerminal(p.stderr) && !p.quiet {
+		for _, w := range pl.config.Warnings {
+			fmt.Fprintln(p.stderr, "warning:", w)
+		}
+	}
+	log := p.log(slog.LevelWarn)
+	st, r, err := reach(ctx, pl.config, bolt.Options{Log: log})
+	if err != nil {
+		return err
+	}
+	if st != nil {
+		defer st.Close()
+	}
+	step, end := showProgress(p.stderr, p.quiet)
+	var sum fetch.Summary
+	if r != nil {
+		sum, err = r.once(ctx, want, step)
+		end()
+		for _, f := range sum.Failures { // the daemon's log has them, too, but cron's mail should
+			log.Warn("poll failed", "outlet", f.Outlet, "feed", f.Feed, "err", f.Err)
+		}
+	} else {
+		sum, err = pl.once(ctx, st, want, log, step)
+		end()
+	}
+	if err != nil {
+		return err
+	}
+	written := 0
+	if dir := pl.config.Publish.Dir; dir != "" {
+		if written, err = pl.write(ctx, st, r, dir, log); err != nil {
+			return err
+		}
+	}
+	if p.verbose || onTerminal(p.stderr) && !p.quiet {
+		fmt.Fprintf(p.stderr, "%d of %d feeds polled: %d new items, %d changed; %d feeds unchanged, %d failed", sum.Polled, sum.Feeds, sum.New, sum.Changed, sum.Unchanged, sum.Failed)
+		if pl.config.Publish.Dir != "" {
+			fmt.Fprintf(p.stderr, "; %d files written to %s", written, pl.config.Publish.Dir)
+		}
+		fmt.Fprintln(p.stderr, ".")
+	}
+	switch {
+	case sum.Unsaved != "":
+		return fmt.Errorf("some polls could not be stored and will be repeated: %s", sum.Unsaved)
+	case strict && len(sum.Failures) > 0:
+		return errStrict
+	}
+	return nil
+}
+
+// once polls what is due in a process of its own, and prunes.
+func (pl *plan) once(ctx context.Context, st *bolt.Store, want fetch.Request, log *slog.Logger, step func(fetch.Progress)) (fetch.Summary, error) {
+	s := fetch.New(fetch.Options{Store: st, Settings: pl.settings, Feeds: pl.feeds, Log: log})
+	polling, stop := context.WithCancel(ctx)
+	ran := make(chan error, 1)
+	go func() { ran <- s.Run(polling) }()
+	sum, err := s.Once(ctx, want, step)
+	stop()
+	if runErr := <-ran; runErr != nil {
+		return sum, runErr
+	}
+	if err != nil {
+		return sum, err
+	}
+	return sum, pl.prune(ctx, st)
+}
+
+// write writes the sections as static files where this process stands: from the store, or from what
+// the daemon that holds it has rendered.
+func (pl *plan) write(ctx context.Context, st *bolt.Store, r *remote, dir string, log *slog.Logger) (int, error) {
+	if r != nil {
+		docs, err := r.documents(ctx)
+		if err != nil {
+			return 0, err
+		}
+		return publish.Write(dir, docs)
+	}
+	return publish.Update(ctx, dir, pl.publication, st, st, log)
+}
+
+func (pl *plan) outletIDs() string {
+	var ids []string
+	for _, o := range pl.config.Outlets {
+		ids = append(ids, o.ID)
+	}
+	return strings.Join(ids, ", ")
+}

@@ -1,0 +1,143 @@
+// Command broadsheet is a newspaper made of other newspapers: it polls feeds, keeps every item once,
+// and publishes combined feeds by section.
+//
+// This package joins the rooms and is the only one that knows them all. main turns an error into an
+// exit code; run is the whole program; app.go builds the parts from a configuration; each command
+// has a file of its own. control.go and dial.go are the two ends of the socket by which a command
+// asks a running daemon.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+
+	"broadsheet/config"
+	"broadsheet/store"
+)
+
+// Exit codes; scripts rely on them.
+const (
+	exitDone   = 0
+	exitFailed = 1
+	exitUsage  = 2
+	exitStrict = 3  // --strict: some outlets failed
+	exitHeld   = 75 // EX_TEMPFAIL of sysexits.h
+	exitConfig = 78 // EX_CONFIG
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop) // a second signal ends the process at once
+	os.Exit(run(ctx, os.Args[1:], os.Stdout, os.Stderr))
+}
+
+// program is one run of the command line.
+type program struct {
+	stdout, stderr io.Writer
+	configFlag     string
+	logFormat      string
+	verbose, quiet bool
+	started        bool // the arguments were understood
+}
+
+// run does what args say and returns the exit code.
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	p := &program{stdout: stdout, stderr: stderr}
+	root := p.root()
+	root.SetArgs(args)
+	err := root.ExecuteContext(ctx)
+	code := p.exitCode(err)
+	if err != nil && code != exitStrict {
+		fmt.Fprintln(stderr, "broadsheet:", err)
+		if code == exitUsage {
+			fmt.Fprintln(stderr, "Try: broadsheet --help")
+		}
+	}
+	return code
+}
+
+var errStrict = errors.New("some outlets failed")
+
+func (p *program) exitCode(err error) int {
+	var problems config.Errors
+	var refused *refusedError
+	switch {
+	case err == nil:
+		return exitDone
+	case !p.started:
+		return exitUsage
+	case errors.As(err, &problems), errors.As(err, &refused):
+		return exitConfig
+	case errors.Is(err, store.ErrHeld):
+		return exitHeld
+	case errors.Is(err, errStrict):
+		return exitStrict
+	}
+	return exitFailed
+}
+
+func (p *program) root() *cobra.Command {
+	root := &cobra.Command{
+		Use:   "broadsheet",
+		Short: "A newspaper made of other newspapers: polls feeds and publishes combined feeds by section",
+		Long: `Broadsheet polls the feeds of the outlets that you list, keeps every item once, ties together
+the items that carry the same story, and publishes combined feeds by section.
+
+See it work without any configuration:   broadsheet demo
+Then write broadsheet.toml and run:      broadsheet serve      (or, in cron: broadsheet fetch --once)`,
+		SilenceErrors: true,
+		SilenceUsage:  true,
+		Args:          cobra.NoArgs,
+		RunE:          func(c *cobra.Command, _ []string) error { return c.Help() },
+	}
+	root.SetOut(p.stdout)
+	root.SetErr(p.stderr)
+	f := root.PersistentFlags()
+	f.StringVarP(&p.configFlag, "config", "c", "", "configuration `file` (default $BROADSHEET_CONFIG, else ./broadsheet.toml)")
+	f.StringVar(&p.logFormat, "log-format", "text", "text or json")
+	f.BoolVarP(&p.verbose, "verbose", "v", false, "say more")
+	f.BoolVarP(&p.quiet, "quiet", "q", false, "say only what went wrong")
+	root.PersistentPreRunE = func(*cobra.Command, []string) error {
+		if p.logFormat != "text" && p.logFormat != "json" {
+			return fmt.Errorf("--log-format %s: only text and json are known", p.logFormat)
+		}
+		if p.verbose && p.quiet {
+			return errors.New("-v and -q exclude each other")
+		}
+		p.started = true
+		return nil
+	}
+	root.AddCommand(p.serveCommand(), p.fetchCommand(), p.publishCommand(), p.checkCommand(), p.outletsCommand(),
+		p.importCommand(), p.exportCommand(), p.backupCommand(), p.demoCommand(), p.versionCommand(), p.healthcheckCommand())
+	return root
+}
+
+// log makes the log of a command. usual is the level without -v and -q.
+func (p *program) log(usual slog.Level) *slog.Logger {
+	switch {
+	case p.quiet:
+		usual = slog.LevelError
+	case p.verbose:
+		usual = min(usual-4, slog.LevelInfo) // one level more: warnings to all, all to debugging
+	}
+	o := &slog.HandlerOptions{Level: usual}
+	if p.logFormat == "json" {
+		return slog.New(slog.NewJSONHandler(p.stderr, o))
+	}
+	return slog.New(slog.NewTextHandler(p.stderr, o))
+}
+
+// onTerminal reports whether a person reads w.
+func onTerminal(w io.Writer) bool {
+	f, ok := w.(*os.File)
+	return ok && term.IsTerminal(int(f.Fd()))
+}

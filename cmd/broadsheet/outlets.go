@@ -1,0 +1,106 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"broadsheet/fetch"
+	"broadsheet/publish"
+	"broadsheet/store"
+	"broadsheet/store/bolt"
+)
+
+func (p *program) outletsCommand() *cobra.Command {
+	var asJSON bool
+	c := &cobra.Command{
+		Use:   "outlets",
+		Short: "One line per feed: state and the reason for its next poll, last success, failures, items",
+		Args:  cobra.NoArgs,
+		RunE:  func(c *cobra.Command, _ []string) error { return p.outlets(c.Context(), asJSON) },
+	}
+	c.Flags().BoolVar(&asJSON, "json", false, "as a JSON array")
+	return c
+}
+
+func (p *program) outlets(ctx context.Context, asJSON bool) error {
+	plan, err := p.plan()
+	if err != nil {
+		return err
+	}
+	st, r, err := reach(ctx, plan.config, bolt.Options{Log: p.log(slog.LevelWarn)})
+	if err != nil {
+		return err
+	}
+	var rows []publish.Row
+	if r != nil {
+		rows, err = r.rows(ctx)
+	} else {
+		defer st.Close()
+		rows, err = plan.rows(ctx, st)
+	}
+	if err != nil {
+		return err
+	}
+	if asJSON {
+		out := json.NewEncoder(p.stdout)
+		out.SetIndent("", "  ")
+		return out.Encode(rows)
+	}
+	w := tabwriter.NewWriter(p.stdout, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(w, "OUTLET\tSTATE\tNEXT POLL\tREASON\tLAST SUCCESS\tFAILURES\tITEMS\tFEED\tERROR")
+	for _, r := range rows {
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%d\t%d\t%s\t%s\n", r.Outlet, r.State, clock(r.NextPoll), r.Reason, clock(r.LastSuccess), r.Failures, r.Items, r.Feed, r.Error)
+	}
+	return w.Flush()
+}
+
+// clock writes a time for people, in their own zone.
+func clock(t *time.Time) string {
+	if t == nil {
+		return "-"
+	}
+	return t.Local().Format("2006-01-02 15:04")
+}
+
+// rows tells the state of each configured feed, in the configuration's order.
+func (pl *plan) rows(ctx context.Context, st store.Store) ([]publish.Row, error) {
+	type key struct{ outlet, url string }
+	states := map[key]store.FeedState{}
+	for s, err := range st.Feeds(ctx) {
+		if err != nil {
+			return nil, err
+		}
+		states[key{s.Outlet, s.URL}] = s
+	}
+	now := time.Now()
+	rows := make([]publish.Row, 0, len(pl.feeds))
+	for i := range pl.feeds {
+		f := &pl.feeds[i]
+		s := states[key{f.Outlet, f.URL}]
+		due := fetch.Next(f, &pl.settings, &s)
+		r := publish.Row{
+			Outlet: f.Outlet, Feed: f.URL, State: due.State, Reason: due.Reason, Failures: s.Failures, Error: s.Err, Items: s.Items,
+			LastPoll: known(s.LastPoll), LastSuccess: known(s.LastSuccess), LastNewItem: known(s.LastNewItem),
+		}
+		if !due.Never {
+			next := cmp.Or(due.At, now).UTC()
+			r.NextPoll = &next
+		}
+		rows = append(rows, r)
+	}
+	return rows, nil
+}
+
+func known(t time.Time) *time.Time {
+	if t.IsZero() {
+		return nil
+	}
+	return &t
+}

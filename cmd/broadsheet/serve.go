@@ -1,0 +1,299 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"os/signal"
+	"strings"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/sync/errgroup"
+
+	"broadsheet/fetch"
+	"broadsheet/publish"
+	"broadsheet/store"
+	"broadsheet/store/bolt"
+)
+
+func (p *program) serveCommand() *cobra.Command {
+	var noFetch bool
+	c := &cobra.Command{
+		Use:   "serve",
+		Short: "Poll on schedule and serve the sections",
+		Long: `Polls on schedule and serves the sections until it is stopped. SIGHUP reloads the configuration: all of it or, if anything in
+it is wrong, none of it. SIGTERM stops within 10 s and loses nothing.`,
+		Args: cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			return p.runDaemon(c.Context(), duties{fetch: !noFetch, serve: true})
+		},
+	}
+	c.Flags().BoolVar(&noFetch, "no-fetch", false, "only serve")
+	return c
+}
+
+// duties are what a daemon does.
+type duties struct{ fetch, serve bool }
+
+// A daemon is the joined parts of a process that stays.
+type daemon struct {
+	duties
+	log       *slog.Logger
+	store     *bolt.Store
+	scheduler *fetch.Scheduler
+	server    *publish.Server
+	changed   chan struct{} // holds one signal: something was stored, or the configuration changed
+	work      atomic.Pointer[parts]
+}
+
+// parts are what a reload replaces, all at once.
+type parts struct {
+	*plan
+	publisher *publish.Publisher
+	store     store.Store
+}
+
+func (d *daemon) parts() *parts { return d.work.Load() }
+
+func (p *parts) rows(ctx context.Context) ([]publish.Row, error) { return p.plan.rows(ctx, p.store) }
+
+// runDaemon loads the configuration and runs it.
+func (p *program) runDaemon(ctx context.Context, what duties) error {
+	pl, err := p.plan()
+	if err != nil {
+		return err
+	}
+	log := p.log(slog.LevelInfo)
+	for _, w := range pl.config.Warnings {
+		log.Warn("configuration: " + w)
+	}
+	hup := make(chan os.Signal, 1)
+	signal.Notify(hup, syscall.SIGHUP)
+	defer signal.Stop(hup)
+	return runPlan(ctx, pl, what, log, func(d *daemon) {
+		for {
+			select {
+			case <-hup:
+				d.reload(p.plan)
+			case <-ctx.Done():
+				return
+			}
+		}
+	}, nil)
+}
+
+// runPlan opens what a daemon needs and runs it until ctx ends. beside runs beside it, if it is not
+// nil, and ends with ctx; ready is told the address that is listened on.
+func runPlan(ctx context.Context, pl *plan, what duties, log *slog.Logger, beside func(*daemon), ready func(net.Addr)) (err error) {
+	st, err := bolt.Open(pl.config.Store.Path, bolt.Options{Wait: holdWait, Log: log})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, st.Close()) }()
+	d := &daemon{duties: what, log: log, store: st, changed: make(chan struct{}, 1)}
+	publisher, err := publish.New(pl.publication, st, log)
+	if err != nil {
+		return err
+	}
+	d.work.Store(&parts{pl, publisher, st})
+	d.server = publish.NewServer(pl.publication, log)
+	d.scheduler = fetch.New(fetch.Options{Store: st, Settings: pl.settings, Feeds: pl.feeds, Automatic: what.fetch, Saved: d.wake, Log: log})
+
+	// Everything that can be refused is asked for before anything starts.
+	var listeners []net.Listener
+	defer func() {
+		for _, l := range listeners {
+			l.Close()
+		}
+	}()
+	listen := func(address, key string) (net.Listener, error) {
+		l, err := listenOn(address, key)
+		if err == nil {
+			listeners = append(listeners, l)
+		}
+		return l, err
+	}
+	path, err := socketPath(pl.config)
+	if err != nil {
+		return err
+	}
+	controls, err := listenControl(path)
+	if err != nil {
+		return err
+	}
+	listeners = append(listeners, controls)
+	var public, admin net.Listener
+	if what.serve {
+		if public, err = listen(pl.config.Server.Listen, "server.listen"); err != nil {
+			return err
+		}
+		if pl.config.Server.Admin != "" {
+			if admin, err = listen(pl.config.Server.Admin, "server.admin"); err != nil {
+				return err
+			}
+		}
+	}
+
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return d.scheduler.Run(ctx) })
+	g.Go(func() error { return d.publishing(ctx) })
+	g.Go(func() error { return d.serveControl(ctx, controls) })
+	if what.fetch {
+		g.Go(func() error {
+			return fetch.Repeat(ctx, "@hourly", log, func() {
+				if err := d.parts().prune(ctx, st); err != nil && ctx.Err() == nil {
+					log.Error("old items not deleted", "err", err)
+				}
+				d.wake()
+			})
+		})
+	}
+	if what.serve {
+		d.wake()
+		operators := publish.Operators{Rows: func(ctx context.Context) ([]publish.Row, error) { return d.parts().rows(ctx) }, Ready: d.ready}
+		g.Go(func() error {
+			log.Info("serving", "address", public.Addr().String(), "base_url", pl.config.BaseURL, "sections", len(pl.config.Sections))
+			handler := d.server.Handler(operators, admin == nil)
+			return serveUntil(ctx, publish.HTTPServer(handler, log, pl.config.Server.TrustedProxies), public)
+		})
+		if admin != nil {
+			g.Go(func() error {
+				return serveUntil(ctx, publish.HTTPServer(d.server.AdminHandler(operators), log, pl.config.Server.TrustedProxies), admin)
+			})
+		}
+		if ready != nil {
+			ready(public.Addr())
+		}
+	}
+	if beside != nil {
+		go beside(d) // ends with ctx; it owns nothing
+	}
+	err = g.Wait()
+	if err == nil {
+		log.Info("stopped")
+	}
+	return err
+}
+
+// listenOn listens on "host:port" or "unix:/path".
+func listenOn(address, key string) (net.Listener, error) {
+	network := "tcp"
+	if path, ok := strings.CutPrefix(address, "unix:"); ok {
+		network, address = "unix", path
+		if c, err := net.DialTimeout("unix", path, time.Second); err == nil {
+			c.Close()
+			return nil, fmt.Errorf("%s = \"unix:%s\": another process listens there; stop it or choose another path", key, path)
+		} else if errors.Is(err, syscall.ECONNREFUSED) {
+			os.Remove(path) // left over from a process that died
+		}
+	}
+	l, err := net.Listen(network, address)
+	switch {
+	case errors.Is(err, syscall.EADDRINUSE):
+		return nil, fmt.Errorf("%s = %q: the address is in use by another process; stop it or choose another address", key, address)
+	case errors.Is(err, syscall.EACCES):
+		return nil, fmt.Errorf("%s = %q: not permitted; ports below 1024 need a privilege, choose a higher one", key, address)
+	case err != nil:
+		return nil, fmt.Errorf("%s = %q: %w", key, address, err)
+	}
+	return l, nil
+}
+
+// wake says that there may be something new to publish.
+func (d *daemon) wake() {
+	select {
+	case d.changed <- struct{}{}:
+	default:
+	}
+}
+
+// publishing brings what is served and written up to date after each change. It rests four times as
+// long as the work took, so that a flood of commits costs a fifth of one core at most.
+func (d *daemon) publishing(ctx context.Context) error {
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-d.changed:
+		}
+		began := time.Now()
+		if err := d.publish(ctx); err != nil && ctx.Err() == nil {
+			d.log.Error("not published; what was published before stays", "err", err)
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-time.After(min(max(4*time.Since(began), 20*time.Millisecond), 2*time.Second)):
+		}
+	}
+}
+
+func (d *daemon) publish(ctx context.Context) error {
+	p := d.parts()
+	dir := p.config.Publish.Dir
+	if !d.serve && dir == "" {
+		return nil
+	}
+	e, err := p.publisher.Edition(ctx)
+	if err != nil {
+		return err
+	}
+	d.server.Show(e)
+	if dir == "" {
+		return nil
+	}
+	_, err = publish.Write(dir, e.Documents())
+	return err
+}
+
+// ready says why the daemon is not ready, if it is not.
+func (d *daemon) ready(ctx context.Context) error {
+	if d.serve && !d.server.Shows() {
+		return errors.New("the first edition is not rendered yet")
+	}
+	_, err := d.store.Revision(ctx)
+	return err
+}
+
+// reload takes up the configuration anew: all of it or, on any error, none of it.
+func (d *daemon) reload(load func() (*plan, error)) {
+	now := d.parts()
+	pl, err := load()
+	if err == nil {
+		err = sameProcess(now.plan, pl)
+	}
+	var publisher *publish.Publisher
+	if err == nil {
+		publisher, err = publish.New(pl.publication, d.store, d.log)
+	}
+	if err != nil {
+		d.log.Error("configuration not reloaded; the one before stays in force", "err", err)
+		return
+	}
+	d.work.Store(&parts{pl, publisher, d.store})
+	d.server.Configure(pl.publication)
+	d.scheduler.Reload(pl.settings, pl.feeds)
+	d.wake()
+	for _, w := range pl.config.Warnings {
+		d.log.Warn("configuration: " + w)
+	}
+	d.log.Info("configuration reloaded", "outlets", len(pl.config.Outlets), "sections", len(pl.config.Sections))
+}
+
+// sameProcess refuses what only a new process can take up.
+func sameProcess(old, new *plan) error {
+	a, b := old.config, new.config
+	switch {
+	case a.Store.Path != b.Store.Path:
+		return errors.New("store.url has changed; restart the daemon")
+	case a.Server.Listen != b.Server.Listen, a.Server.Admin != b.Server.Admin, a.Server.Control != b.Server.Control:
+		return errors.New("an address in [server] has changed; restart the daemon")
+	}
+	return nil
+}
