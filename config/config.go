@@ -120,12 +120,12 @@ type Feed struct {
 type Section struct {
 	Slug         string        `key:"slug"`
 	Title        string        `key:"title"` // the slug if not written
-	Description  string        `key:"description"`
+	Description  string        `key:"description,lines"`
 	From         []string      `key:"from"` // outlet ids, "tag:x", feed addresses; none is every outlet
 	Include      []string      `key:"include"`
 	Exclude      []string      `key:"exclude"`
 	Languages    []string      `key:"languages"`
-	Where        string        `key:"where"`
+	Where        string        `key:"where,lines"`
 	Stories      string        `key:"stories"`             // "link" or "keep"
 	MaxPerOutlet int           `key:"max_per_outlet,zero"` // 0 is no bound
 	MaxAge       time.Duration `key:"max_age"`             // 0 is no bound

@@ -52,7 +52,8 @@ func (e Errors) Sorted() Errors {
 type place struct {
 	file string
 	line int
-	key  string // as shown to people: without indexes
+	key  string // as shown to people, without indexes, where it differs from the path
+	raw  string // of a string: as written, before "${NAME}" is replaced
 }
 
 // Problem makes a problem of the key at path: "fetch.schedule",

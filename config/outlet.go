@@ -1,0 +1,171 @@
+package config
+
+import (
+	"fmt"
+	"net/http"
+	"os"
+	"regexp"
+	"slices"
+	"strings"
+	"unicode"
+)
+
+var (
+	outletID    = regexp.MustCompile(`^[a-z0-9_-]{1,64}$`)
+	sectionSlug = regexp.MustCompile(`^[a-z0-9-]{1,64}$`)
+)
+
+// reserved slugs are those whose paths the server has for something else.
+var reserved = []string{
+	"index", "status", "outlets", "sections", "hub", "websub", "metrics", "healthz", "readyz", "archive",
+	"style", "assets",
+}
+
+// ownHeaders are those that a poll sets itself.
+var ownHeaders = []string{
+	"Accept-Encoding", "Connection", "Content-Length", "Host", "If-Modified-Since", "If-None-Match",
+	"Range", "Transfer-Encoding", "User-Agent",
+}
+
+func (c checker) outlets() {
+	if len(c.cfg.Outlets) == 0 && c.allThere {
+		c.warn("outlet", "there is no outlet, so nothing is polled; add an [[outlet]] block with an [[outlet.feed]]")
+	}
+	ids := map[string]string{}
+	feeds := map[string]string{}
+	for i, o := range c.cfg.Outlets {
+		at := fmt.Sprintf("outlet[%d]", i)
+		c.name(at+".id", o.ID, "id", outletID, "a-z, 0-9, _ and -", idFrom(o.Name, o.URL), ids)
+		if o.URL != "" {
+			if fault := addressFault(o.URL, c.raw(at+".url")); fault != "" {
+				c.problem(at+".url", "%s", fault)
+			}
+		}
+		if o.Language != "" {
+			c.language(at+".language", o.Language)
+		}
+		c.tags(at+".tags", o.Tags)
+		if c.written(at + ".content") {
+			c.choice(at+".content", o.Content, "full")
+		}
+		if len(o.Feeds) == 0 && !c.written(at+".feed") {
+			c.problem(at+".feed", `there is none; add an [[outlet.feed]] block with url = "…" below this outlet`)
+		}
+		own := map[string]bool{}
+		for j, f := range o.Feeds {
+			at := fmt.Sprintf("%s.feed[%d]", at, j)
+			c.feed(at, f)
+			switch first, known := feeds[f.URL]; {
+			case f.URL == "":
+			case own[f.URL]:
+				c.problem(at+".url", "is a feed of this outlet already, on %s; remove one of the two", first)
+			case known:
+				c.warn(at+".url", "is polled for another outlet as well, on %s; its items will appear twice", first)
+			default:
+				feeds[f.URL] = c.where(at + ".url")
+			}
+			own[f.URL] = true
+		}
+	}
+}
+
+// name checks an outlet's id or a section's slug, and that it is taken only once.
+func (c checker) name(path, name, word string, shape *regexp.Regexp, letters, suggestion string, taken map[string]string) {
+	if suggestion == "" {
+		suggestion = "world-news"
+	}
+	switch first := taken[name]; {
+	case name == "" && !c.written(path):
+		c.problem(path, "is missing; write %s = %s", word, quote(suggestion))
+	case !shape.MatchString(name):
+		c.problem(path, "%s is no %s; write 1 to 64 of %s, such as %s", quote(c.raw(path)), word, letters, quote(suggestion))
+	case first != "":
+		c.problem(path, "%s is taken already, on %s; choose another", quote(name), first)
+	default:
+		taken[name] = c.where(path)
+	}
+}
+
+// where is "file:line" of a key, for messages about another one.
+func (c checker) where(path string) string {
+	p := c.cfg.places[path]
+	return fmt.Sprintf("%s:%d", p.file, p.line)
+}
+
+func (c checker) tags(path string, tags []string) {
+	for i, tag := range tags {
+		if strings.TrimSpace(tag) != tag || tag == "" {
+			c.problem(fmt.Sprintf("%s[%d]", path, i), "%s is empty or has blanks around it; write a word", quote(tag))
+		}
+	}
+}
+
+func (c checker) feed(at string, f Feed) {
+	switch {
+	case !c.written(at + ".url"):
+		c.problem(at+".url", `is missing; write url = "https://example.org/feed.xml"`)
+	default:
+		if fault := addressFault(f.URL, f.Shown); fault != "" {
+			c.problem(at+".url", "%s", fault)
+		}
+	}
+	c.tags(at+".tags", f.Tags)
+	if strings.Contains(f.Username, ":") {
+		c.problem(at+".username", "has a colon, which a user name cannot have; write the part after it into password_file")
+	}
+	for name := range f.Headers {
+		path := under(at+".headers", name)
+		switch canonical := http.CanonicalHeaderKey(name); {
+		case !headerName.MatchString(name):
+			c.problem(path, "%s is no header's name; write letters, digits and -", quote(name))
+		case slices.Contains(ownHeaders, canonical):
+			c.problem(path, "each poll sets this header itself; remove it")
+		case canonical == "Authorization" && f.Username+f.Password != "":
+			c.problem(path, "stands beside username and password, which make the same header; keep one of the two")
+		}
+	}
+	if f.InsecureTLS {
+		c.warn(at+".insecure_tls", "anybody on the way can change what this feed says; better have its certificate put right")
+	}
+}
+
+var headerName = regexp.MustCompile("^[A-Za-z0-9!#$%&'*+.^_`|~-]+$")
+
+// secrets reads the password file and finds out whether the feed is a secret one.
+func (c checker) secrets(f *Feed, at string) {
+	if f.PasswordFile != "" {
+		f.PasswordFile = c.absolute(f.PasswordFile)
+		if c.written(at + ".password") {
+			c.problem(at+".password_file", "stands beside password; keep one of the two")
+		} else {
+			c.password(f, at+".password_file")
+		}
+	}
+	f.Secret = f.Username != "" || f.Password != "" || f.PasswordFile != "" || f.URL != f.Shown || strings.Contains(f.Shown, "${")
+	for name := range f.Headers {
+		if secretHeader.MatchString(name) || strings.Contains(c.raw(under(at+".headers", name)), "${") {
+			f.Secret = true
+		}
+	}
+}
+
+// secretHeader matches the names of headers that let somebody in.
+var secretHeader = regexp.MustCompile(`(?i)auth|cookie|token|key|secret|password|session`)
+
+func (c checker) password(f *Feed, path string) {
+	const most = 4096
+	data, err := os.ReadFile(f.PasswordFile)
+	if err != nil {
+		c.problem(path, "%s %v", quote(c.raw(path)), reason(err))
+		return
+	}
+	password := strings.TrimSuffix(strings.TrimSuffix(string(data), "\n"), "\r")
+	switch {
+	case password == "":
+		c.problem(path, "%s is empty; write the password into it", quote(c.raw(path)))
+	case len(password) > most || strings.ContainsFunc(password, unicode.IsControl):
+		c.problem(path, "%s holds more than one line of at most %d bytes; write nothing but the password into it", quote(c.raw(path)), most)
+	default:
+		f.Password = password
+	}
+}

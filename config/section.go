@@ -1,0 +1,101 @@
+package config
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+)
+
+func (c checker) sections() {
+	if len(c.cfg.Sections) == 0 && c.allThere {
+		c.warn("section", "there is no section, so nothing is published; add a [[section]] block")
+	}
+	known := c.references()
+	slugs := map[string]string{}
+	for i, s := range c.cfg.Sections {
+		at := fmt.Sprintf("section[%d]", i)
+		if slices.Contains(reserved, s.Slug) {
+			c.problem(at+".slug", "%s is reserved, its address is taken; choose another, such as %s", quote(s.Slug), quote(s.Slug+"-news"))
+		} else {
+			c.name(at+".slug", s.Slug, "slug", sectionSlug, "a-z, 0-9 and -", slugFrom(s.Title), slugs)
+		}
+		for j, entry := range s.From {
+			path := fmt.Sprintf("%s.from[%d]", at, j)
+			if fault := known.fault(entry, c.raw(path)); fault != "" && c.allThere {
+				c.problem(path, "%s", fault)
+			}
+		}
+		for j, tag := range s.Languages {
+			c.language(fmt.Sprintf("%s.languages[%d]", at, j), tag)
+		}
+		c.words(at+".include", s.Include)
+		c.words(at+".exclude", s.Exclude)
+		c.choice(at+".stories", s.Stories, "link", "keep")
+		c.atLeast(at+".max_per_outlet", s.MaxPerOutlet, 0)
+		if c.written(at + ".limit") {
+			c.atLeast(at+".limit", s.Limit, 0)
+		}
+		if c.written(at + ".content") {
+			c.choice(at+".content", s.Content, "full")
+		}
+	}
+}
+
+// words refuses the empty word, which every item has.
+func (c checker) words(path string, words []string) {
+	for i, w := range words {
+		if strings.TrimSpace(w) == "" {
+			c.problem(fmt.Sprintf("%s[%d]", path, i), "is empty; write a word or an expression such as \"/re2 pattern/\"")
+		}
+	}
+}
+
+// references is what an entry of a section's from may name.
+type references struct {
+	ids, tags, feeds map[string]string // by value: as the file has it
+}
+
+func (c checker) references() references {
+	r := references{map[string]string{}, map[string]string{}, map[string]string{}}
+	for _, o := range c.cfg.Outlets {
+		r.ids[o.ID] = o.ID
+		for _, tag := range o.Tags {
+			r.tags["tag:"+tag] = "tag:" + tag
+		}
+		for _, f := range o.Feeds {
+			r.feeds[f.URL] = f.Shown
+			for _, tag := range f.Tags {
+				r.tags["tag:"+tag] = "tag:" + tag
+			}
+		}
+	}
+	return r
+}
+
+// fault says what is wrong with an entry of from, or "".
+func (r references) fault(entry, raw string) string {
+	word, among := "no outlet has the id "+quote(raw), r.ids
+	switch tag, isTag := strings.CutPrefix(entry, "tag:"); {
+	case isTag:
+		word, among = "no outlet or feed has the tag "+quote(tag), r.tags
+	case strings.Contains(entry, "://"):
+		word, among = "no outlet has the feed "+quote(raw), r.feeds
+	case r.ids[entry] == "" && r.tags["tag:"+entry] != "":
+		return fmt.Sprintf("%s; did you mean %s?", word, quote("tag:"+entry))
+	}
+	if among[entry] != "" {
+		return ""
+	}
+	names := slices.Sorted(maps.Values(among))
+	near := nearest(raw, names)
+	switch {
+	case near != "":
+		return fmt.Sprintf("%s; did you mean %s?", word, quote(near))
+	case len(names) == 0:
+		return word + "; there is none yet"
+	case len(names) > 10:
+		return fmt.Sprintf("%s; known are %s and %d more", word, strings.Join(names[:10], ", "), len(names)-10)
+	}
+	return word + "; known are " + strings.Join(names, ", ")
+}
