@@ -1,0 +1,176 @@
+package storetest
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"iter"
+	"maps"
+	"slices"
+	"time"
+
+	"broadsheet/store"
+)
+
+var _ store.Store = (*model)(nil)
+
+// model is a store as simple as it can be: what a keeper must show, without any of its cares. It forgets nothing
+// that identifies an item.
+type model struct {
+	revision  store.Revision
+	last      store.ItemID
+	items     map[store.ItemID]store.Item
+	bodies    map[store.ItemID]store.Body
+	stories   map[store.StoryID]store.Story // also of one item, also without any
+	feeds     map[[2]string]store.FeedState
+	keys      map[store.Key]store.ItemID
+	links     map[store.Key][]store.LinkRef
+	published map[store.Key]bool
+}
+
+func newModel() *model {
+	return &model{items: map[store.ItemID]store.Item{}, bodies: map[store.ItemID]store.Body{},
+		stories: map[store.StoryID]store.Story{}, feeds: map[[2]string]store.FeedState{},
+		keys: map[store.Key]store.ItemID{}, links: map[store.Key][]store.LinkRef{}, published: map[store.Key]bool{}}
+}
+
+func (m *model) ID() string         { return "model" }
+func (m *model) Created() time.Time { return start }
+func (m *model) Close() error       { return nil }
+
+func (m *model) Revision(context.Context) (store.Revision, error) { return m.revision, nil }
+
+func (m *model) SavePolls(_ context.Context, polls ...store.Poll) (saved []store.Saved, err error) {
+	rev := m.revision + 1
+	for i := range polls {
+		p := &polls[i]
+		// All that there is to know: more than a keeper looks up, and it must make no difference.
+		out := store.Settle(p, store.Known{State: m.feeds[[2]string{p.State.Outlet, p.State.URL}], Keys: m.keys,
+			Links: m.links, IDs: m.published, Items: maps.Clone(m.items), Next: m.last + 1})
+		for _, in := range out.Inserts {
+			m.last = max(m.last, in.Item.ID)
+			m.bodies[in.Item.ID] = in.Body
+			if k := store.IDKey(in.Item.PublishedID); m.published[k] {
+				return nil, errors.New("published twice: " + in.Item.PublishedID)
+			} else {
+				m.published[k] = true
+			}
+			m.put(in.Item, rev)
+		}
+		// Inserts stand in the document's order, but the later item of a story joins the earlier one.
+		slices.SortFunc(out.Inserts, func(a, b store.Insert) int { return cmp.Compare(a.Item.ID, b.Item.ID) })
+		for _, in := range out.Inserts {
+			s := m.stories[in.Item.Story]
+			if s.ID == 0 {
+				s = store.Story{ID: in.Item.Story, PublishedID: in.Item.PublishedID}
+			}
+			s.Items = append(s.Items, in.Item.ID)
+			m.stories[s.ID] = s
+		}
+		for _, u := range out.Updates {
+			m.put(u.Item, rev)
+			if u.Body != nil {
+				m.bodies[u.Item.ID] = *u.Body
+			}
+		}
+		maps.Copy(m.keys, out.Keys)
+		for k, l := range out.Links {
+			m.links[k] = append(m.links[k], l)
+		}
+		m.feeds[[2]string{p.State.Outlet, p.State.URL}] = out.State
+		saved = append(saved, store.Saved{State: out.State, New: len(out.Inserts), Changed: len(out.Updates)})
+	}
+	return saved, nil
+}
+
+func (m *model) put(it store.Item, rev store.Revision) {
+	it.Revision, m.revision = rev, rev
+	m.items[it.ID] = it
+}
+
+func (m *model) Feeds(context.Context) iter.Seq2[store.FeedState, error] {
+	return list(slices.SortedFunc(maps.Values(m.feeds), func(a, b store.FeedState) int {
+		return cmp.Or(cmp.Compare(a.Outlet, b.Outlet), cmp.Compare(a.URL, b.URL))
+	}))
+}
+
+func (m *model) Items(_ context.Context, q store.Query) iter.Seq2[store.Item, error] {
+	var items []store.Item
+	for _, id := range q.IDs {
+		if it, ok := m.items[id]; ok {
+			items = append(items, it)
+		}
+	}
+	if q.IDs != nil {
+		return list(items)
+	}
+	for _, it := range m.items {
+		if it.Revision > q.Since && (q.Outlets == nil || slices.Contains(q.Outlets, it.Outlet)) {
+			items = append(items, it)
+		}
+	}
+	slices.SortFunc(items, func(a, b store.Item) int {
+		switch {
+		case q.Since > 0:
+			return cmp.Or(cmp.Compare(a.Revision, b.Revision), cmp.Compare(a.ID, b.ID))
+		case q.ByArrival:
+			return cmp.Compare(b.ID, a.ID)
+		}
+		return cmp.Or(b.Date.Compare(a.Date), cmp.Compare(b.ID, a.ID))
+	})
+	return list(items)
+}
+
+func (m *model) Bodies(_ context.Context, ids ...store.ItemID) iter.Seq2[store.Body, error] {
+	return found(m.bodies, ids)
+}
+
+func (m *model) Stories(_ context.Context, ids ...store.StoryID) iter.Seq2[store.Story, error] {
+	return found(m.stories, ids)
+}
+
+func (m *model) Prune(_ context.Context, before time.Time, n int) (gone int, err error) {
+	for _, id := range slices.Sorted(maps.Keys(m.items)) {
+		it := m.items[id]
+		if gone == n || !it.Arrived.Before(before) {
+			continue
+		}
+		gone++
+		delete(m.items, id)
+		delete(m.bodies, id)
+		s := m.stories[it.Story]
+		s.Items = slices.DeleteFunc(slices.Clone(s.Items), func(other store.ItemID) bool { return other == id })
+		if m.stories[it.Story] = s; len(s.Items) == 0 {
+			delete(m.stories, it.Story)
+		}
+		for _, url := range it.Feeds {
+			f := m.feeds[[2]string{it.Outlet, url}]
+			f.Items--
+			m.feeds[[2]string{it.Outlet, url}] = f
+		}
+	}
+	if gone > 0 {
+		m.revision++
+	}
+	return gone, nil
+}
+
+func list[T any](s []T) iter.Seq2[T, error] {
+	return func(yield func(T, error) bool) {
+		for _, v := range s {
+			if !yield(v, nil) {
+				return
+			}
+		}
+	}
+}
+
+func found[K comparable, T any](all map[K]T, ids []K) iter.Seq2[T, error] {
+	var s []T
+	for _, id := range ids {
+		if v, ok := all[id]; ok {
+			s = append(s, v)
+		}
+	}
+	return list(s)
+}

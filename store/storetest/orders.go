@@ -1,0 +1,324 @@
+package storetest
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"broadsheet/store"
+)
+
+func checkOrder(t *testing.T, s *session) {
+	hour := func(n int) time.Time { return start.Add(time.Duration(n) * time.Hour) }
+	s.save(t, poll("a", start,
+		arrival("1", "", "undated 1", time.Time{}),
+		arrival("2", "", "two days", hour(-48)),
+		arrival("3", "", "undated 2", time.Time{}),
+		arrival("4", "", "future", hour(24*365)),
+		arrival("5", "", "before 1990", time.Unix(0, 0)),
+		arrival("6", "", "1990", time.Date(1990, 1, 1, 0, 0, 0, 0, time.UTC)),
+	))
+	s.save(t, poll("b", hour(1),
+		arrival("1", "", "same date, later", hour(-48)),
+		arrival("2", "", "a microsecond later", hour(-48).Add(time.Microsecond)),
+		arrival("3", "", "newest", hour(1)),
+	))
+	want := []string{"newest", "undated 1", "undated 2", "future", "before 1990",
+		"a microsecond later", "same date, later", "two days", "1990"}
+	expect(t, "newest date first", titles(s.items(t, store.Query{})), want)
+	// An edit and a date that the outlet changes move nothing.
+	s.save(t, poll("a", hour(9), arrival("2", "", "two days, edited", hour(8))))
+	want[7] = "two days, edited"
+	s.reopen(t)
+	expect(t, "after an edit", titles(s.items(t, store.Query{})), want)
+}
+
+func checkArrivals(t *testing.T, s *session) {
+	s.save(t, poll("a", start, arrival("1", "", "1", start.Add(-time.Hour)), arrival("2", "", "2", start.Add(-time.Minute))))
+	s.save(t, poll("b", start.Add(time.Hour), arrival("3", "", "3", start.Add(-24*time.Hour))))
+	got := s.items(t, store.Query{ByArrival: true})
+	expect(t, "newest arrival first", titles(got), []string{"3", "1", "2"})
+	expect(t, "numbers", ids(got), []store.ItemID{3, 2, 1})
+	expect(t, "of one outlet", titles(s.items(t, store.Query{ByArrival: true, Outlets: []string{"a"}})), []string{"1", "2"})
+}
+
+func checkOutlets(t *testing.T, s *session) {
+	for i, o := range []string{"a", "ab", "b", "a"} {
+		s.save(t, poll(o, start.Add(time.Duration(i)*time.Hour), arrival(fmt.Sprint(i), "", o+fmt.Sprint(i), time.Time{})))
+	}
+	for _, c := range []struct {
+		outlets []string
+		want    []string
+	}{
+		{nil, []string{"a3", "b2", "ab1", "a0"}},
+		{[]string{}, nil},
+		{[]string{"a"}, []string{"a3", "a0"}},
+		{[]string{"b", "ab", "nobody"}, []string{"b2", "ab1"}},
+		{[]string{"", "nobody"}, nil},
+	} {
+		expect(t, fmt.Sprintf("%q", c.outlets), titles(s.items(t, store.Query{Outlets: c.outlets})), c.want)
+	}
+}
+
+func checkIDs(t *testing.T, s *session) {
+	var arrivals []store.Arrival
+	for i := range 5 {
+		arrivals = append(arrivals, arrival(fmt.Sprint(i), "", fmt.Sprint(5-i), time.Time{}))
+	}
+	s.save(t, poll("a", start, arrivals...))
+	q := store.Query{IDs: []store.ItemID{4, 99, 1, 5, 0}, Outlets: []string{"b"}, Since: 7, ByArrival: true}
+	expect(t, "in the order asked for", titles(s.items(t, q)), []string{"4", "1", "5"})
+	expect(t, "none", len(s.items(t, store.Query{IDs: []store.ItemID{}})), 0)
+}
+
+func checkSince(t *testing.T, s *session) {
+	s.save(t, poll("a", start, arrival("1", "", "1", time.Time{}), arrival("2", "", "2", time.Time{}), arrival("3", "", "3", time.Time{})))
+	first := s.revision(t)
+	s.save(t, poll("b", start.Add(time.Hour), arrival("4", "", "4", time.Time{})))
+	second := s.revision(t)
+	s.save(t, poll("a", start.Add(2*time.Hour), arrival("2", "", "2, edited", time.Time{})))
+	third := s.revision(t)
+	since := func(rev store.Revision, outlets ...string) []string {
+		t.Helper()
+		got := titles(s.items(t, store.Query{Since: rev, Outlets: outlets}))
+		slices.Sort(got)
+		return got
+	}
+	for range 2 {
+		expect(t, "since the beginning", since(0), []string{"1", "2, edited", "3", "4"})
+		expect(t, "since the first", since(first), []string{"2, edited", "4"})
+		expect(t, "since the second", since(second), []string{"2, edited"})
+		expect(t, "since the third", since(third), nil)
+		expect(t, "since the future", since(third+5), nil)
+		expect(t, "of one outlet", since(first, "b"), []string{"4"})
+		s.reopen(t)
+	}
+}
+
+func checkBodies(t *testing.T, s *session) {
+	var arrivals []store.Arrival
+	for i := range 6 {
+		a := arrival(fmt.Sprint(i), "", fmt.Sprint(6-i), time.Time{})
+		a.Body = store.Body{Content: strings.Repeat("x", i*i*i*1000)}
+		arrivals = append(arrivals, a)
+	}
+	s.save(t, poll("a", start, arrivals...))
+	var sizes []int
+	for _, b := range all(t, s.Bodies(t.Context(), 3, 77, 6, 1)) {
+		sizes = append(sizes, len(b.Content))
+	}
+	expect(t, "sizes", sizes, []int{27000, 0, 125000})
+	if got := all(t, s.Bodies(t.Context())); got != nil {
+		t.Errorf("no ids: %v", got)
+	}
+	// An edit brings a new body.
+	arrivals[3].Item.Text++
+	arrivals[3].Body.Content = "new"
+	s.save(t, poll("a", start.Add(time.Hour), arrivals...))
+	expect(t, "edited", all(t, s.Bodies(t.Context(), 3))[0], store.Body{Item: 3, Content: "new"})
+}
+
+func checkStories(t *testing.T, s *session) {
+	link := "https://a.example/1"
+	s.save(t, poll("a", start, arrival("https://a.example/?p=1", link, "a", time.Time{}), arrival("2", "https://a.example/2", "alone", time.Time{})))
+	before := s.items(t, store.Query{IDs: []store.ItemID{2}})[0]
+	s.save(t, poll("b", start.Add(time.Hour), arrival("x", link, "b", time.Time{})))
+	s.save(t, poll("c", start.Add(time.Hour), arrival("y", link, "c", time.Time{})))
+	for range 2 {
+		want := []store.Story{
+			{ID: 2, PublishedID: "https://a.example/?p=1", Items: []store.ItemID{2, 3, 4}},
+			{ID: 1, PublishedID: s.items(t, store.Query{IDs: []store.ItemID{1}})[0].PublishedID, Items: []store.ItemID{1}},
+		}
+		expect(t, "stories", all(t, s.Stories(t.Context(), 2, 99, 3, 1)), want)
+		s.reopen(t)
+	}
+	var stories []store.StoryID
+	for _, it := range s.items(t, store.Query{ByArrival: true}) {
+		stories = append(stories, it.Story)
+	}
+	expect(t, "stories of the items", stories, []store.StoryID{2, 2, 2, 1})
+	expect(t, "the first item, which a join leaves as it is", s.items(t, store.Query{IDs: []store.ItemID{2}})[0], before)
+}
+
+func checkPublishedIDs(t *testing.T, s *session) {
+	const own = "https://a.example/?p=1"
+	s.save(t, poll("a", start, arrival(own, "", "a", time.Time{}), arrival("7", "", "seven", time.Time{})))
+	items := s.items(t, store.Query{})
+	expect(t, "the outlet's own id", items[0].PublishedID, own)
+	// Another outlet comes with ids that are taken: the first one's own, and the tag that was made for it.
+	s.save(t, poll("b", start.Add(time.Hour), arrival(own, "", "b1", time.Time{}), arrival(items[1].PublishedID, "", "b2", time.Time{})))
+	s.save(t, poll("c", start.Add(time.Hour), arrival(own, "", "c1", time.Time{}), arrival("tag:c.example,2025:1", "", "c2", time.Time{})))
+	seen := map[string]bool{}
+	items = s.items(t, store.Query{})
+	for _, it := range items {
+		if seen[it.PublishedID] {
+			t.Errorf("%s is published twice", it.PublishedID)
+		}
+		seen[it.PublishedID] = true
+		if own := it.PublishedID == it.GUID; own != (it.Title == "a" || it.Title == "c2") {
+			t.Errorf("%s: %s is published as %s", it.Title, it.GUID, it.PublishedID)
+		}
+	}
+	if len(items) != 6 {
+		t.Errorf("%d items", len(items))
+	}
+	// A tag that another outlet took before it was made gives way as well.
+	forged := store.Item{}
+	for n := 0; ; n++ {
+		p := poll("d", start.Add(2*time.Hour), arrival("8", "", "eight", time.Time{}))
+		if n == 0 {
+			other := s.keeper.Open(t)
+			if _, err := other.SavePolls(t.Context(), p); err != nil {
+				t.Fatal(err)
+			}
+			forged = all(t, other.Items(t.Context(), store.Query{}))[0]
+			other.Close()
+			s.save(t, poll("e", start, arrival(forged.PublishedID, "", "forged", time.Time{})))
+			continue
+		}
+		s.save(t, p)
+		break
+	}
+	got := s.items(t, store.Query{Outlets: []string{"d"}})
+	if len(got) != 1 || got[0].PublishedID == forged.PublishedID || !strings.HasPrefix(got[0].PublishedID, "tag:d.example,2025:") {
+		t.Errorf("%+v after %s was forged", got, forged.PublishedID)
+	}
+}
+
+func checkWriteInLoop(t *testing.T, s *session) {
+	var arrivals []store.Arrival
+	for i := range 600 {
+		arrivals = append(arrivals, arrival(fmt.Sprint(i), "", fmt.Sprint(i), time.Time{}))
+	}
+	s.save(t, poll("a", start, arrivals...))
+	for _, q := range []store.Query{{}, {ByArrival: true}, {Since: 1}} {
+		s.save(t, poll("z", start, arrival("edit", "", fmt.Sprint(q), time.Time{})))
+		seen, n := map[store.ItemID]bool{}, 0
+		for it, err := range s.Items(t.Context(), q) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			if seen[it.ID] {
+				t.Fatalf("%+v: item %d came twice", q, it.ID)
+			}
+			seen[it.ID] = true
+			if n++; n%50 == 1 { // another edit of the same items, and new ones of every date
+				at := start.Add(time.Duration(n) * time.Hour)
+				s.save(t, poll("a", at, arrival("599", "", fmt.Sprint(q, n), time.Time{}), arrival("3", "", fmt.Sprint(q, n), time.Time{})),
+					poll("b", at, arrival(fmt.Sprint(q, n), "", "new", start), arrival(fmt.Sprint(q, n, "!"), "", "newer", at)))
+			}
+		}
+		if q.Since == 0 && n < 600 {
+			t.Errorf("%+v: %d items of 600", q, n)
+		}
+	}
+	for range s.Items(t.Context(), store.Query{}) {
+		break // an iterator that is left early holds nothing up
+	}
+	s.save(t, poll("a", start, arrivals...))
+}
+
+func checkMany(t *testing.T, s *session) {
+	const n = 3000
+	var arrivals []store.Arrival
+	for i := range n {
+		arrivals = append(arrivals, arrival(fmt.Sprint(i), "", fmt.Sprint(i), start.Add(-time.Duration(i)*time.Minute)))
+	}
+	rare := poll("rare", start, arrival("x", "", "rare", start.Add(-n/2*time.Minute)))
+	if got := s.save(t, poll("a", start, arrivals...), rare)[0].New; got != n {
+		t.Fatalf("%d of %d items are new", got, n)
+	}
+	items := s.items(t, store.Query{Outlets: []string{"a"}})
+	for i, it := range items {
+		if it.Title != fmt.Sprint(i) || it.ID != store.ItemID(n-i) {
+			t.Fatalf("item %d of the list is %s with number %d", i, it.Title, it.ID)
+		}
+	}
+	list := ids(items)
+	bodies := all(t, s.Bodies(t.Context(), list...))
+	stories := make([]store.StoryID, 0, n)
+	for _, id := range list {
+		stories = append(stories, store.StoryID(id))
+	}
+	expect(t, "numbers of items, bodies and stories", []int{len(items), len(bodies), len(all(t, s.Stories(t.Context(), stories...)))}, []int{n, n, n})
+	expect(t, "by number", len(s.items(t, store.Query{IDs: list})), n)
+	expect(t, "of a rare outlet", titles(s.items(t, store.Query{Outlets: []string{"rare"}})), []string{"rare"})
+	if got := s.save(t, poll("a", start, arrivals...))[0]; got.New != 0 || got.Changed != 0 {
+		t.Errorf("the same again: %+v", got)
+	}
+}
+
+// checkConcurrent lets writers and readers run at once; under the race detector it finds more.
+func checkConcurrent(t *testing.T, s *session) {
+	const writers, polls = 4, 12
+	var wg, readers sync.WaitGroup
+	done := make(chan struct{})
+	for w := range writers {
+		wg.Go(func() {
+			outlet := fmt.Sprint("o", w)
+			for i := range polls {
+				at := start.Add(time.Duration(i) * time.Minute)
+				p := poll(outlet, at, arrival(fmt.Sprint("own", i), fmt.Sprintf("https://shared.example/%d", i), outlet, time.Time{}),
+					arrival("same", "", fmt.Sprint(outlet, i), time.Time{}))
+				p.State.Validators.ETag = fmt.Append(nil, i)
+				if _, err := s.SavePolls(t.Context(), p); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	for range 2 {
+		readers.Go(func() {
+			var last store.Revision
+			for {
+				select {
+				case <-done:
+					return
+				default:
+				}
+				rev, err := s.Revision(t.Context())
+				if err != nil || rev < last {
+					t.Errorf("revision %d after %d: %v", rev, last, err)
+				}
+				last = rev
+				seen := map[store.ItemID]bool{}
+				for it, err := range s.Items(t.Context(), store.Query{}) {
+					if err != nil || seen[it.ID] {
+						t.Errorf("item %d, again %t: %v", it.ID, seen[it.ID], err)
+						return
+					}
+					seen[it.ID] = true
+					for _, err := range s.Bodies(t.Context(), it.ID) {
+						if err != nil {
+							t.Error(err)
+						}
+					}
+				}
+				for f, err := range s.Feeds(t.Context()) {
+					if err != nil || f.Items == 0 {
+						t.Errorf("%+v: %v", f, err)
+					}
+				}
+			}
+		})
+	}
+	wg.Wait()
+	close(done)
+	readers.Wait()
+	expect(t, "items", len(s.items(t, store.Query{})), writers*(polls+1))
+	for _, st := range all(t, s.Stories(t.Context(), func() (l []store.StoryID) {
+		for _, it := range s.items(t, store.Query{}) {
+			if it.Link != "" {
+				l = append(l, it.Story)
+			}
+		}
+		return l
+	}()...)) {
+		if len(st.Items) != writers {
+			t.Errorf("story %d has items %v", st.ID, st.Items)
+		}
+	}
+}
