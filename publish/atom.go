@@ -1,0 +1,128 @@
+package publish
+
+import (
+	"strconv"
+	"time"
+)
+
+// What Atom 1.0 (RFC 4287) needs beside gorilla/feeds' structs.
+type (
+	atomFeed struct {
+		atomFeedBase
+		Lang      string      `xml:"xml:lang,attr,omitempty"`
+		Links     []atomLink  `xml:"link"`
+		Generator string      `xml:"generator"`
+		Entries   []atomEntry `xml:"entry"`
+	}
+	atomEntry struct {
+		atomEntryBase
+		Lang       string         `xml:"xml:lang,attr,omitempty"`
+		Links      []atomLink     `xml:"link"`
+		Authors    []atomAuthor   `xml:"author"`
+		Categories []atomCategory `xml:"category"`
+		Source     atomSource     `xml:"source"`
+	}
+	atomLink struct {
+		Rel    string `xml:"rel,attr"`
+		Type   string `xml:"type,attr,omitempty"`
+		Title  string `xml:"title,attr,omitempty"`
+		Href   string `xml:"href,attr"`
+		Length string `xml:"length,attr,omitempty"`
+	}
+	atomCategory struct {
+		Term   string `xml:"term,attr"`
+		Scheme string `xml:"scheme,attr,omitempty"`
+		Label  string `xml:"label,attr,omitempty"`
+	}
+	atomSource struct {
+		ID       string     `xml:"id"`
+		Title    string     `xml:"title"`
+		Subtitle string     `xml:"subtitle,omitempty"`
+		Updated  string     `xml:"updated"`
+		Links    []atomLink `xml:"link"`
+		Rights   string     `xml:"rights,omitempty"`
+	}
+)
+
+// atomTime is RFC 3339 in whole seconds.
+func atomTime(t time.Time) string { return t.UTC().Format(time.RFC3339) }
+
+// atom renders a section as Atom 1.0.
+func (p *Publisher) atom(l *list) *Document {
+	feed := atomFeed{
+		Lang: languageTag(p.pub.Language),
+		Links: []atomLink{
+			{Rel: "self", Type: "application/atom+xml", Href: p.url(l.Slug + ".atom")},
+			{Rel: "alternate", Type: "text/html", Href: p.url(l.Slug + ".html")},
+		},
+		Generator: generator,
+	}
+	feed.Xmlns = "http://www.w3.org/2005/Atom"
+	feed.Id = l.ID
+	feed.Title = l.Title
+	feed.Subtitle = l.Description
+	feed.Updated = atomTime(l.Updated)
+	feed.Author = &atomAuthor{AtomPerson: atomPerson{Name: plainLine(p.pub.Title), Uri: p.url("")}}
+	for i := range l.Items {
+		feed.Entries = append(feed.Entries, atomEntryOf(&l.Items[i]))
+	}
+	return newDocument(l.Slug+".atom", typeAtom, marshalXML(feed), l.Modified, l.MaxAge)
+}
+
+func atomEntryOf(e *listed) atomEntry {
+	out := atomEntry{Lang: e.Language, Source: atomSourceOf(e)}
+	out.Id = e.ID
+	out.Title = e.Title
+	out.Published = atomTime(e.Published)
+	out.Updated = e.Updated.UTC().Format("2006-01-02T15:04:05.000000000Z")
+	out.Rights = e.Rights
+	if e.Link != "" {
+		out.Links = append(out.Links, atomLink{Rel: "alternate", Type: "text/html", Href: e.Link})
+	}
+	for _, f := range e.Files {
+		link := atomLink{Rel: "enclosure", Type: f.Type, Href: f.URL}
+		if f.Length > 0 {
+			link.Length = strconv.FormatInt(f.Length, 10)
+		}
+		out.Links = append(out.Links, link)
+	}
+	for _, a := range e.Also {
+		if a.Link != "" {
+			out.Links = append(out.Links, atomLink{Rel: "related", Title: a.Title, Href: a.Link})
+		}
+	}
+	if e.Comments != "" {
+		out.Links = append(out.Links, atomLink{Rel: "replies", Type: "text/html", Href: e.Comments})
+	}
+	for _, a := range e.Authors {
+		out.Authors = append(out.Authors, atomAuthor{AtomPerson: atomPerson{Name: a.Name, Uri: a.URL, Email: a.Email}})
+	}
+	for _, t := range e.Tags {
+		out.Categories = append(out.Categories, atomCategory(t))
+	}
+	if e.Summary != "" {
+		out.Summary = &atomSummary{Type: "html", Content: e.Summary}
+	}
+	if e.Content != "" {
+		out.Content = &atomContent{Type: "html", Content: e.Content}
+	}
+	if e.Summary == "" && e.Link == "" {
+		// An entry needs an alternate link or a content (RFC 4287 §4.1.2).
+		out.Content = &atomContent{Type: "text", Content: e.Title}
+	}
+	return out
+}
+
+func atomSourceOf(e *listed) atomSource {
+	s := atomSource{
+		ID: e.Source.ID, Title: plainLine(e.Outlet.Name), Subtitle: e.Source.Subtitle,
+		Updated: atomTime(e.Source.Updated), Rights: e.Source.Rights,
+	}
+	if self := address(e.Feed.Shown); self != "" {
+		s.Links = append(s.Links, atomLink{Rel: "self", Href: self})
+	}
+	if home := address(e.Outlet.URL); home != "" {
+		s.Links = append(s.Links, atomLink{Rel: "alternate", Type: "text/html", Href: home})
+	}
+	return s
+}

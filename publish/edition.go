@@ -1,0 +1,112 @@
+package publish
+
+import (
+	"bytes"
+	"compress/gzip"
+	"crypto/sha256"
+	"encoding/base64"
+	"fmt"
+	"iter"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"broadsheet/store"
+)
+
+// An Edition is a set of documents that belong together. It never changes.
+type Edition struct {
+	Revision store.Revision // of the store that it shows
+	docs     map[string]*Document
+	paths    []string // sorted
+}
+
+func newEdition(rev store.Revision, docs []*Document) *Edition {
+	e := &Edition{Revision: rev, docs: map[string]*Document{}}
+	for _, d := range docs {
+		e.docs[d.Path] = d
+		e.paths = append(e.paths, d.Path)
+	}
+	slices.Sort(e.paths)
+	return e
+}
+
+// Document returns the document at a path as in "world.atom", nil if there is none.
+func (e *Edition) Document(path string) *Document { return e.docs[path] }
+
+// Documents yields all documents, ordered by path.
+func (e *Edition) Documents() iter.Seq[*Document] {
+	return func(yield func(*Document) bool) {
+		for _, p := range e.paths {
+			if !yield(e.docs[p]) {
+				return
+			}
+		}
+	}
+}
+
+// A Document is one file of an edition. Treat it as immutable.
+type Document struct {
+	Path        string // relative to the base URL: "index.html", "world.atom"
+	ContentType string
+	Body        []byte
+	ETag        string        // strong, quoted: of Body as it is
+	Modified    time.Time     // whole seconds, UTC; the static file carries it as well
+	MaxAge      time.Duration // how long a cache may answer for it
+
+	// Gzip is Body compressed; made once, at the first call.
+	Gzip func() []byte
+}
+
+func newDocument(path, contentType string, body []byte, modified time.Time, maxAge time.Duration) *Document {
+	sum := sha256.Sum256(body)
+	return &Document{
+		Path:        path,
+		ContentType: contentType,
+		Body:        body,
+		ETag:        `"` + base64.RawURLEncoding.EncodeToString(sum[:16]) + `"`,
+		Modified:    modified.UTC().Truncate(time.Second),
+		MaxAge:      maxAge,
+		Gzip:        sync.OnceValue(func() []byte { return compress(body) }),
+	}
+}
+
+func compress(body []byte) []byte {
+	var b bytes.Buffer
+	w := gzip.NewWriter(&b)
+	if _, err := w.Write(body); err != nil {
+		panic(err) // a bytes.Buffer takes everything
+	}
+	if err := w.Close(); err != nil {
+		panic(err)
+	}
+	return b.Bytes()
+}
+
+// cacheAge is how long caches may answer for a section: a quarter of what passes between two polls of
+// its feeds (PRODUCT.md, "Time"; PROTOCOL P41).
+func cacheAge(interval time.Duration) time.Duration {
+	return min(max(interval/4, time.Minute), 15*time.Minute).Truncate(time.Second)
+}
+
+// The media types of the documents (PROTOCOL P43).
+const (
+	typeHTML = "text/html; charset=utf-8"
+	typeCSS  = "text/css; charset=utf-8"
+	typeRSS  = "application/rss+xml; charset=utf-8"
+	typeAtom = "application/atom+xml; charset=utf-8"
+	typeJSON = "application/feed+json"
+	typeOPML = "text/x-opml; charset=utf-8"
+)
+
+// isFeed reports whether a document is for programs rather than for a browser's window.
+func (d *Document) isFeed() bool {
+	return !strings.HasPrefix(d.ContentType, "text/html") && !strings.HasPrefix(d.ContentType, "text/css")
+}
+
+// cacheControl is the header of that name (RFC 9111 §5.2, RFC 5861).
+func (d *Document) cacheControl() string {
+	age := int(d.MaxAge / time.Second)
+	return fmt.Sprintf("public, max-age=%d, stale-while-revalidate=%d, stale-if-error=86400", age, age)
+}

@@ -1,0 +1,106 @@
+package publish
+
+import (
+	"bytes"
+	"encoding/json"
+	"time"
+)
+
+// What JSON Feed 1.1 needs beside gorilla/feeds' structs: https://www.jsonfeed.org/version/1.1/
+type (
+	jsonFeed struct {
+		jsonFeedBase
+		Items []jsonItem `json:"items"` // required even when there are none
+	}
+	jsonItem struct {
+		jsonItemBase
+		Language    string           `json:"language,omitempty"`
+		Attachments []jsonAttachment `json:"attachments,omitempty"`
+		Source      jsonSource       `json:"_source"`
+		AlsoIn      []jsonAlso       `json:"_also_in,omitempty"`
+	}
+	jsonAttachment struct {
+		URL  string `json:"url"`
+		Type string `json:"mime_type"`
+		Size int64  `json:"size_in_bytes,omitempty"`
+	}
+	// jsonSource says where an item comes from: our extension, explained at About.
+	jsonSource struct {
+		About   string `json:"about"`
+		Outlet  string `json:"outlet"` // the outlet's id
+		Title   string `json:"title"`
+		URL     string `json:"url,omitempty"`
+		FeedURL string `json:"feed_url"`
+		ID      string `json:"id,omitempty"` // the outlet's own where it differs
+		Rights  string `json:"rights,omitempty"`
+	}
+	jsonAlso struct {
+		Outlet string `json:"outlet"`
+		Title  string `json:"title"`
+		Link   string `json:"url,omitempty"`
+	}
+)
+
+// aboutSource names what _source is modelled on (RFC 4287 §4.2.11).
+const aboutSource = "https://www.rfc-editor.org/rfc/rfc4287#section-4.2.11"
+
+// json renders a section as JSON Feed 1.1.
+func (p *Publisher) json(l *list) *Document {
+	author := &jsonAuthor{Name: line(p.pub.Title), Url: p.url("")}
+	feed := jsonFeed{Items: []jsonItem{}}
+	feed.Version = "https://jsonfeed.org/version/1.1"
+	feed.Title = l.Title
+	feed.Description = l.Description
+	feed.Language = languageTag(p.pub.Language)
+	feed.HomePageUrl = p.url(l.Slug + ".html")
+	feed.FeedUrl = p.url(l.Slug + ".json")
+	feed.Authors = []*jsonAuthor{author}
+	for i := range l.Items {
+		feed.Items = append(feed.Items, jsonItemOf(&l.Items[i]))
+	}
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	e.SetIndent("", " ")
+	if err := e.Encode(feed); err != nil {
+		panic("publish: " + err.Error()) // strings, numbers and checked times always can be written
+	}
+	return newDocument(l.Slug+".json", typeJSON, b.Bytes(), l.Modified, l.MaxAge)
+}
+
+func jsonItemOf(e *listed) jsonItem {
+	published, updated := e.Published.Truncate(time.Second), e.Updated
+	out := jsonItem{
+		Language: e.Language,
+		Source: jsonSource{
+			About: aboutSource, Outlet: e.Outlet.ID, Title: line(e.Outlet.Name), URL: address(e.Outlet.URL),
+			FeedURL: address(e.Feed.Shown), ID: e.GUID, Rights: e.Source.Rights,
+		},
+	}
+	out.Id = e.ID
+	out.Url = e.Link
+	out.Title = e.Title
+	out.PublishedDate, out.ModifiedDate = &published, &updated
+	out.Image = e.Image
+	switch {
+	case e.Content != "":
+		out.ContentHTML, out.Summary = e.Content, plain(e.Summary)
+	case e.Summary != "":
+		out.ContentHTML = e.Summary
+	default:
+		out.ContentText = e.Title // one of the two is required
+	}
+	for _, a := range e.Authors {
+		out.Authors = append(out.Authors, &jsonAuthor{Name: a.Name, Url: a.URL})
+	}
+	for _, t := range e.Tags {
+		out.Tags = append(out.Tags, t.Term)
+	}
+	for _, f := range e.Files {
+		out.Attachments = append(out.Attachments, jsonAttachment{f.URL, f.Type, f.Length})
+	}
+	for _, a := range e.Also {
+		out.AlsoIn = append(out.AlsoIn, jsonAlso(a))
+	}
+	return out
+}

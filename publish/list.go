@@ -1,0 +1,292 @@
+package publish
+
+import (
+	"cmp"
+	"context"
+	"crypto/sha1"
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
+	"fmt"
+	"mime"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"broadsheet/store"
+)
+
+// A list is a section as every format shows it: texts cleaned, addresses checked, nothing left to
+// decide but how each format spells it.
+type list struct {
+	Slug, Title, Description string
+	ID                       string    // of the feeds (RFC 4287 §4.2.6)
+	Updated                  time.Time // newest change of what is listed
+	Modified                 time.Time // the same, joins of stories included
+	TTL, MaxAge              time.Duration
+	Items                    []listed
+	Outlets                  []*Outlet // that the section draws on
+}
+
+// A listed is one place in a list.
+type listed struct {
+	ID        string // permanent; an absolute IRI
+	GUID      string // the outlet's own id where that is another
+	Title     string // plain text on one line, never empty
+	Link      string // "" if the outlet gives none
+	Summary   string // HTML; "" if there is none
+	Content   string // HTML; "" if it is no more than the summary
+	Lead      string // the beginning as plain text; "" if that is what the title says
+	Language  string // BCP 47; "" if unknown
+	Authors   []store.Author
+	Tags      []store.Category
+	Files     []store.Enclosure
+	Image     string
+	Comments  string
+	Rights    string
+	Published time.Time
+	Updated   time.Time // with the fraction that makes it unique
+	Outlet    *Outlet
+	Feed      *Feed
+	Source    source
+	Also      []also
+}
+
+// source is what Atom wants to know of the feed that an item came from (RFC 4287 §4.2.11).
+type source struct {
+	ID       string
+	Subtitle string // the feed's own title where that is not the outlet's name
+	Updated  time.Time
+	Rights   string
+}
+
+// also names another outlet that carries the story.
+type also struct{ Outlet, Title, Link string }
+
+// list reads what a desk's choices show.
+func (p *Publisher) list(ctx context.Context, d *desk) (*list, error) {
+	var want, bodies []store.ItemID
+	for _, c := range d.view.choices {
+		want = append(append(want, c.Stands), c.Members...)
+		bodies = append(bodies, c.Stands)
+	}
+	slices.Sort(want)
+	want = slices.Compact(want)
+	items := map[store.ItemID]*store.Item{}
+	body := map[store.ItemID]*store.Body{}
+	if len(want) > 0 {
+		for it, err := range p.st.Items(ctx, store.Query{IDs: want}) {
+			if err != nil {
+				return nil, err
+			}
+			items[it.ID] = &it
+		}
+		for b, err := range p.st.Bodies(ctx, bodies...) {
+			if err != nil {
+				return nil, err
+			}
+			body[b.Item] = &b
+		}
+	}
+	created := p.st.Created().UTC()
+	l := &list{
+		Slug: d.section.Slug, Title: cmp.Or(plainLine(d.section.Title), d.section.Slug), Description: plainLine(d.section.Description),
+		ID: feedID(p.st.ID(), d.section.Slug), Updated: created, Modified: created,
+		TTL: d.ttl, MaxAge: cacheAge(d.ttl), Outlets: d.chooser.filter.drawnOn(),
+	}
+	for i := range d.view.choices {
+		c := &d.view.choices[i]
+		// What has been pruned since it was chosen is gone from the story as well.
+		c.Members = slices.DeleteFunc(slices.Clone(c.Members), func(id store.ItemID) bool { return items[id] == nil })
+		it, b := items[c.Stands], body[c.Stands]
+		if it == nil {
+			continue
+		}
+		if b == nil {
+			b = &store.Body{}
+		}
+		o, feed := d.chooser.filter.carrier(it)
+		if feed == nil {
+			continue
+		}
+		l.Updated = latest(l.Updated, it.Arrived, it.Moved)
+		l.Modified = latest(l.Modified, l.Updated)
+		entry := p.describe(c, it, b, o, feed)
+		for _, id := range c.Members {
+			m := items[id]
+			if m.Outlet == it.Outlet || slices.ContainsFunc(entry.Also, func(a also) bool { return a.Outlet == m.Outlet }) {
+				continue
+			}
+			if o, feeds := p.roster.carriers(m); len(feeds) > 0 {
+				entry.Also = append(entry.Also, also{o.ID, plainLine(o.Name), cmp.Or(address(m.Link), entry.Link)})
+				l.Modified = latest(l.Modified, m.Arrived)
+			}
+		}
+		l.Items = append(l.Items, entry)
+	}
+	return l, nil
+}
+
+func latest(a time.Time, more ...time.Time) time.Time {
+	for _, b := range more {
+		if b.After(a) {
+			a = b
+		}
+	}
+	return a
+}
+
+// feedID names a section for ever: a UUID version 5 (RFC 9562 §5.5) of its slug under the store's.
+func feedID(storeID, slug string) string {
+	space, err := hex.DecodeString(strings.ReplaceAll(storeID, "-", ""))
+	if err != nil || len(space) != 16 {
+		sum := sha1.Sum([]byte(storeID))
+		space = sum[:16]
+	}
+	u := sha1.Sum(append(space, slug...))
+	u[6] = u[6]&0x0f | 0x50
+	u[8] = u[8]&0x3f | 0x80
+	return fmt.Sprintf("urn:uuid:%x-%x-%x-%x-%x", u[:4], u[4:6], u[6:8], u[8:10], u[10:16])
+}
+
+// drawnOn returns the outlets that the section draws on, in the order of the configuration, each with
+// those of its feeds that may be named.
+func (f *filter) drawnOn() []*Outlet {
+	var out []*Outlet
+	for i := range f.roster.outlets {
+		o := f.roster.outlets[i]
+		o.Feeds = slices.DeleteFunc(slices.Clone(o.Feeds), func(feed Feed) bool {
+			return feed.Private || f.from != nil && !f.from[f.roster.outlets[i].feed(feed.URL)]
+		})
+		if len(o.Feeds) > 0 {
+			out = append(out, &o)
+		}
+	}
+	return out
+}
+
+// describe says what a list shows of an item.
+func (p *Publisher) describe(c *choice, it *store.Item, b *store.Body, o *Outlet, feed *Feed) listed {
+	lead := line(it.Lead)
+	e := listed{
+		ID: c.ID, Link: address(it.Link), Language: languageTag(languageOf(it, o)),
+		Published: it.Date.UTC(), Updated: fraction(it.Updated, c.ID),
+		Outlet: o, Feed: feed,
+	}
+	if it.GUID != "" && it.GUID != c.ID {
+		e.GUID = line(it.GUID)
+	}
+	e.Title = plainLine(it.Title)
+	if e.Title == "" {
+		e.Title = cmp.Or(plainLine(shorten(lead, 100)), e.Link, o.Name)
+	}
+	// The text is that of the feed that the item's version comes from. Where that is a private feed,
+	// an item that also came by a public one is shown with its title and link alone.
+	if version := o.feed(it.Feeds[0]); version != nil && version.Private {
+		e.Authors = authors(nil, o)
+		e.Source = sourceOf(&store.Body{}, it, o, feed)
+		e.Rights = line(o.Rights)
+		return e
+	}
+	e.Lead = lead
+	e.Summary, e.Content = markup(b.Summary), markup(b.Content)
+	if e.Summary == "" {
+		e.Summary, e.Content = e.Content, ""
+	}
+	if e.Content == e.Summary {
+		e.Content = ""
+	}
+	e.Authors = authors(it.Authors, o)
+	for _, t := range it.Categories {
+		t = store.Category{Term: plainLine(t.Term), Scheme: address(t.Scheme), Label: plainLine(t.Label)}
+		t.Term = cmp.Or(t.Term, t.Label)
+		if t.Term != "" && !slices.Contains(e.Tags, t) {
+			e.Tags = append(e.Tags, t)
+		}
+	}
+	for _, f := range it.Enclosures {
+		if f.URL = address(f.URL); f.URL == "" {
+			continue
+		}
+		f.Type, f.Length = mediaType(f), max(f.Length, 0)
+		if !slices.ContainsFunc(e.Files, func(g store.Enclosure) bool { return g.URL == f.URL }) {
+			e.Files = append(e.Files, f)
+		}
+	}
+	e.Image, e.Comments = address(it.Image), address(b.Comments)
+	e.Rights = cmp.Or(line(b.Rights), line(b.FeedRights), line(o.Rights))
+	e.Source = sourceOf(b, it, o, feed)
+	return e
+}
+
+func sourceOf(b *store.Body, it *store.Item, o *Outlet, feed *Feed) source {
+	s := source{ID: address(feed.Shown), Updated: it.Updated, Rights: cmp.Or(line(b.FeedRights), line(o.Rights))}
+	if sourceID.MatchString(b.FeedID) && address(b.FeedID) == b.FeedID {
+		s.ID = b.FeedID
+	}
+	if t := plainLine(b.FeedTitle); t != plainLine(o.Name) {
+		s.Subtitle = t
+	}
+	if !b.FeedUpdated.IsZero() {
+		s.Updated = b.FeedUpdated
+	}
+	return s
+}
+
+// sourceID is a feed's own id that can stand as it is; tag: and urn: are taken where their form is plain.
+var sourceID = regexp.MustCompile(`^https?://`)
+
+// fraction replaces the fraction of a time's second by one made from an id, so that no two entries
+// of a document share it.
+func fraction(t time.Time, id string) time.Time {
+	sum := sha256.Sum256([]byte(id))
+	ns := binary.BigEndian.Uint64(sum[:])%999_999_999 + 1
+	return t.UTC().Truncate(time.Second).Add(time.Duration(ns))
+}
+
+var mailForm = regexp.MustCompile(`^[A-Za-z0-9_+.'-]+@([A-Za-z0-9-]+\.)+[A-Za-z0-9-]+$`)
+
+// authors returns who wrote an item; the outlet if nobody is named.
+func authors(all []store.Author, o *Outlet) []store.Author {
+	var out []store.Author
+	for _, a := range all {
+		a = store.Author{Name: plainLine(a.Name), Email: line(a.Email), URL: address(a.URL)}
+		if !mailForm.MatchString(a.Email) {
+			a.Email = ""
+		}
+		if a.Name == "" {
+			a.Name, _, _ = strings.Cut(a.Email, "@")
+		}
+		if a.Name != "" && !slices.ContainsFunc(out, func(b store.Author) bool { return b.Name == a.Name }) {
+			out = append(out, a)
+		}
+	}
+	if len(out) == 0 {
+		out = []store.Author{{Name: plainLine(o.Name), URL: address(o.URL)}}
+	}
+	return out
+}
+
+// mediaType is an enclosure's type: as given, else by the ending of its name.
+func mediaType(f store.Enclosure) string {
+	if t, _, err := mime.ParseMediaType(f.Type); err == nil && mediaForm.MatchString(t) {
+		return t
+	}
+	path, _, _ := strings.Cut(f.URL, "?")
+	i := strings.LastIndexByte(path, '.')
+	if i < 0 {
+		return "application/octet-stream"
+	}
+	return cmp.Or(endings[strings.ToLower(path[i+1:])], "application/octet-stream")
+}
+
+var mediaForm = regexp.MustCompile(`^[a-z0-9][a-z0-9!#$&^_.+-]*/[a-z0-9][a-z0-9!#$&^_.+-]*$`)
+
+// endings of names; our own, since the system's table is another on each machine.
+var endings = map[string]string{
+	"mp3": "audio/mpeg", "m4a": "audio/mp4", "ogg": "audio/ogg", "oga": "audio/ogg", "opus": "audio/ogg", "wav": "audio/wav", "flac": "audio/flac", "aac": "audio/aac",
+	"mp4": "video/mp4", "m4v": "video/mp4", "webm": "video/webm", "mov": "video/quicktime", "ogv": "video/ogg",
+	"jpg": "image/jpeg", "jpeg": "image/jpeg", "png": "image/png", "gif": "image/gif", "webp": "image/webp", "avif": "image/avif", "svg": "image/svg+xml",
+	"pdf": "application/pdf", "epub": "application/epub+zip", "zip": "application/zip", "torrent": "application/x-bittorrent",
+}

@@ -1,0 +1,239 @@
+// Package publish turns what is stored into the documents that people and feed readers get.
+//
+// What comes in: a Publication, the part of the configuration that documents show, and a store.Store.
+// What goes out: an Edition, an immutable set of Documents by path, which a Handler serves from memory
+// or Publisher.Write keeps in a folder as static files. Start with Publisher.
+//
+// The way of an item: store → choose (section.go, filter.go, where.go: which items, in which order,
+// what stands for a story) → list (list.go: what every format says of them, cleaned of what it cannot
+// hold) → render (rss.go, atom.go, json.go, page.go, opml.go) → serve (server.go) or write (static.go).
+// Everything up to the bytes depends on what is stored and on the Publication alone, never on the time
+// of day, so that two processes that share a store publish the same bytes.
+package publish
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"broadsheet/store"
+)
+
+// A Publication is what the configuration says of the documents.
+type Publication struct {
+	Title    string
+	BaseURL  string         // absolute; may have a path; without a trailing slash
+	Language string         // BCP 47, of the pages
+	Location *time.Location // of the dates on pages; nil is UTC
+	Outlets  []Outlet
+	Sections []Section
+
+	// Digest names this configuration and the program that reads it. Static files that were
+	// written under another digest are looked at anew.
+	Digest string
+}
+
+// An Outlet is a publication whose items may be shown. Items of outlets that are not listed never are.
+type Outlet struct {
+	ID, Name string
+	URL      string // home page; "" if there is none
+	Language string // BCP 47, of items that do not say; "" if unknown
+	Rights   string // plain text, of items that do not say
+	Tags     []string
+	Priority int // whose version of a story stands for it; higher wins
+	Feeds    []Feed
+}
+
+// A Feed is an address that is polled for an outlet.
+type Feed struct {
+	URL      string // as items and feed states name it
+	Shown    string // as documents name it, without secrets; "" means URL
+	Tags     []string
+	Private  bool          // polled with secrets and not to be republished
+	Interval time.Duration // between two polls by its schedule; 0 if it is not known
+}
+
+// A Section is a feed that is published. The zero value of a bound means that there is none.
+type Section struct {
+	Slug, Title, Description string
+	From                     []string // outlet ids, "tag:x", feed addresses; none is every outlet
+	Include, Exclude         []string // words, phrases, "/expressions/"
+	Languages                []string // BCP 47 ranges; none is all
+	Where                    string   // an expression over the item; "" is true
+	Stories                  string   // "link" or "keep"; "" is "link"
+	MaxPerOutlet             int
+	MaxAge                   time.Duration // from the section's newest arrival back to an item's date
+	Limit                    int
+}
+
+// A Problem is something wrong in a Section.
+type Problem struct {
+	Key  string // as in "where", "include[0]"
+	Text string // what is wrong, and what would be right
+}
+
+// CheckSection says what is wrong with the words and expressions of s, all of it.
+func CheckSection(s Section) []Problem {
+	_, problems := newFilter(s, nil)
+	return problems
+}
+
+// A Publisher makes Editions of a Publication.
+type Publisher struct {
+	pub    Publication
+	st     store.Store
+	log    *slog.Logger
+	roster roster
+
+	mu      sync.Mutex // guards what follows: one edition is made at a time
+	desks   []*desk
+	current *Edition
+}
+
+// New checks pub and prepares its sections; it reads nothing from st yet.
+func New(pub Publication, st store.Store, log *slog.Logger) (*Publisher, error) {
+	if pub.Location == nil {
+		pub.Location = time.UTC
+	}
+	pub.BaseURL = strings.TrimRight(pub.BaseURL, "/")
+	p := &Publisher{pub: pub, st: st, log: log}
+	p.roster = newRoster(pub.Outlets)
+	var errs []error
+	for _, s := range pub.Sections {
+		f, problems := newFilter(s, &p.roster)
+		for _, e := range problems {
+			errs = append(errs, fmt.Errorf("section %q: %s: %s", s.Slug, e.Key, e.Text))
+		}
+		if len(problems) == 0 {
+			f.location = pub.Location
+			p.desks = append(p.desks, &desk{
+				section: s,
+				chooser: chooser{st: st, roster: &p.roster, section: s, filter: f, log: log},
+				ttl:     f.interval(),
+			})
+		}
+	}
+	return p, errors.Join(errs...)
+}
+
+// Edition returns the documents as the store has them now. Sections that nothing new concerns keep
+// their documents; when nothing was stored since the last call, so does the whole.
+func (p *Publisher) Edition(ctx context.Context) (*Edition, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	rev, err := p.st.Revision(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("publish: %w", err)
+	}
+	if p.current != nil && p.current.Revision == rev {
+		return p.current, nil
+	}
+	moved, err := p.update(ctx, rev)
+	if err != nil {
+		return nil, fmt.Errorf("publish: %w", err)
+	}
+	if p.current != nil && !moved {
+		e := *p.current
+		e.Revision = rev
+		p.current = &e
+		return p.current, nil
+	}
+	docs := []*Document{p.frontPage(), p.allOutlets(), p.allSections(), styleSheet(p.st.Created())}
+	for _, d := range p.desks {
+		docs = append(docs, d.docs...)
+	}
+	p.current = newEdition(rev, docs)
+	return p.current, nil
+}
+
+// update brings every desk up to rev, and reports whether any list changed.
+func (p *Publisher) update(ctx context.Context, rev store.Revision) (bool, error) {
+	changes := map[store.Revision][]store.Item{}
+	moved := false
+	for _, d := range p.desks {
+		if d.revision > 0 && changes[d.revision] == nil {
+			items, err := collect(p.st.Items(ctx, store.Query{Since: d.revision}))
+			if err != nil {
+				return false, err
+			}
+			changes[d.revision] = items
+		}
+		stale, err := d.update(ctx, changes[d.revision])
+		if err != nil {
+			return false, fmt.Errorf("section %s: %w", d.section.Slug, err)
+		}
+		if stale {
+			l, err := p.list(ctx, d)
+			if err != nil {
+				return false, fmt.Errorf("section %s: %w", d.section.Slug, err)
+			}
+			d.docs = p.render(l)
+			d.list = l
+			moved = true
+		}
+		d.revision = rev
+	}
+	return moved, nil
+}
+
+// render makes the documents of a section.
+func (p *Publisher) render(l *list) []*Document {
+	return []*Document{p.page(l), p.rss(l), p.atom(l), p.json(l), p.sectionOutlets(l)}
+}
+
+// roster knows the configured outlets and feeds.
+type roster struct {
+	outlets []Outlet
+	byID    map[string]*Outlet
+}
+
+func newRoster(outlets []Outlet) roster {
+	r := roster{outlets: slices.Clone(outlets), byID: map[string]*Outlet{}}
+	for i := range r.outlets {
+		o := &r.outlets[i]
+		o.Feeds = slices.Clone(o.Feeds)
+		for j := range o.Feeds {
+			if o.Feeds[j].Shown == "" {
+				o.Feeds[j].Shown = o.Feeds[j].URL
+			}
+		}
+		if o.Name == "" {
+			o.Name = o.ID
+		}
+		r.byID[o.ID] = o
+	}
+	return r
+}
+
+// carriers returns the outlet of it and those of its feeds that may be named; none if it must not be
+// shown: its outlet is gone from the configuration, or it came only by feeds that are private or gone.
+func (r *roster) carriers(it *store.Item) (*Outlet, []*Feed) {
+	o := r.byID[it.Outlet]
+	if o == nil {
+		return nil, nil
+	}
+	var feeds []*Feed
+	for _, address := range it.Feeds {
+		if f := o.feed(address); f != nil && !f.Private {
+			feeds = append(feeds, f)
+		}
+	}
+	if len(feeds) == 0 {
+		return nil, nil
+	}
+	return o, feeds
+}
+
+func (o *Outlet) feed(address string) *Feed {
+	for i := range o.Feeds {
+		if o.Feeds[i].URL == address {
+			return &o.Feeds[i]
+		}
+	}
+	return nil
+}

@@ -1,0 +1,152 @@
+package publish
+
+import (
+	"encoding/xml"
+	"strconv"
+	"time"
+)
+
+// What RSS 2.0 needs beside gorilla/feeds' structs: see the RSS Advisory Board's specification and profile.
+type (
+	rssDocument struct {
+		XMLName xml.Name `xml:"rss"`
+		Version string   `xml:"version,attr"`
+		Content string   `xml:"xmlns:content,attr"`
+		Atom    string   `xml:"xmlns:atom,attr"`
+		DC      string   `xml:"xmlns:dc,attr"`
+		Media   string   `xml:"xmlns:media,attr"`
+		Channel rssChannel
+	}
+	rssChannel struct {
+		rssChannelBase
+		Title       charData  `xml:"title"`
+		Description charData  `xml:"description"`
+		Links       []rssLink `xml:"atom:link"`
+		Items       []rssItem `xml:"item"`
+	}
+	rssItem struct {
+		rssItemBase
+		Title       charData    `xml:"title"`
+		Link        string      `xml:"link,omitempty"`
+		Description string      `xml:"description,omitempty"`
+		Content     *rssContent // after description, or the validator warns
+		Creators    []charData  `xml:"dc:creator"`
+		Categories  []charData  `xml:"category"`
+		Media       []rssMedia  `xml:"media:content"`
+		Rights      *charData   `xml:"dc:rights"`
+		Language    string      `xml:"dc:language,omitempty"`
+		Source      rssSource   `xml:"source"`
+		Links       []rssLink   `xml:"atom:link"`
+	}
+	rssLink struct {
+		Rel   string `xml:"rel,attr"`
+		Type  string `xml:"type,attr,omitempty"`
+		Title string `xml:"title,attr,omitempty"`
+		Href  string `xml:"href,attr"`
+	}
+	rssMedia struct {
+		URL    string `xml:"url,attr"`
+		Type   string `xml:"type,attr,omitempty"`
+		Length int64  `xml:"fileSize,attr,omitempty"`
+		Medium string `xml:"medium,attr,omitempty"`
+	}
+	rssSource struct {
+		URL  string `xml:"url,attr"`
+		Name string `xml:",innerxml"`
+	}
+)
+
+// charData is plain text in the spelling that the RSS profile recommends: markup characters as
+// hexadecimal references, which no reader takes for HTML.
+type charData struct {
+	Text string `xml:",innerxml"`
+}
+
+func rssText(s string) charData { return charData{hexEscape.Replace(s)} }
+
+// rssTime is RFC 822's date with a year of four digits and a numeric zone.
+func rssTime(t time.Time) string { return t.UTC().Format(time.RFC1123Z) }
+
+// generator is what made the documents; without a version, which is nobody's business.
+const generator = "Broadsheet"
+
+// rss renders a section as RSS 2.0.
+func (p *Publisher) rss(l *list) *Document {
+	ch := rssChannel{
+		Title:       rssText(l.Title),
+		Description: rssText(l.about()),
+		Links:       []rssLink{{Rel: "self", Type: "application/rss+xml", Href: p.url(l.Slug + ".rss")}},
+	}
+	ch.Link = p.url(l.Slug + ".html")
+	ch.Language = languageTag(p.pub.Language)
+	ch.LastBuildDate = rssTime(l.Updated)
+	ch.Generator = generator
+	ch.Docs = "https://www.rssboard.org/rss-specification"
+	ch.Ttl = l.minutes()
+	for i := range l.Items {
+		ch.Items = append(ch.Items, rssItemOf(&l.Items[i]))
+	}
+	doc := rssDocument{
+		Version: "2.0",
+		Content: "http://purl.org/rss/1.0/modules/content/",
+		Atom:    "http://www.w3.org/2005/Atom",
+		DC:      "http://purl.org/dc/elements/1.1/",
+		Media:   "http://search.yahoo.com/mrss/",
+		Channel: ch,
+	}
+	return newDocument(l.Slug+".rss", typeRSS, marshalXML(doc), l.Modified, l.MaxAge)
+}
+
+// minutes is the ttl: how long a reader may wait, at least as long as caches do.
+func (l *list) minutes() int { return max(int((l.TTL+time.Minute-1)/time.Minute), 1) }
+
+// about describes the section, by its title if by nothing else.
+func (l *list) about() string {
+	if l.Description != "" {
+		return l.Description
+	}
+	return l.Title
+}
+
+func rssItemOf(e *listed) rssItem {
+	it := rssItem{
+		Title:       rssText(e.Title),
+		Link:        e.Link,
+		Description: e.Summary,
+		Language:    e.Language,
+		Source:      rssSource{URL: address(e.Feed.Shown), Name: hexEscape.Replace(plainLine(e.Outlet.Name))},
+	}
+	if e.Content != "" {
+		it.Content = &rssContent{Content: e.Content}
+	}
+	it.Guid = &rssGUID{Id: e.ID, IsPermaLink: "false"}
+	it.PubDate = rssTime(e.Published)
+	it.Comments = e.Comments
+	// RSS wants an e-mail address for an author, and not both an author and dc:creator.
+	if len(e.Authors) == 1 && e.Authors[0].Email != "" {
+		it.Author = e.Authors[0].Email + " (" + mailName.Replace(e.Authors[0].Name) + ")"
+	} else {
+		for _, a := range e.Authors {
+			it.Creators = append(it.Creators, rssText(a.Name))
+		}
+	}
+	for _, t := range e.Tags {
+		it.Categories = append(it.Categories, rssText(t.Term))
+	}
+	for i, f := range e.Files {
+		if i == 0 {
+			it.Enclosure = &rssEnclosure{Url: f.URL, Type: f.Type, Length: strconv.FormatInt(f.Length, 10)}
+		}
+		it.Media = append(it.Media, rssMedia{URL: f.URL, Type: f.Type, Length: f.Length, Medium: medium(f.Type)})
+	}
+	if e.Rights != "" {
+		r := rssText(e.Rights)
+		it.Rights = &r
+	}
+	for _, a := range e.Also {
+		if a.Link != "" {
+			it.Links = append(it.Links, rssLink{Rel: "related", Title: a.Title, Href: a.Link})
+		}
+	}
+	return it
+}

@@ -1,0 +1,368 @@
+package publish
+
+import (
+	"cmp"
+	"context"
+	"iter"
+	"log/slog"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"golang.org/x/net/publicsuffix"
+
+	"broadsheet/store"
+)
+
+// A chooser decides what a section shows. PRODUCT.md, "Stories" and "Time", are its rules.
+type chooser struct {
+	st      store.Store
+	roster  *roster
+	section Section
+	filter  *filter
+	log     *slog.Logger
+	failed  bool // the condition has failed on some item, and that was logged
+}
+
+// choice is one place in a section's list: an item, or a story with what stands for it.
+type choice struct {
+	ID      string         // the permanent id that readers know it by
+	First   store.ItemID   // the first admitted item; with its date, the place in the list
+	Place   time.Time      // its date
+	Stands  store.ItemID   // the item that is shown
+	Story   store.StoryID  // what it belongs to
+	Members []store.ItemID // all items of the story, in order of arrival
+}
+
+// before orders choices: newest place first, of one date the latest arrival first.
+func (c choice) before(d choice) bool {
+	return cmp.Or(d.Place.Compare(c.Place), cmp.Compare(d.First, c.First)) < 0
+}
+
+// A view is a section's whole list.
+type view struct {
+	choices []choice
+	newest  time.Time // arrival of the newest admitted item; zero if there is none
+	more    bool      // the limit cut the list
+}
+
+// choose walks the store, newest first, until the section is full.
+func (c *chooser) choose(ctx context.Context) (view, error) {
+	var v view
+	newest, err := c.newestArrival(ctx)
+	if err != nil || newest.IsZero() {
+		return v, err
+	}
+	v.newest = newest
+	perOutlet := map[string]int{}
+	size := 128
+	if c.section.Limit > 0 {
+		size = min(max(c.section.Limit+c.section.Limit/4, 16), 256)
+	}
+	for chunk, err := range chunks(c.st.Items(ctx, store.Query{Outlets: c.filter.outlets}), size) {
+		if err != nil {
+			return v, err
+		}
+		last := false
+		if i := slices.IndexFunc(chunk, func(it store.Item) bool { return c.tooOld(it.Date, newest) }); i >= 0 {
+			chunk, last = chunk[:i], true
+		}
+		found, err := c.places(ctx, chunk)
+		if err != nil {
+			return v, err
+		}
+		for _, p := range found {
+			if c.section.Limit > 0 && len(v.choices) == c.section.Limit {
+				v.more = true
+				return v, nil
+			}
+			if n := perOutlet[p.outlet]; c.section.MaxPerOutlet > 0 && n >= c.section.MaxPerOutlet {
+				continue
+			}
+			perOutlet[p.outlet]++
+			v.choices = append(v.choices, p.choice)
+		}
+		if last {
+			break
+		}
+	}
+	return v, nil
+}
+
+// tooOld reports whether a place lies before what max_age leaves.
+func (c *chooser) tooOld(place, newest time.Time) bool {
+	return c.section.MaxAge > 0 && place.Before(newest.Add(-c.section.MaxAge))
+}
+
+// newestArrival finds when the newest item arrived that the section admits; zero if it admits none.
+func (c *chooser) newestArrival(ctx context.Context) (time.Time, error) {
+	q := store.Query{Outlets: c.filter.outlets, ByArrival: true}
+	for chunk, err := range chunks(c.st.Items(ctx, q), 16) {
+		if err != nil {
+			return time.Time{}, err
+		}
+		admitted, err := c.admitted(ctx, chunk)
+		if err != nil {
+			return time.Time{}, err
+		}
+		if len(admitted) > 0 {
+			return admitted[0].Arrived, nil
+		}
+	}
+	return time.Time{}, nil
+}
+
+// placed is a choice with the outlet that stands for it.
+type placed struct {
+	choice
+	outlet string
+}
+
+// places finds the choices that have their place at one of items, in the order of items.
+func (c *chooser) places(ctx context.Context, items []store.Item) ([]placed, error) {
+	admitted, err := c.admitted(ctx, items)
+	if err != nil {
+		return nil, err
+	}
+	stories, err := c.stories(ctx, admitted)
+	if err != nil {
+		return nil, err
+	}
+	known := map[store.ItemID]store.Item{}
+	for _, it := range admitted {
+		known[it.ID] = it
+	}
+	// The other items of the stories, as far as the section admits them.
+	var missing []store.ItemID
+	if c.section.Stories != "keep" {
+		seen := map[store.ItemID]bool{}
+		for _, it := range items {
+			seen[it.ID] = true
+		}
+		for _, it := range admitted {
+			for _, id := range stories[it.Story].Items {
+				if !seen[id] {
+					seen[id] = true
+					missing = append(missing, id)
+				}
+			}
+		}
+	}
+	if len(missing) > 0 {
+		others, err := collect(c.st.Items(ctx, store.Query{IDs: missing}))
+		if err != nil {
+			return nil, err
+		}
+		if others, err = c.admitted(ctx, others); err != nil {
+			return nil, err
+		}
+		for _, it := range others {
+			known[it.ID] = it
+		}
+	}
+	var out []placed
+	for _, it := range admitted {
+		s := stories[it.Story]
+		if c.section.Stories == "keep" {
+			out = append(out, placed{choice{it.PublishedID, it.ID, it.Date, it.ID, it.Story, s.Items}, it.Outlet})
+			continue
+		}
+		var members []store.Item
+		for _, id := range s.Items {
+			if m, ok := known[id]; ok {
+				members = append(members, m)
+			}
+		}
+		if members[0].ID != it.ID {
+			continue // the story has its place where its first item is
+		}
+		stands := c.stands(members)
+		out = append(out, placed{choice{s.PublishedID, it.ID, it.Date, stands.ID, it.Story, s.Items}, stands.Outlet})
+	}
+	return out, nil
+}
+
+// firstHour is how long after a story's first item another may come to stand for it.
+const firstHour = time.Hour
+
+// stands picks, of a story's admitted items in order of arrival, the one that stands for it. All of
+// them have the same link: if the outlet came whose site the link is on, it is that one, whenever it
+// came, since no other outlet's claim displaces it.
+func (c *chooser) stands(members []store.Item) store.Item {
+	best := members[0]
+	for _, m := range members {
+		if ownSite(m.Link, c.roster.byID[m.Outlet].URL) {
+			return m
+		}
+		if m.Arrived.Sub(members[0].Arrived) <= firstHour &&
+			c.roster.byID[m.Outlet].Priority > c.roster.byID[best.Outlet].Priority {
+			best = m
+		}
+	}
+	return best
+}
+
+// ownSite reports whether a link leads to the site of a home page: the same registrable domain, or
+// the same host where there is none.
+func ownSite(link, home string) bool {
+	a, b := registrable(link), registrable(home)
+	return a != "" && a == b
+}
+
+func registrable(address string) string {
+	u, err := url.Parse(address)
+	if err != nil {
+		return ""
+	}
+	host := strings.ToLower(strings.TrimSuffix(u.Hostname(), "."))
+	if d, err := publicsuffix.EffectiveTLDPlusOne(host); err == nil {
+		return d
+	}
+	return host
+}
+
+// admitted returns those of items that the section admits, in their order.
+func (c *chooser) admitted(ctx context.Context, items []store.Item) ([]store.Item, error) {
+	var out []store.Item
+	for i := range items {
+		if c.filter.admits(&items[i]) {
+			out = append(out, items[i])
+		}
+	}
+	w := c.filter.where
+	if w == nil || len(out) == 0 {
+		return out, nil
+	}
+	bodies := map[store.ItemID]*store.Body{}
+	if w.bodies {
+		for b, err := range c.st.Bodies(ctx, ids(out)...) {
+			if err != nil {
+				return nil, err
+			}
+			bodies[b.Item] = &b
+		}
+	}
+	coverage := map[store.StoryID]int{}
+	if w.stories {
+		var err error
+		if coverage, err = c.coverage(ctx, out); err != nil {
+			return nil, err
+		}
+	}
+	return slices.DeleteFunc(out, func(it store.Item) bool {
+		yes, err := w.holds(c.filter.facts(&it, bodies[it.ID], coverage[it.Story]))
+		if err != nil && !c.failed {
+			c.failed = true
+			c.log.Warn("where failed on an item; the section does without such items",
+				"section", c.section.Slug, "item", it.PublishedID, "err", err)
+		}
+		return !yes
+	}), nil
+}
+
+// stories returns the stories of items.
+func (c *chooser) stories(ctx context.Context, items []store.Item) (map[store.StoryID]store.Story, error) {
+	out := map[store.StoryID]store.Story{}
+	var want []store.StoryID
+	for _, it := range items {
+		if _, ok := out[it.Story]; !ok {
+			out[it.Story] = store.Story{ID: it.Story, PublishedID: it.PublishedID, Items: []store.ItemID{it.ID}}
+			want = append(want, it.Story)
+		}
+	}
+	if len(want) == 0 {
+		return out, nil
+	}
+	for s, err := range c.st.Stories(ctx, want...) {
+		if err != nil {
+			return nil, err
+		}
+		out[s.ID] = s
+	}
+	for _, it := range items {
+		s := out[it.Story]
+		if !slices.Contains(s.Items, it.ID) {
+			s.Items = append(slices.Clone(s.Items), it.ID)
+		}
+		slices.Sort(s.Items)
+		out[it.Story] = s
+	}
+	return out, nil
+}
+
+// coverage counts the outlets that carry the stories of items, those outside of the section included.
+func (c *chooser) coverage(ctx context.Context, items []store.Item) (map[store.StoryID]int, error) {
+	stories, err := c.stories(ctx, items)
+	if err != nil {
+		return nil, err
+	}
+	out := map[store.StoryID]int{}
+	var members []store.ItemID
+	for id, s := range stories {
+		if out[id] = 1; len(s.Items) > 1 {
+			members = append(members, s.Items...)
+		}
+	}
+	if len(members) == 0 {
+		return out, nil
+	}
+	outlets := map[store.StoryID]map[string]bool{}
+	for it, err := range c.st.Items(ctx, store.Query{IDs: members}) {
+		if err != nil {
+			return nil, err
+		}
+		if outlets[it.Story] == nil {
+			outlets[it.Story] = map[string]bool{}
+		}
+		if o, _ := c.roster.carriers(&it); o != nil {
+			outlets[it.Story][it.Outlet] = true
+		}
+	}
+	for id, o := range outlets {
+		out[id] = len(o)
+	}
+	return out, nil
+}
+
+func ids(items []store.Item) []store.ItemID {
+	out := make([]store.ItemID, len(items))
+	for i := range items {
+		out[i] = items[i].ID
+	}
+	return out
+}
+
+// collect takes all of a sequence, or its first error.
+func collect[T any](seq iter.Seq2[T, error]) ([]T, error) {
+	var out []T
+	for v, err := range seq {
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, v)
+	}
+	return out, nil
+}
+
+// chunks takes a sequence n at a time, so that what belongs to several items is asked for at once.
+func chunks[T any](seq iter.Seq2[T, error], n int) iter.Seq2[[]T, error] {
+	return func(yield func([]T, error) bool) {
+		var chunk []T
+		for v, err := range seq {
+			if err != nil {
+				yield(nil, err)
+				return
+			}
+			if chunk = append(chunk, v); len(chunk) == n {
+				if !yield(chunk, nil) {
+					return
+				}
+				chunk = nil
+			}
+		}
+		if len(chunk) > 0 {
+			yield(chunk, nil)
+		}
+	}
+}

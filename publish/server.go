@@ -1,0 +1,241 @@
+package publish
+
+import (
+	"io"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"time"
+)
+
+// A Handler serves an Edition from memory: no request reads the store, waits for another, or sees half
+// of a change.
+type Handler struct {
+	base    string // path of the base URL: "" or "/news"
+	edition atomic.Pointer[Edition]
+}
+
+// NewHandler serves under the path of baseURL, and also without it, for a proxy in front that takes
+// it away. Until Show is called it answers 503.
+func NewHandler(baseURL string) *Handler { return &Handler{base: basePath(baseURL)} }
+
+func basePath(baseURL string) string {
+	u, err := url.Parse(baseURL)
+	if err != nil {
+		return ""
+	}
+	return strings.TrimRight(u.Path, "/")
+}
+
+// Show puts an edition in the place of the one before. It compresses what is new first, so that no
+// reader waits for that.
+func (h *Handler) Show(e *Edition) {
+	for d := range e.Documents() {
+		d.Gzip()
+	}
+	h.edition.Store(e)
+}
+
+// Shown returns the edition that is served; nil before the first Show.
+func (h *Handler) Shown() *Edition { return h.edition.Load() }
+
+const allowed = "GET, HEAD, OPTIONS"
+
+func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	path := r.URL.Path
+	if h.base != "" {
+		if path == h.base {
+			redirect(w, r, h.base+"/")
+			return
+		}
+		if rest, ok := strings.CutPrefix(path, h.base+"/"); ok {
+			path = "/" + rest
+		}
+	}
+	e := h.edition.Load()
+	if e == nil {
+		w.Header().Set("Retry-After", "5")
+		plainAnswer(w, http.StatusServiceUnavailable, "The first edition is being made. Try again in a few seconds.")
+		return
+	}
+	d := e.at(path)
+	if d == nil {
+		plainAnswer(w, http.StatusNotFound, "There is no such page. The sections are listed on the front page.")
+		return
+	}
+	switch r.Method {
+	case http.MethodGet, http.MethodHead:
+		d.serve(w, r)
+	case http.MethodOptions:
+		w.Header().Set("Allow", allowed)
+		w.Header().Set("Access-Control-Allow-Origin", "*")
+		w.Header().Set("Access-Control-Allow-Methods", allowed)
+		w.Header().Set("Access-Control-Allow-Headers", "If-None-Match, If-Modified-Since")
+		w.Header().Set("Access-Control-Max-Age", "86400")
+		w.WriteHeader(http.StatusNoContent)
+	default:
+		w.Header().Set("Allow", allowed)
+		plainAnswer(w, http.StatusMethodNotAllowed, "Documents can be read only: GET, HEAD.")
+	}
+}
+
+// redirect sends a reader to another path of ours, with the query as it was.
+func redirect(w http.ResponseWriter, r *http.Request, path string) {
+	u := url.URL{Path: path, RawQuery: r.URL.RawQuery}
+	w.Header().Set("Location", u.String())
+	plainAnswer(w, http.StatusPermanentRedirect, "See "+u.String())
+}
+
+// at finds the document for a path of the URL: "/" and "/world" are pages, too.
+func (e *Edition) at(path string) *Document {
+	name := strings.TrimPrefix(path, "/")
+	if name == "" {
+		name = "index.html"
+	}
+	if d := e.docs[name]; d != nil {
+		return d
+	}
+	if name == "index" || strings.ContainsAny(name, "./") {
+		return nil
+	}
+	return e.docs[name+".html"]
+}
+
+// plainAnswer says something that is no document.
+func plainAnswer(w http.ResponseWriter, status int, text string) {
+	h := w.Header()
+	h.Set("Content-Type", "text/plain; charset=utf-8")
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("Content-Security-Policy", "default-src 'none'")
+	h.Set("Cache-Control", "no-store")
+	w.WriteHeader(status)
+	io.WriteString(w, text+"\n")
+}
+
+// Content security policies (PROTOCOL S16): no script anywhere, pictures from anywhere.
+const (
+	policyPage = "default-src 'none'; img-src http: https:; style-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+	policyFeed = "default-src 'none'; style-src 'self'; sandbox"
+)
+
+// serve answers GET and HEAD (RFC 9110 §13, PROTOCOL P40–P43).
+func (d *Document) serve(w http.ResponseWriter, r *http.Request) {
+	body, tag := d.Body, d.ETag
+	zipped := false
+	if g := d.Gzip(); len(g) < len(d.Body) && acceptsGzip(r.Header.Values("Accept-Encoding")) {
+		body, tag, zipped = g, strings.TrimSuffix(d.ETag, `"`)+`-gz"`, true
+	}
+	h := w.Header()
+	h.Set("Content-Type", d.ContentType)
+	h.Set("ETag", tag)
+	h.Set("Last-Modified", d.Modified.Format(http.TimeFormat))
+	h.Set("Cache-Control", d.cacheControl())
+	h.Set("Vary", "Accept-Encoding")
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("Access-Control-Allow-Origin", "*")
+	h.Set("Access-Control-Expose-Headers", "ETag, Last-Modified")
+	if d.isFeed() {
+		h.Set("Content-Security-Policy", policyFeed)
+	} else {
+		h.Set("Content-Security-Policy", policyPage)
+		h.Set("Referrer-Policy", "no-referrer")
+	}
+	if d.unchanged(r) {
+		w.WriteHeader(http.StatusNotModified)
+		return
+	}
+	if zipped {
+		h.Set("Content-Encoding", "gzip")
+	}
+	h.Set("Content-Length", strconv.Itoa(len(body)))
+	w.WriteHeader(http.StatusOK)
+	if r.Method != http.MethodHead {
+		w.Write(body)
+	}
+}
+
+// unchanged reports whether the reader has the document already. If-None-Match beats
+// If-Modified-Since; dates are compared for equality, as nginx does, since a restored backup may well
+// be older.
+func (d *Document) unchanged(r *http.Request) bool {
+	if tags := r.Header.Values("If-None-Match"); len(tags) > 0 {
+		for _, list := range tags {
+			for tag := range strings.SplitSeq(list, ",") {
+				if tag = strings.TrimSpace(tag); tag == "*" || baseTag(tag) == baseTag(d.ETag) {
+					return true
+				}
+			}
+		}
+		return false
+	}
+	since, err := http.ParseTime(r.Header.Get("If-Modified-Since"))
+	return err == nil && since.Equal(d.Modified)
+}
+
+// baseTag is a tag without what codings, proxies and careless clients put around it. Our tags hold
+// letters, digits, "-" and "_"; none ends in one of these suffixes.
+func baseTag(tag string) string {
+	tag = strings.Trim(strings.TrimPrefix(tag, "W/"), `"`)
+	for _, suffix := range []string{"-gz", "-br", "-zst", "-gzip", ";gzip", "-df"} {
+		if base, ok := strings.CutSuffix(tag, suffix); ok && len(base) == tagLength {
+			return base
+		}
+	}
+	return tag
+}
+
+// tagLength is the length of a base tag: 128 bits in base64.
+const tagLength = 22
+
+// acceptsGzip reports whether a reader wants gzip (RFC 9110 §12.5.3).
+func acceptsGzip(fields []string) bool {
+	weights := map[string]float64{}
+	for part := range strings.SplitSeq(strings.Join(fields, ","), ",") {
+		coding, params, _ := strings.Cut(part, ";")
+		coding = strings.ToLower(strings.TrimSpace(coding))
+		if coding == "" {
+			continue
+		}
+		weights[strings.TrimPrefix(coding, "x-")] = weight(params)
+	}
+	q, named := weights["gzip"]
+	if !named {
+		q = weights["*"]
+		if identity, ok := weights["identity"]; ok && identity == 0 && !named {
+			_, star := weights["*"]
+			return !star || q > 0 // what is left is better than nothing
+		}
+	}
+	return q > 0 && q >= weights["identity"]
+}
+
+func weight(params string) float64 {
+	for p := range strings.SplitSeq(params, ";") {
+		name, value, _ := strings.Cut(strings.TrimSpace(p), "=")
+		if strings.EqualFold(strings.TrimSpace(name), "q") {
+			q, err := strconv.ParseFloat(strings.TrimSpace(value), 64)
+			if err != nil {
+				return 0
+			}
+			return q
+		}
+	}
+	return 1
+}
+
+// NewServer returns a server with limits that net/http does not set by itself: a reader that dawdles
+// holds nothing for long (PROTOCOL S13).
+func NewServer(h http.Handler, log *slog.Logger) *http.Server {
+	return &http.Server{
+		Handler:           h,
+		ReadHeaderTimeout: 5 * time.Second,
+		ReadTimeout:       10 * time.Second,
+		WriteTimeout:      60 * time.Second,
+		IdleTimeout:       60 * time.Second,
+		MaxHeaderBytes:    16 << 10,
+		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelWarn),
+	}
+}
