@@ -1,0 +1,179 @@
+package fetch
+
+import (
+	"bytes"
+	"mime"
+	"unicode/utf8"
+
+	"golang.org/x/text/encoding"
+	"golang.org/x/text/encoding/charmap"
+	"golang.org/x/text/encoding/htmlindex"
+	"golang.org/x/text/encoding/ianaindex"
+	"golang.org/x/text/encoding/unicode"
+	"golang.org/x/text/encoding/unicode/utf32"
+)
+
+// toUTF8 returns body as valid UTF-8 without a byte order mark. What counts is, in this order, the byte
+// order mark, the charset of the Content-Type header, the XML declaration (RFC 7303 §3.2), UTF-8. Two
+// liars are seen through: what is valid UTF-8 beyond ASCII is UTF-8, whatever single-byte charset is
+// claimed, and what cannot be read as claimed is tried as the next in the order and last as windows-1252.
+func toUTF8(body []byte, contentType string) []byte {
+	if e, n := byteOrder(body); e != nil {
+		return decodeAs(e, body[n:])
+	}
+	if bytes.HasPrefix(body, utf8BOM) {
+		body = body[len(utf8BOM):]
+	} else if valid, multi := utf8.Valid(body), !isASCII(body); valid && (multi || !bytes.Contains(body, []byte{0x1b})) {
+		return body // ASCII as well, but for the charsets that shift by an escape
+	}
+	_, params, _ := mime.ParseMediaType(contentType)
+	declared := declaredCharset(body)
+	for _, label := range []string{params["charset"], declared} {
+		e := charsetByName(label)
+		if e == nil || e == unicode.UTF8 {
+			continue
+		}
+		if out := decodeAs(e, body); e == encoding.Replacement || !mostlyBroken(out, body) {
+			return out
+		}
+	}
+	return repairUTF8(body)
+}
+
+var utf8BOM = []byte{0xef, 0xbb, 0xbf}
+
+// byteOrder recognises UTF-16 and UTF-32 by their mark, which is n bytes long, or by how they spell "<"
+// (XML 1.0, appendix F.1), and EBCDIC by how it spells "<?xm".
+func byteOrder(body []byte) (e encoding.Encoding, n int) {
+	for _, o := range []struct {
+		prefix string
+		mark   int
+		e      encoding.Encoding
+	}{
+		{"\x00\x00\xfe\xff", 4, utf32.UTF32(utf32.BigEndian, utf32.IgnoreBOM)},
+		{"\xff\xfe\x00\x00", 4, utf32.UTF32(utf32.LittleEndian, utf32.IgnoreBOM)},
+		{"\xfe\xff", 2, unicode.UTF16(unicode.BigEndian, unicode.IgnoreBOM)},
+		{"\xff\xfe", 2, unicode.UTF16(unicode.LittleEndian, unicode.IgnoreBOM)},
+		{"\x00\x00\x00<", 0, utf32.UTF32(utf32.BigEndian, utf32.IgnoreBOM)},
+		{"<\x00\x00\x00", 0, utf32.UTF32(utf32.LittleEndian, utf32.IgnoreBOM)},
+		{"\x00<", 0, unicode.UTF16(unicode.BigEndian, unicode.IgnoreBOM)},
+		{"<\x00", 0, unicode.UTF16(unicode.LittleEndian, unicode.IgnoreBOM)},
+		{"\x00{", 0, unicode.UTF16(unicode.BigEndian, unicode.IgnoreBOM)},
+		{"{\x00", 0, unicode.UTF16(unicode.LittleEndian, unicode.IgnoreBOM)},
+		{"\x4c\x6f\xa7\x94", 0, charmap.CodePage037},
+	} {
+		if bytes.HasPrefix(body, []byte(o.prefix)) {
+			return o.e, o.mark
+		}
+	}
+	return nil, 0
+}
+
+// declaredCharset is the encoding of the XML declaration; "" without one.
+func declaredCharset(body []byte) string {
+	head := body[:min(len(body), 1024)]
+	i := bytes.Index(head, []byte("<?xml"))
+	if i < 0 {
+		return ""
+	}
+	head = head[i:]
+	if end := bytes.Index(head, []byte("?>")); end >= 0 {
+		head = head[:end]
+	}
+	_, rest, ok := bytes.Cut(head, []byte("encoding"))
+	if !ok {
+		return ""
+	}
+	rest = bytes.TrimLeft(rest, " \t\r\n=")
+	if len(rest) == 0 || rest[0] != '"' && rest[0] != '\'' {
+		return ""
+	}
+	name, _, _ := bytes.Cut(rest[1:], rest[:1])
+	return string(bytes.TrimSpace(name))
+}
+
+// charsetByName looks a charset up as browsers do, then as IANA does; nil if neither knows it.
+func charsetByName(name string) encoding.Encoding {
+	if name == "" {
+		return nil
+	}
+	if e, err := htmlindex.Get(name); err == nil {
+		return e
+	}
+	if e, err := ianaindex.IANA.Encoding(name); err == nil {
+		return e
+	}
+	return nil
+}
+
+func decodeAs(e encoding.Encoding, body []byte) []byte {
+	out, err := e.NewDecoder().Bytes(body)
+	if err != nil {
+		return repairUTF8(body)
+	}
+	return bytes.TrimPrefix(out, utf8BOM)
+}
+
+// mostlyBroken reports whether decoding gave so many replacement characters that the charset is a lie.
+func mostlyBroken(out, body []byte) bool {
+	broken := bytes.Count(out, []byte("\uFFFD"))
+	if broken == 0 {
+		return false
+	}
+	high := 0
+	for _, c := range body {
+		if c >= 0x80 {
+			high++
+		}
+	}
+	return broken*20 > high
+}
+
+// repairUTF8 reads what is neither declared otherwise nor valid UTF-8: as UTF-8 with some bytes amiss
+// where that is what most of its bytes are, else as windows-1252.
+func repairUTF8(body []byte) []byte {
+	if utf8.Valid(body) {
+		return body
+	}
+	good, bad := 0, 0
+	for i := 0; i < len(body); {
+		if body[i] < utf8.RuneSelf {
+			i++
+			continue
+		}
+		r, n := utf8.DecodeRune(body[i:])
+		if r == utf8.RuneError && n == 1 {
+			bad++
+		} else {
+			good++
+		}
+		i += n
+	}
+	asLatin := good <= bad
+	out := make([]byte, 0, len(body)+2*bad+16)
+	for i := 0; i < len(body); {
+		c := body[i]
+		if c < utf8.RuneSelf {
+			out = append(out, c)
+			i++
+			continue
+		}
+		r, n := utf8.DecodeRune(body[i:])
+		switch {
+		case asLatin, r == utf8.RuneError && n == 1 && c < 0xa0: // quotes and dashes pasted from elsewhere
+			r, n = charmap.Windows1252.DecodeByte(c), 1
+		}
+		out = utf8.AppendRune(out, r)
+		i += n
+	}
+	return out
+}
+
+func isASCII(b []byte) bool {
+	for _, c := range b {
+		if c >= utf8.RuneSelf {
+			return false
+		}
+	}
+	return true
+}

@@ -1,0 +1,347 @@
+package fetch
+
+import (
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+)
+
+// parseDate reads a date as feeds write it: RFC 3339 and the rest of ISO 8601, RFC 822 and what is taken for it,
+// ANSI C's. It looks for numbers, names and a zone instead of trying layouts, so that a comma, a long name or a
+// missing second harms none. A date without a zone, or with one that nobody knows, is UTC's. The zero time if s
+// is no date, or names a day or an hour that there is not.
+func parseDate(s string) time.Time {
+	if s = strings.TrimSpace(s); len(s) < 4 || len(s) > 100 {
+		return time.Time{}
+	}
+	if t, err := time.Parse(time.RFC3339, s); err == nil {
+		return t
+	}
+	d := dateParts{s: s}
+	for d.i < len(s) && !d.bad {
+		switch c := s[d.i]; {
+		case '0' <= c && c <= '9':
+			d.number()
+			d.numbers = true
+		case c == '(': // a comment (RFC 822 §3.1.4)
+			end := strings.IndexByte(s[d.i:], ')')
+			if end < 0 {
+				end = len(s) - d.i - 1
+			}
+			d.i += end + 1
+		case (c == '+' || c == '-') && (d.hasTime || d.hasZone):
+			d.offsetFromUTC()
+		case strings.IndexByte(" \t\n,;:-/.'|", c) >= 0:
+			d.i++
+		default:
+			d.word()
+		}
+	}
+	return d.time()
+}
+
+// dateParts is what was found of a date so far.
+type dateParts struct {
+	s string
+	i int
+
+	year, day, yearDay int
+	month              time.Month
+	hour, min, sec, ns int
+	offset             int // seconds east of UTC
+	numbers            bool
+	hasYear, hasDay    bool
+	hasTime, hasZone   bool
+	monthFirst         bool // if the hour turns out to be before or after noon
+	half               int  // 12-hour clock: 1 before, 2 after noon
+	bad                bool
+}
+
+func (d *dateParts) time() time.Time {
+	if d.bad || !d.hasYear || d.month == 0 && d.yearDay == 0 {
+		return time.Time{}
+	}
+	if d.monthFirst && (d.half != 0 || d.month > 12) && d.day <= 12 {
+		d.month, d.day = time.Month(d.day), int(d.month)
+	}
+	if !d.hasDay {
+		d.day = 1
+	}
+	if d.half != 0 && d.hour <= 12 {
+		d.hour = d.hour%12 + 12*(d.half-1)
+	}
+	days := max(0, d.yearDay-1)
+	if d.yearDay > 0 {
+		d.month, d.day = 1, 1
+	}
+	if d.hour == 24 && d.min == 0 && d.sec == 0 { // ISO 8601: the end of the day
+		d.hour, days = 0, days+1
+	}
+	if d.sec == 60 { // a leap second
+		d.sec = 59
+	}
+	if d.year < 1 || d.year > 9999 || d.hour > 23 || d.min > 59 || d.sec > 59 {
+		return time.Time{}
+	}
+	t := time.Date(d.year, d.month, d.day, d.hour, d.min, d.sec, d.ns, time.UTC)
+	if t.Day() != d.day || t.Month() != d.month {
+		return time.Time{}
+	}
+	return t.AddDate(0, 0, days).Add(-time.Duration(d.offset) * time.Second)
+}
+
+// digits reads a number and says how many digits it has.
+func (d *dateParts) digits() (value, n int) {
+	for d.i < len(d.s) && '0' <= d.s[d.i] && d.s[d.i] <= '9' {
+		if n++; n <= 18 {
+			value = 10*value + int(d.s[d.i]-'0')
+		}
+		d.i++
+	}
+	return value, n
+}
+
+// follows takes the byte c if it is next and a digit comes after it.
+func (d *dateParts) follows(c byte) bool {
+	if d.i+1 < len(d.s) && d.s[d.i] == c && '0' <= d.s[d.i+1] && d.s[d.i+1] <= '9' {
+		d.i++
+		return true
+	}
+	return false
+}
+
+func (d *dateParts) number() {
+	first := d.i
+	a, n := d.digits()
+	rest := d.s[d.i:]
+	switch {
+	case strings.HasPrefix(rest, "月") || strings.HasPrefix(rest, "월"):
+		d.month = time.Month(a)
+	case d.follows(':'):
+		d.clock(a)
+	case !d.hasYear && !d.hasDay && rest != "" && strings.IndexByte("-/.", rest[0]) >= 0 && d.follows(rest[0]):
+		d.numeric(a, n, rest[0], first == 1 && d.s[0] == '-')
+	case n == 4 && !d.hasYear:
+		d.year, d.hasYear = a, true
+	case n == 8 && !d.hasYear && !d.hasDay:
+		d.date(a/10000, a/100%100, a%100)
+	case n == 14 && !d.hasYear && !d.hasDay:
+		d.date(a/1e10, a/1e8%100, a/1e6%100)
+		d.hour, d.min, d.sec, d.hasTime = a/1e4%100, a/100%100, a%100, true
+	case n == 6 && !d.hasYear && !d.hasDay && first == 0:
+		d.date(shortYear(a/10000), a/100%100, a%100)
+	case (n == 10 || n == 13) && first == 0 && rest == "": // since 1970
+		if n == 13 {
+			a /= 1000
+		}
+		t := time.Unix(int64(a), 0).UTC()
+		d.date(t.Year(), int(t.Month()), t.Day())
+		d.hour, d.min, d.sec = t.Clock()
+	case n <= 2 && !d.hasDay && a >= 1 && a <= 31:
+		d.day, d.hasDay = a, true
+	case n == 2 && !d.hasYear && d.month != 0:
+		d.year, d.hasYear = shortYear(a), true
+	case n == 3 && !d.hasYear && a >= 100: // years since 1900
+		d.year, d.hasYear = 1900+a, true
+	case n <= 2 && d.hasDay && d.hasYear && !d.hasTime:
+		d.hour, d.hasTime = a, true
+	default:
+		d.bad = true
+	}
+}
+
+func shortYear(y int) int {
+	if y < 70 {
+		return 2000 + y
+	}
+	return 1900 + y
+}
+
+func (d *dateParts) date(year, month, day int) {
+	d.year, d.month, d.day, d.hasYear, d.hasDay = year, time.Month(month), day, true, true
+}
+
+// clock reads what follows the hour.
+func (d *dateParts) clock(hour int) {
+	if d.hasTime {
+		d.bad = true
+		return
+	}
+	d.hour, d.hasTime = hour, true
+	d.min, _ = d.digits()
+	if d.follows(':') {
+		d.sec, _ = d.digits()
+		if d.follows('.') || d.follows(',') {
+			from := d.i
+			value, n := d.digits()
+			for ; n < 9; n++ {
+				value *= 10
+			}
+			if d.ns = value; d.i-from > 9 {
+				d.ns = 0
+			}
+		} else if d.follows(':') { // "15:04:05:00"
+			d.digits()
+		}
+	}
+}
+
+// numeric reads a date that is all numbers, of which the first is a, of n digits.
+func (d *dateParts) numeric(a, n int, separator byte, noCentury bool) {
+	b, m := d.digits()
+	if !d.follows(separator) {
+		switch {
+		case n == 4 && m == 3:
+			d.year, d.yearDay, d.hasYear, d.hasDay = a, b, true, true
+			d.bad = b < 1 || b > 366
+		case n == 4:
+			d.year, d.month, d.hasYear = a, time.Month(b), true
+		case noCentury:
+			d.year, d.month, d.hasYear = shortYear(a), time.Month(b), true
+		default:
+			d.bad = true
+		}
+		return
+	}
+	c, o := d.digits()
+	switch {
+	case n == 4:
+		d.date(a, b, c)
+	case o == 4 || separator == '.':
+		if o == 2 {
+			c = shortYear(c)
+		}
+		d.date(c, b, a)
+		d.monthFirst = separator != '.'
+	case separator == '-' || a > 31:
+		d.date(shortYear(a), b, c)
+	default:
+		d.date(shortYear(c), a, b)
+	}
+}
+
+// offsetFromUTC reads "+0200", "+02:00", "+2".
+func (d *dateParts) offsetFromUTC() {
+	sign := 1
+	for d.i < len(d.s) && (d.s[d.i] == '+' || d.s[d.i] == '-') {
+		if d.s[d.i] == '-' {
+			sign = -1
+		}
+		d.i++
+	}
+	value, n := d.digits()
+	hours, minutes := value, 0
+	switch {
+	case n == 3 || n == 4:
+		hours, minutes = value/100, value%100
+	case n == 0 || n > 4:
+		d.bad = true
+	case d.follows(':'):
+		if minutes, _ = d.digits(); d.follows(':') {
+			d.digits()
+		}
+	}
+	if hours > 23 || minutes > 59 {
+		d.bad = true
+	}
+	d.offset, d.hasZone = sign*(3600*hours+60*minutes), true
+}
+
+func (d *dateParts) word() {
+	from := d.i
+	for d.i < len(d.s) {
+		r, n := utf8.DecodeRuneInString(d.s[d.i:])
+		if !unicode.IsLetter(r) && !unicode.IsMark(r) {
+			break
+		}
+		d.i += n
+	}
+	w := d.s[from:d.i]
+	if w == "" {
+		d.bad = true
+		return
+	}
+	lower := strings.ToLower(w)
+	if month, ok := months[lower]; ok {
+		d.month = month
+		return
+	}
+	if offset, ok := zones[lower]; ok && d.hasTime {
+		if !d.hasZone {
+			d.offset, d.hasZone = offset, true
+		}
+		return
+	}
+	switch lower {
+	case "am", "오전", "上午":
+		d.half = 1
+	case "pm", "오후", "下午":
+		d.half = 2
+	case "a", "p":
+		if rest := strings.ToLower(d.s[d.i:]); strings.HasPrefix(rest, ".m") {
+			d.i += len(".m")
+			d.half = 1
+			if lower == "p" {
+				d.half = 2
+			}
+			return
+		}
+		d.bad = true
+	case "t", "at", "de", "of", "um", "uhr", "à", "в", "г", "st", "nd", "rd", "th", "年", "日", "月", "년", "월", "일", "h":
+	default:
+		// Before the first number it is the name of a day, in whatever language; behind the time a zone.
+		if d.bad = d.numbers && !(d.hasTime && len(w) <= 5 && w == strings.ToUpper(w) && w != lower); !d.bad && d.numbers {
+			d.hasZone = true
+		}
+	}
+	if (lower == "오전" || lower == "오후") && !d.hasZone {
+		d.offset, d.hasZone = 9*3600, true
+	}
+}
+
+// months are the names of the months and what is made of them, in the languages of outlets that do not keep to
+// RFC 822's English.
+var months = func() map[string]time.Month {
+	m := map[string]time.Month{}
+	for _, year := range []string{
+		"january february march april may june july august september october november december",
+		"jan feb mar apr may jun jul aug sep oct nov dec",
+		"janvier février mars avril mai juin juillet août septembre octobre novembre décembre",
+		"janv févr mars avr mai juin juil août sept oct nov déc",
+		"januar februar märz april mai juni juli august september oktober november dezember",
+		"jän feb mär apr mai jun jul aug sept okt nov dez",
+		"enero febrero marzo abril mayo junio julio agosto septiembre octubre noviembre diciembre",
+		"ene feb mar abr may jun jul ago set oct nov dic",
+		"janeiro fevereiro março abril maio junho julho agosto setembro outubro novembro dezembro",
+		"jan fev mar abr mai jun jul ago set out nov dez",
+		"gennaio febbraio marzo aprile maggio giugno luglio agosto settembre ottobre novembre dicembre",
+		"gen feb mar apr mag giu lug ago set ott nov dic",
+		"januari februari maart april mei juni juli augustus september oktober november december",
+		"января февраля марта апреля мая июня июля августа сентября октября ноября декабря",
+		"янв фев мар апр май июн июл авг сен окт ноя дек",
+		"stycznia lutego marca kwietnia maja czerwca lipca sierpnia września października listopada grudnia",
+		"ocak şubat mart nisan mayıs haziran temmuz ağustos eylül ekim kasım aralık",
+		"ιαν φεβ μαρ απρ μαι ιουν ιουλ αυγ σεπ οκτ νοε δεκ",
+		"ιαν φεβ μάρ απρ μάι ιούν ιούλ αύγ σεπ οκτ νοέ δεκ",
+		"január február március április május június július augusztus szeptember október november december",
+	} {
+		for i, name := range strings.Fields(year) {
+			m[name] = time.Month(i + 1)
+		}
+	}
+	m["sept"] = time.September
+	return m
+}()
+
+// zones are the names of zones in seconds east of UTC. Of those that several places use, the one that feeds mean.
+var zones = map[string]int{
+	"z": 0, "ut": 0, "utc": 0, "gmt": 0, "wet": 0, "west": 3600, "bst": 3600, "met": 3600, "cet": 3600, "mez": 3600,
+	"mest": 7200, "cest": 7200, "mesz": 7200, "eet": 7200, "eest": 10800, "msk": 10800, "msd": 14400, "trt": 10800,
+	"sast": 7200, "cat": 7200, "eat": 10800, "wat": 3600, "idt": 10800, "irst": 12600, "gst": 14400, "pkt": 18000,
+	"ist": 19800, "npt": 20700, "bdt": 21600, "ict": 25200, "wib": 25200, "hkt": 28800, "sgt": 28800, "myt": 28800,
+	"pht": 28800, "awst": 28800, "jst": 32400, "kst": 32400, "acst": 34200, "aest": 36000, "acdt": 37800, "aedt": 39600,
+	"nzst": 43200, "nzdt": 46800, "nst": -12600, "ndt": -9000, "brt": -10800, "art": -10800, "clt": -14400,
+	"at": -14400, "ast": -14400, "adt": -10800, "et": -18000, "est": -18000, "edt": -14400, "ct": -21600, "cst": -21600, "cdt": -18000,
+	"mt": -25200, "mst": -25200, "mdt": -21600, "pt": -28800, "pst": -28800, "pdt": -25200, "akst": -32400, "akdt": -28800, "hst": -36000,
+}

@@ -1,0 +1,175 @@
+package fetch
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"sync"
+
+	"github.com/andybalholm/brotli"
+	"github.com/klauspost/compress/flate"
+	"github.com/klauspost/compress/gzip"
+	"github.com/klauspost/compress/zlib"
+	"github.com/klauspost/compress/zstd"
+)
+
+const (
+	maxCodings   = 2       // content codings on top of each other
+	maxRatio     = 200     // decoded bytes per byte on the wire, counted after ratioFrom
+	ratioFrom    = 1 << 20 // bytes
+	maxZstdFrame = 8 << 20 // window of a zstd frame in bytes (RFC 9659 §3)
+)
+
+// errTooLong says that a document is longer than the operator permits.
+type errTooLong struct{ max int64 }
+
+func (e errTooLong) Error() string {
+	return fmt.Sprintf("the document is longer than %d bytes: raise fetch.max_bytes if it is meant to be", e.max)
+}
+
+// decodeBody reads an answer's body and undoes its content codings (RFC 9110 §8.4.1): gzip, deflate, br
+// and zstd, two of them at most. Neither the wire nor what it decodes to may exceed maxBytes, nor may it
+// decode to more than 200 times its size once it is over 1 MiB. Bodies that claim gzip and are plain, or
+// are gzip and do not claim it, are read for what they are. If the body breaks off or is corrupt, the
+// bytes so far are returned together with the error; otherwise bytes come without an error, or an error
+// without bytes.
+func decodeBody(r io.Reader, contentEncoding string, maxBytes int64) ([]byte, error) {
+	codings, err := parseCodings(contentEncoding)
+	if err != nil {
+		return nil, err
+	}
+	wire, err := readBounded(r, 0, maxBytes, maxBytes)
+	if errors.As(err, new(errTooLong)) {
+		return nil, err
+	}
+	size := int64(len(wire))
+	layers := 0
+	for ; ; layers++ {
+		coding := ""
+		if n := len(codings); n > 0 {
+			coding, codings = codings[n-1], codings[:n-1]
+		} else if !bytes.HasPrefix(wire, gzipMagic) {
+			break
+		} else if coding = "gzip"; layers == maxCodings {
+			return nil, fmt.Errorf("the document is compressed more than %d times", maxCodings)
+		}
+		if len(wire) == 0 {
+			break
+		}
+		plain, derr := undo(wire, coding, min(maxBytes, max(maxRatio*size, ratioFrom)))
+		if e := (errTooLong{}); errors.As(derr, &e) && e.max < maxBytes {
+			return nil, fmt.Errorf("the document decompresses to more than %d times its size: that is no feed", maxRatio)
+		} else if errors.As(derr, &e) {
+			return nil, derr
+		}
+		if err == nil && derr != nil {
+			err = fmt.Errorf("%s: %w", coding, derr)
+		}
+		wire = plain
+	}
+	if wire == nil {
+		wire = []byte{}
+	}
+	return wire, err
+}
+
+var gzipMagic = []byte{0x1f, 0x8b, 8}
+
+// parseCodings lists the codings of a Content-Encoding header in the order in which they were applied.
+func parseCodings(header string) ([]string, error) {
+	var codings []string
+	for c := range strings.SplitSeq(header, ",") {
+		switch c = strings.ToLower(strings.TrimSpace(c)); c {
+		case "", "identity", "none", "utf-8": // the last two are no codings, but mean none
+		case "gzip", "x-gzip":
+			codings = append(codings, "gzip")
+		case "deflate", "br", "zstd":
+			codings = append(codings, c)
+		default:
+			return nil, fmt.Errorf("content coding %q is none of gzip, deflate, br, zstd", c)
+		}
+	}
+	if len(codings) > maxCodings {
+		return nil, fmt.Errorf("the document is compressed more than %d times", maxCodings)
+	}
+	return codings, nil
+}
+
+// undo decodes one coding of body. On an error that is not errTooLong the bytes so far are returned.
+func undo(body []byte, coding string, most int64) ([]byte, error) {
+	r := bytes.NewReader(body)
+	switch coding {
+	case "gzip":
+		if !bytes.HasPrefix(body, gzipMagic) {
+			return body, nil
+		}
+		z := gzipReaders.Get().(*gzip.Reader)
+		defer gzipReaders.Put(z)
+		if err := z.Reset(r); err != nil {
+			return nil, err
+		}
+		// The last four bytes are the length, if the body is whole and one member.
+		hint := int64(0)
+		if len(body) >= 18 {
+			hint = int64(binary.LittleEndian.Uint32(body[len(body)-4:]))
+		}
+		plain, err := readBounded(z, min(hint+1, maxRatio*int64(len(body))), most, most)
+		if errors.Is(err, gzip.ErrHeader) { // whatever follows a whole member
+			err = nil
+		}
+		return plain, err
+	case "deflate": // meant is zlib (RFC 9110 §8.4.1.2), some send the bare stream
+		if len(body) >= 2 && body[0]&0x0f == 8 && binary.BigEndian.Uint16(body)%31 == 0 {
+			z, err := zlib.NewReader(r)
+			if err != nil {
+				return nil, err
+			}
+			return readBounded(z, 4*int64(len(body)), most, most)
+		}
+		return readBounded(flate.NewReader(r), 4*int64(len(body)), most, most)
+	case "br":
+		z := brotliReaders.Get().(*brotli.Reader)
+		defer brotliReaders.Put(z)
+		if err := z.Reset(r); err != nil {
+			return nil, err
+		}
+		return readBounded(z, 4*int64(len(body)), most, most)
+	}
+	z, err := zstd.NewReader(r, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxWindow(maxZstdFrame), zstd.WithDecoderLowmem(true))
+	if err != nil {
+		return nil, err
+	}
+	defer z.Close()
+	return readBounded(z, 4*int64(len(body)), most, most)
+}
+
+// The readers are kept for their memory: each holds some 40 KiB.
+var (
+	gzipReaders   = sync.Pool{New: func() any { return new(gzip.Reader) }}
+	brotliReaders = sync.Pool{New: func() any { return new(brotli.Reader) }}
+)
+
+// readBounded reads all of r, at most most bytes, of which hint are expected. If there are more, it says
+// that the limit is shown.
+func readBounded(r io.Reader, hint, most, shown int64) ([]byte, error) {
+	b := make([]byte, 0, max(512, min(hint, most, 4<<20)))
+	for {
+		n, err := r.Read(b[len(b):cap(b)])
+		b = b[:len(b)+n]
+		switch {
+		case int64(len(b)) > most:
+			return nil, errTooLong{shown}
+		case err == io.EOF:
+			return b, nil
+		case err != nil:
+			return b, err
+		case len(b) == cap(b):
+			grown := make([]byte, len(b), min(2*int64(cap(b)), max(most+1, int64(cap(b))+1)))
+			copy(grown, b)
+			b = grown
+		}
+	}
+}

@@ -1,0 +1,3 @@
+package fetch
+
+func trimJSON(src []byte) ([]byte, error, error) { return src, nil, nil }

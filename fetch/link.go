@@ -1,0 +1,129 @@
+package fetch
+
+import (
+	"errors"
+	"net/url"
+	"strings"
+
+	"golang.org/x/net/idna"
+)
+
+const maxLink = 2048 // bytes of an address
+
+// parseReference resolves a reference as documents write it: with white space around and line ends inside.
+// base may be nil.
+func parseReference(base *url.URL, ref string) (*url.URL, error) {
+	ref = strings.Map(func(r rune) rune {
+		if r == '\n' || r == '\r' || r == '\t' {
+			return -1
+		}
+		return r
+	}, strings.TrimSpace(ref))
+	u, err := url.Parse(ref)
+	if err != nil {
+		return nil, err
+	}
+	if base != nil {
+		u = base.ResolveReference(u)
+	}
+	return u, nil
+}
+
+var errNoLink = errors.New("not an http or https address")
+
+// absoluteLink resolves ref and returns it as a URI (RFC 3986): scheme http or https, a host, no user, no
+// characters that a URI does not have. "" if that cannot be.
+func absoluteLink(base *url.URL, ref string) string {
+	ref = strings.TrimSpace(ref)
+	if ref == "" || len(ref) > maxLink {
+		return ""
+	}
+	if plainLink(ref) {
+		return ref
+	}
+	u, err := parseReference(base, ref)
+	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "" || u.User != nil || strings.Contains(ref, `\`) {
+		return ""
+	}
+	if !isASCII([]byte(u.Host)) {
+		host, err := idna.Lookup.ToASCII(u.Hostname())
+		if err != nil {
+			return ""
+		}
+		if port := u.Port(); port != "" {
+			host += ":" + port
+		}
+		u.Host = host
+	}
+	u.RawQuery, u.RawFragment = escapeLink(u.RawQuery), ""
+	s := u.String()
+	if len(s) > maxLink {
+		return ""
+	}
+	return s
+}
+
+// plainLink reports whether ref is an absolute address without anything unusual: most are.
+func plainLink(ref string) bool {
+	rest, ok := strings.CutPrefix(ref, "https://")
+	if !ok {
+		if rest, ok = strings.CutPrefix(ref, "http://"); !ok {
+			return false
+		}
+	}
+	host := 0
+	for host < len(rest) && (rest[host] == '.' || rest[host] == '-' || isAlnum(rest[host])) {
+		host++
+	}
+	if host == 0 || host < len(rest) && rest[host] != '/' {
+		return false
+	}
+	for i := host; i < len(rest); i++ {
+		if c := rest[i]; !isAlnum(c) && !strings.ContainsRune("-._~/?&=+,;:@!$*()", rune(c)) {
+			return false
+		}
+	}
+	return true
+}
+
+func isAlnum(c byte) bool {
+	return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9'
+}
+
+// escapeLink percent-encodes what a URI's query must not hold.
+func escapeLink(s string) string {
+	if !strings.ContainsFunc(s, badInQuery) {
+		return s
+	}
+	var b strings.Builder
+	for i := range len(s) {
+		if c := s[i]; c >= 0x80 || badInQuery(rune(c)) {
+			b.WriteByte('%')
+			b.WriteByte(upperHex[c>>4])
+			b.WriteByte(upperHex[c&15])
+		} else {
+			b.WriteByte(c)
+		}
+	}
+	return b.String()
+}
+
+const upperHex = "0123456789ABCDEF"
+
+func badInQuery(r rune) bool {
+	return r <= ' ' || r >= 0x7f || strings.ContainsRune("\"<>\\^`{|}[]#", r)
+}
+
+// CanonicalLink is the spelling by which two links are the same: the identity of items without a guid, and
+// what ties the items of a story across outlets. It is no address to ask.
+func CanonicalLink(link string) string { return link }
+
+// contentLink is absoluteLink for what stands in a text, where mailto: is allowed too.
+func contentLink(base *url.URL, ref string) string {
+	if ref = strings.TrimSpace(ref); len(ref) > 7 && strings.EqualFold(ref[:7], "mailto:") {
+		if rest := escapeLink(ref[7:]); len(rest) <= maxLink {
+			return "mailto:" + rest
+		}
+	}
+	return absoluteLink(base, ref)
+}

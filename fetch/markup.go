@@ -1,0 +1,408 @@
+package fetch
+
+import (
+	"bytes"
+	"net/url"
+	"slices"
+	"strings"
+
+	"golang.org/x/net/html"
+	"golang.org/x/net/html/atom"
+)
+
+const maxTagsOpen = 100 // of one text; tags deeper inside are left out
+
+// markup reads HTML as outlets write it, and writes what is left of it when nothing can do harm: a few
+// elements, balanced, with few attributes and absolute addresses. One markup serves a whole document.
+type markup struct {
+	html []byte // written; before finish without the tags that have attributes
+	text []byte // the same as plain text, blocks on lines of their own
+
+	pictures []string // addresses that were written
+
+	base    *url.URL
+	open    []openTag
+	tags    []byte // the tags with attributes, one a line
+	holes   []hole
+	inline  bool // something stands on the current line
+	broken  bool // a line ends here, unless a block begins or ends
+	lastImg string
+	endless []atom.Atom // elements without an end, of those that are left out
+}
+
+type openTag struct {
+	a   atom.Atom
+	tag int // its number in tags; -1 if it has no attributes
+}
+
+// A hole is where in html the tag of that number goes, or the end tag that belongs to it.
+type hole struct {
+	at, tag int
+	end     string
+}
+
+// sanitise returns s as harmless HTML. Its plain text is added to m.text.
+func (m *markup) sanitise(s string, base *url.URL) string {
+	m.html, m.open, m.tags, m.holes = m.html[:0], m.open[:0], m.tags[:0], m.holes[:0]
+	m.base, m.inline, m.broken, m.lastImg, m.endless = base, false, false, "", m.endless[:0]
+	if m.newline(); !strings.ContainsAny(s, "<&>") {
+		m.text = append(m.text, s...)
+		return s
+	}
+	m.read(s)
+	m.closeTo(0)
+	if len(m.holes) == 0 {
+		return string(bytes.TrimSpace(m.html))
+	}
+	return strings.TrimSpace(m.finish())
+}
+
+// finish fills the holes with the tags as the policy lets them stand.
+func (m *markup) finish() string {
+	tags := approve(m.tags)
+	var b strings.Builder
+	b.Grow(len(m.html) + len(m.tags) + 16*len(m.holes))
+	from := 0
+	for _, h := range m.holes {
+		b.Write(m.html[from:h.at])
+		from = h.at
+		if h.tag >= len(tags) || tags[h.tag] == "" {
+			continue
+		}
+		if h.end != "" {
+			b.WriteString(h.end)
+		} else {
+			b.WriteString(tags[h.tag])
+		}
+	}
+	b.Write(m.html[from:])
+	return b.String()
+}
+
+func (m *markup) read(s string) {
+	z := html.NewTokenizer(strings.NewReader(s))
+	at := 0 // of the current token in s
+	var skip atom.Atom
+	for {
+		kind := z.Next()
+		if kind == html.ErrorToken {
+			return
+		}
+		at += len(z.Raw())
+		if skip != 0 {
+			if kind == html.EndTagToken {
+				if name, _ := z.TagName(); atom.Lookup(name) == skip {
+					skip = 0
+				}
+			}
+			continue
+		}
+		switch kind {
+		case html.TextToken:
+			m.writeText(z.Text())
+		case html.StartTagToken, html.SelfClosingTagToken:
+			name, _ := z.TagName()
+			a := atom.Lookup(name)
+			if !m.start(a, z) || kind == html.SelfClosingTagToken {
+				continue
+			}
+			if m.hasEnd(s[at:], a) || a == atom.Script || a == atom.Style {
+				skip = a
+			} else {
+				z.NextIsNotRawText()
+			}
+		case html.EndTagToken:
+			name, _ := z.TagName()
+			m.end(atom.Lookup(name))
+		}
+	}
+}
+
+// plain is the text of s without its tags, its entities decoded. What looks like a tag and is none of HTML's
+// is text: titles speak of "<unknown>" hosts.
+func plain(s string) string {
+	if !strings.ContainsAny(s, "<&") {
+		return s
+	}
+	var text []byte
+	z := html.NewTokenizer(strings.NewReader(s))
+	hidden := atom.Atom(0)
+	for {
+		kind := z.Next()
+		if kind == html.ErrorToken {
+			return string(text)
+		}
+		raw := z.Raw()
+		switch kind {
+		case html.TextToken:
+			if hidden == 0 {
+				text = appendCDATA(text, z.Text(), false)
+			}
+		case html.StartTagToken, html.SelfClosingTagToken, html.EndTagToken:
+			name, _ := z.TagName()
+			a := atom.Lookup(name)
+			hidden = 0
+			switch e := elements[a]; {
+			case a == 0:
+				text = appendCDATA(text, raw, false)
+			case (a == atom.Script || a == atom.Style) && kind == html.StartTagToken:
+				hidden = a
+			case e.kind == markBlock || a == atom.Br:
+				text = append(text, ' ')
+			case kind == html.StartTagToken:
+				z.NextIsNotRawText()
+			}
+		}
+	}
+}
+
+// hasEnd reports whether an element that is left out ends at all; one that does not hides nothing.
+func (m *markup) hasEnd(rest string, a atom.Atom) bool {
+	if slices.Contains(m.endless, a) {
+		return false
+	}
+	name := a.String()
+	for {
+		i := strings.Index(rest, "</")
+		if i < 0 {
+			m.endless = append(m.endless, a)
+			return false
+		}
+		rest = rest[i+2:]
+		if len(rest) >= len(name) && strings.EqualFold(rest[:len(name)], name) {
+			return true
+		}
+	}
+}
+
+// writeText writes characters, on a line of their own where one has ended.
+func (m *markup) writeText(text []byte) {
+	if !isBlank(text) {
+		m.breakLine()
+		m.inline = true
+	}
+	m.html = appendCDATA(m.html, text, true)
+	m.text = appendCDATA(m.text, text, false)
+}
+
+// newline ends a line of the plain text.
+func (m *markup) newline() {
+	if n := len(m.text); n > 0 && m.text[n-1] != '\n' {
+		m.text = append(m.text, '\n')
+	}
+}
+
+// endLine ends a line as a div does.
+func (m *markup) endLine() {
+	m.newline()
+	m.broken = m.broken || m.inline
+	m.inline = false
+}
+
+func (m *markup) breakLine() {
+	if m.broken {
+		m.html = append(m.html, "<br>"...)
+		m.broken = false
+	}
+}
+
+// block begins or ends a block, which stands on lines of its own.
+func (m *markup) block() {
+	m.newline()
+	m.inline, m.broken = false, false
+}
+
+// start takes a start tag, and reports whether its element must be left out with all that it holds.
+func (m *markup) start(a atom.Atom, z *html.Tokenizer) (drop bool) {
+	e := elements[a]
+	switch e.kind {
+	case markDrop:
+		return true
+	case markVideo:
+		m.video(z)
+		return a != atom.Embed
+	case markNone:
+		if a == atom.Noscript { // holds the picture that a script would load
+			z.NextIsNotRawText()
+		} else if a == atom.Q {
+			m.writeText([]byte("“"))
+		}
+		return false
+	case markVoid:
+		m.void(a, z)
+		return false
+	case markInline:
+		if e.as == atom.A {
+			m.closeIn(atom.A)
+		}
+		m.breakLine()
+	case markBlock:
+		m.closeIn(atom.P)
+		if !m.fits(e.as) {
+			m.endLine()
+			return false
+		}
+		for _, same := range e.closes {
+			m.closeIn(same)
+		}
+		m.block()
+	}
+	if len(m.open) < maxTagsOpen {
+		m.push(e.as, z)
+	}
+	return false
+}
+
+// fits reports whether a block stands where it may: cells in tables, entries in lists. A div stands nowhere.
+func (m *markup) fits(a atom.Atom) bool {
+	var in, or atom.Atom
+	switch a {
+	case 0:
+		return false
+	case atom.Li:
+		in, or = atom.Ul, atom.Ol
+	case atom.Dt, atom.Dd:
+		in = atom.Dl
+	case atom.Tr, atom.Td, atom.Th, atom.Thead, atom.Tbody, atom.Tfoot, atom.Caption:
+		in = atom.Table
+	case atom.Figcaption:
+		in = atom.Figure
+	default:
+		return true
+	}
+	return slices.ContainsFunc(m.open, func(o openTag) bool { return o.a == in || o.a == or && or != 0 })
+}
+
+// end takes an end tag. Where it matches none that is open in the same cell or list it is passed over.
+func (m *markup) end(a atom.Atom) {
+	switch e := elements[a]; e.kind {
+	case markBlock:
+		m.closeIn(atom.P)
+		if e.as == 0 || e.as != atom.P && !m.closeIn(e.as) {
+			m.endLine()
+			return
+		}
+		m.block()
+	case markInline:
+		m.closeIn(e.as)
+	case markNone:
+		if a == atom.Q {
+			m.writeText([]byte("”"))
+		}
+	}
+}
+
+// closeIn closes the innermost open a, unless something that a cannot reach out of stands between.
+func (m *markup) closeIn(a atom.Atom) bool {
+	for i := len(m.open) - 1; i >= 0; i-- {
+		switch o := m.open[i].a; {
+		case o == a:
+			m.closeTo(i)
+			return true
+		case rank(o) > rank(a):
+			return false
+		}
+	}
+	return false
+}
+
+// rank orders elements by what may be inside of what: an end tag closes nothing of a higher rank.
+func rank(a atom.Atom) int {
+	switch a {
+	case atom.Li, atom.Dt, atom.Dd, atom.Figcaption:
+		return 1
+	case atom.Ul, atom.Ol, atom.Dl, atom.Blockquote, atom.Figure:
+		return 2
+	case atom.Td, atom.Th, atom.Caption:
+		return 3
+	case atom.Tr, atom.Thead, atom.Tbody, atom.Tfoot:
+		return 4
+	case atom.Table:
+		return 5
+	}
+	return 0
+}
+
+func (m *markup) closeTo(n int) {
+	for i := len(m.open) - 1; i >= n; i-- {
+		o := m.open[i]
+		if end := "</" + o.a.String() + ">"; o.tag >= 0 {
+			m.holes = append(m.holes, hole{len(m.html), o.tag, end})
+		} else {
+			m.html = append(m.html, end...)
+		}
+	}
+	m.open = m.open[:n]
+}
+
+// push writes a start tag with the attributes that it may have.
+func (m *markup) push(a atom.Atom, z *html.Tokenizer) {
+	from := len(m.tags)
+	m.tags = append(append(m.tags, '<'), a.String()...)
+	bare := len(m.tags)
+	for more := true; more; {
+		var key, value []byte
+		key, value, more = z.TagAttr()
+		switch k := atom.Lookup(key); {
+		case k == atom.Href && a == atom.A:
+			if link := contentLink(m.base, string(value)); link != "" {
+				m.attribute("href", link)
+				m.attribute("rel", linkRel)
+			}
+		case k == atom.Title, k == atom.Lang, k == atom.Dir,
+			k == atom.Datetime && (a == atom.Time || a == atom.Del || a == atom.Ins),
+			(k == atom.Colspan || k == atom.Rowspan) && (a == atom.Td || a == atom.Th):
+			m.attribute(k.String(), string(value))
+		}
+	}
+	switch {
+	case len(m.tags) == bare && a == atom.A: // leads nowhere
+		m.tags = m.tags[:from]
+	case len(m.tags) == bare:
+		m.html = append(append(m.html, m.tags[from:]...), '>')
+		m.tags = m.tags[:from]
+		m.open = append(m.open, openTag{a, -1})
+	default:
+		m.open = append(m.open, openTag{a, m.endTag()})
+	}
+}
+
+// attribute adds an attribute to the tag that is being written.
+func (m *markup) attribute(name, value string) {
+	if value == "" && name != "alt" {
+		return
+	}
+	m.tags = append(append(append(m.tags, ' '), name...), '=', '"')
+	from := len(m.tags)
+	m.tags = append(m.tags, html.EscapeString(string(appendCDATA(nil, []byte(value), false)))...)
+	for i := from; i < len(m.tags); i++ {
+		if isSpace(m.tags[i]) {
+			m.tags[i] = ' '
+		}
+	}
+	m.tags = append(m.tags, '"')
+}
+
+// endTag ends the tag that is being written, leaves a hole for it, and returns its number.
+func (m *markup) endTag() int {
+	n := bytes.Count(m.tags, []byte("\n"))
+	m.tags = append(m.tags, '>', '\n')
+	m.holes = append(m.holes, hole{at: len(m.html), tag: n})
+	return n
+}
+
+func (m *markup) void(a atom.Atom, z *html.Tokenizer) {
+	switch a {
+	case atom.Br:
+		m.breakLine()
+		m.html = append(m.html, "<br>"...)
+		m.newline()
+		m.inline = false
+	case atom.Hr:
+		m.closeIn(atom.P)
+		m.block()
+		m.html = append(m.html, "<hr>"...)
+	default:
+		m.image(z)
+	}
+}
