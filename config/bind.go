@@ -94,11 +94,13 @@ func (b *binder) value(path string, n *node, v reflect.Value, option string) {
 		if !b.wants(path, n, tableKind, `a table: { Name = "value" }`) {
 			return
 		}
-		*to = map[string]string{}
 		for _, name := range n.names {
 			at := under(path, name)
 			b.place(at, n.fields[name])
 			if s, ok := b.text(at, n.fields[name], false); ok {
+				if *to == nil {
+					*to = map[string]string{}
+				}
 				(*to)[name] = s
 			}
 		}

@@ -99,7 +99,7 @@ func readTag(s string) (attributes map[string]string, rest string, open bool, er
 				return nil, "", false, errors.New("the tag does not end")
 			}
 			if s = s[i:]; endOfTag(s, bareTag) == 0 {
-				s = s[1:]
+				s = strings.TrimLeft(s[1:], " \t\r\n")
 			}
 			continue
 		}
