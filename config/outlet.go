@@ -32,7 +32,7 @@ func (c checker) outlets() {
 		c.warn("outlet", "there is no outlet, so nothing is polled; add an [[outlet]] block with an [[outlet.feed]]")
 	}
 	ids := map[string]string{}
-	feeds := map[string]string{}
+	feeds := map[string]string{} // the path of the first, by address
 	for i, o := range c.cfg.Outlets {
 		at := fmt.Sprintf("outlet[%d]", i)
 		c.name(at+".id", o.ID, "id", outletID, "a-z, 0-9, _ and -", idFrom(o.Name, o.URL), ids)
@@ -58,11 +58,11 @@ func (c checker) outlets() {
 			switch first, known := feeds[f.URL]; {
 			case f.URL == "":
 			case own[f.URL]:
-				c.problem(at+".url", "is a feed of this outlet already, on %s; remove one of the two", first)
+				c.problem(at+".url", "is a feed of this outlet already, on %s; remove one of the two", c.seenFrom(at, first))
 			case known:
-				c.warn(at+".url", "is polled for another outlet as well, on %s; its items will appear twice", first)
+				c.warn(at+".url", "is polled for another outlet as well, on %s; its items will appear twice", c.seenFrom(at, first))
 			default:
-				feeds[f.URL] = c.where(at + ".url")
+				feeds[f.URL] = at + ".url"
 			}
 			own[f.URL] = true
 		}
@@ -80,15 +80,18 @@ func (c checker) name(path, name, word string, shape *regexp.Regexp, letters, su
 	case !shape.MatchString(name):
 		c.problem(path, "%s is no %s; write 1 to 64 of %s, such as %s", quote(c.raw(path)), word, letters, quote(suggestion))
 	case first != "":
-		c.problem(path, "%s is taken already, on %s; choose another", quote(name), first)
+		c.problem(path, "%s is taken already, on %s; choose another", quote(name), c.seenFrom(path, first))
 	default:
-		taken[name] = c.where(path)
+		taken[name] = path
 	}
 }
 
-// where is "file:line" of a key, for messages about another one.
-func (c checker) where(path string) string {
-	p := c.cfg.places[path]
+// seenFrom says where one key stands in a message about another.
+func (c checker) seenFrom(path, other string) string {
+	p := c.cfg.places[other]
+	if c.cfg.Problem(path, "").File == p.file {
+		return fmt.Sprintf("line %d", p.line)
+	}
 	return fmt.Sprintf("%s:%d", p.file, p.line)
 }
 

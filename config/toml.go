@@ -270,8 +270,10 @@ func grammar(text, source string) string {
 		return text + `; strings stand in quotes: key = "value"; true and false are in lower case`
 	case strings.Contains(text, "array is incomplete"):
 		return text + `; close the list with ]`
-	case strings.Contains(text, "unterminated"):
+	case strings.Contains(text, "unterminated"), strings.Contains(text, "cannot have new lines"):
 		return text + `; close it with the same quotes`
+	case strings.Contains(text, "leading zeroes"):
+		return text + `; write it without them`
 	case strings.Contains(text, "invalid escape"):
 		return text + `; write the string in single quotes, or double the backslash`
 	case strings.Contains(text, "close table name"):
