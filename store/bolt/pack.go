@@ -1,6 +1,7 @@
 package bolt
 
 import (
+	"encoding/binary"
 	"fmt"
 
 	"github.com/klauspost/compress/zstd"
@@ -19,7 +20,8 @@ const (
 	compressed = 1
 
 	packFrom = 200     // bytes; what is shorter gains nothing
-	unpackTo = 1 << 28 // bytes; what is longer is kept plain, so that a damaged value cannot take all memory
+	packTo   = 1 << 28 // bytes; what is longer is kept plain, so that a damaged value cannot take all memory
+	maxRatio = 1 << 16 // zstd makes at most 128 KiB of 4 bytes
 )
 
 func newPacker() *packer {
@@ -29,7 +31,7 @@ func newPacker() *packer {
 		panic(err) // the options are wrong
 	}
 	dec, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true),
-		zstd.WithDecoderMaxMemory(unpackTo))
+		zstd.WithDecoderMaxMemory(packTo), zstd.WithDecodeAllCapLimit(true))
 	if err != nil {
 		panic(err)
 	}
@@ -41,15 +43,15 @@ func (p *packer) pack(b []byte, body *store.Body) []byte {
 	start := len(b)
 	b = appendBody(append(b, bodyLayout, plain), body)
 	long := b[start+2:]
-	if len(long) < packFrom || len(long) > unpackTo {
+	if len(long) < packFrom || len(long) > packTo {
 		return b
 	}
 	short := p.enc.EncodeAll(long, nil)
 	if len(short) >= len(long) {
 		return b
 	}
-	b[start+1] = compressed
-	return append(b[:start+2], short...)
+	b = binary.AppendUvarint(append(b[:start], bodyLayout, compressed), uint64(len(long)))
+	return append(b, short...)
 }
 
 func (p *packer) unpack(id store.ItemID, v []byte) (store.Body, error) {
@@ -63,9 +65,11 @@ func (p *packer) unpack(id store.ItemID, v []byte) (store.Body, error) {
 	case v[0] != bodyLayout || v[1] != compressed:
 		return store.Body{}, fmt.Errorf("body of item %d: %w", id, errDamaged)
 	}
-	long, err := p.dec.DecodeAll(v[2:], nil)
-	if err != nil {
-		return store.Body{}, fmt.Errorf("body of item %d: %w: %w", id, errDamaged, err)
+	n, w := binary.Uvarint(v[2:])
+	if short := v[2+max(w, 0):]; w > 0 && n <= min(packTo, maxRatio*uint64(len(short))) {
+		if long, err := p.dec.DecodeAll(short, make([]byte, 0, n)); err == nil {
+			return decodeBody(id, string(long))
+		}
 	}
-	return decodeBody(id, string(long))
+	return store.Body{}, fmt.Errorf("body of item %d: %w", id, errDamaged)
 }

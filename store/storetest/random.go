@@ -14,7 +14,7 @@ import (
 func checkRandom(t *testing.T, s *session) {
 	m := newModel()
 	w := &world{rng: rand.New(rand.NewPCG(1, 2)), at: start}
-	for step := range 400 {
+	for step := range 250 {
 		var polls []store.Poll
 		for range 1 + w.rng.IntN(3) {
 			polls = append(polls, w.poll())
@@ -32,7 +32,7 @@ func checkRandom(t *testing.T, s *session) {
 		if w.rng.IntN(40) == 0 {
 			s.reopen(t)
 		}
-		if step%20 == 0 || step > 390 {
+		if step%20 == 0 || step > 245 {
 			same(t, look(t, s), look(t, m))
 			q := store.Query{Since: m.revision - min(m.revision, 5) + 1, Outlets: []string{"a", "c"}}
 			expect(t, "since", ids(s.items(t, q)), ids(all(t, m.Items(t.Context(), q))))

@@ -1,0 +1,150 @@
+package bolt
+
+import (
+	"math/rand/v2"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"broadsheet/store"
+)
+
+func TestCodec(t *testing.T) {
+	rng := rand.New(rand.NewPCG(3, 4))
+	p := newPacker()
+	same := func(what string, got, want any, err error) {
+		t.Helper()
+		if err != nil || !reflect.DeepEqual(got, want) {
+			t.Fatalf("%s: %v\n got %+v\nwant %+v", what, err, got, want)
+		}
+	}
+	for range 2000 {
+		var it store.Item
+		fillRandom(reflect.ValueOf(&it).Elem(), rng)
+		v := appendHead(nil, &it)
+		at := placeOf(it.Date, it.ID)
+		got, err := decodeHead(at, string(v))
+		same("item", got, it, err)
+		same("outlet", string(headOutlet(v)), it.Outlet, nil)
+
+		var body store.Body
+		fillRandom(reflect.ValueOf(&body).Elem(), rng)
+		gotBody, err := p.unpack(body.Item, p.pack(nil, &body))
+		same("body", gotBody, body, err)
+
+		var story store.Story
+		fillRandom(reflect.ValueOf(&story).Elem(), rng)
+		gotStory, err := decodeStory(story.ID, string(appendStory(nil, &story)))
+		same("story", gotStory, story, err)
+
+		var refs []store.LinkRef
+		fillRandom(reflect.ValueOf(&refs).Elem(), rng)
+		day, gotRefs, err := decodeLinks(string(appendLinks(nil, 20000, refs)))
+		same("links", gotRefs, refs, err)
+		same("day of the links", day, uint64(20000), nil)
+
+		n := name{rng.Uint64() >> rng.IntN(64), store.ItemID(rng.Uint64() >> rng.IntN(64))}
+		gotName, err := decodeName(appendName(nil, n))
+		same("name", gotName, n, err)
+	}
+}
+
+// fillRandom sets all fields to random values, many of them zero.
+func fillRandom(v reflect.Value, rng *rand.Rand) {
+	if v.Type() == reflect.TypeFor[time.Time]() {
+		if rng.IntN(4) > 0 { // from the year 1 to 9999
+			v.Set(reflect.ValueOf(time.UnixMicro(-62135596800e6 + rng.Int64N(315537897600e6)).UTC()))
+		}
+		return
+	}
+	switch v.Kind() {
+	case reflect.Struct:
+		for i := range v.NumField() {
+			fillRandom(v.Field(i), rng)
+		}
+	case reflect.Slice:
+		if n := rng.IntN(4); n > 0 {
+			v.Set(reflect.MakeSlice(v.Type(), n, n))
+			for i := range n {
+				fillRandom(v.Index(i), rng)
+			}
+		}
+	case reflect.String:
+		words := []string{"", "a", "a", "漢字", "<p>\x01", "\xff", strings.Repeat("long ", rng.IntN(300))}
+		v.SetString(words[rng.IntN(len(words))])
+	case reflect.Int, reflect.Int64:
+		v.SetInt(int64(rng.Uint64()) >> rng.IntN(64))
+	case reflect.Uint64:
+		v.SetUint(rng.Uint64() >> rng.IntN(64))
+	}
+}
+
+// Values of a newer layout, and damaged ones, are refused and never panic.
+func TestDecodeRefuses(t *testing.T) {
+	head := appendHead(nil, &store.Item{ID: 1, Story: 1, Outlet: "a", Feeds: []string{"f"}, Title: "t"})
+	p := newPacker()
+	body := p.pack(nil, &store.Body{Content: strings.Repeat("content ", 100)})
+	for _, v := range [][]byte{head, body} {
+		newer := slices.Clone(v)
+		newer[0]++
+		for i, v := range [][]byte{newer, append(slices.Clone(v), 0), v[:len(v)-1], v[:1], nil} {
+			_, err := decodeHead(place{}, string(v))
+			if err == nil {
+				t.Errorf("%d: decoded as a head", i)
+			}
+			if i == 0 && !strings.Contains(err.Error(), "newer version") {
+				t.Errorf("a newer layout: %v", err)
+			}
+			if _, err = p.unpack(1, v); err == nil {
+				t.Errorf("%d: decoded as a body", i)
+			}
+			if i == 0 && !strings.Contains(err.Error(), "newer version") {
+				t.Errorf("a newer layout: %v", err)
+			}
+		}
+	}
+}
+
+func FuzzDecode(f *testing.F) {
+	p := newPacker()
+	rng := rand.New(rand.NewPCG(5, 6))
+	for range 5 {
+		var it store.Item
+		var body store.Body
+		var story store.Story
+		for _, v := range []any{&it, &body, &story} {
+			fillRandom(reflect.ValueOf(v).Elem(), rng)
+		}
+		f.Add(appendHead(nil, &it))
+		f.Add(p.pack(nil, &body))
+		f.Add(appendStory(nil, &story))
+	}
+	f.Add(appendLinks(nil, 20000, []store.LinkRef{{Outlet: "a", Item: 2, Story: 1}}))
+	f.Fuzz(func(t *testing.T, v []byte) {
+		headOutlet(v)
+		decodeName(v)
+		if it, err := decodeHead(place{7: 1, 15: 2}, string(v)); err == nil {
+			again, err := decodeHead(placeOf(it.Date, it.ID), string(appendHead(nil, &it)))
+			if err != nil || !reflect.DeepEqual(again, it) {
+				t.Errorf("%v\n got %+v\nwant %+v", err, again, it)
+			}
+		}
+		if b, err := p.unpack(1, v); err == nil {
+			if again, err := p.unpack(1, p.pack(nil, &b)); err != nil || again != b {
+				t.Errorf("%v\n got %+v\nwant %+v", err, again, b)
+			}
+		}
+		if s, err := decodeStory(1, string(v)); err == nil {
+			if again, err := decodeStory(1, string(appendStory(nil, &s))); err != nil || !reflect.DeepEqual(again, s) {
+				t.Errorf("%v\n got %+v\nwant %+v", err, again, s)
+			}
+		}
+		if day, refs, err := decodeLinks(string(v)); err == nil {
+			if d, again, err := decodeLinks(string(appendLinks(nil, day, refs))); err != nil || d != day || !reflect.DeepEqual(again, refs) {
+				t.Errorf("%v\n got %+v\nwant %+v", err, again, refs)
+			}
+		}
+	})
+}
