@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"net/url"
 	"os"
 	"slices"
 	"strings"
@@ -70,7 +71,7 @@ func assemble(cfg *config.Config) (*plan, config.Errors) {
 			Title:    cfg.Title,
 			BaseURL:  cfg.BaseURL,
 			Language: cfg.Language,
-			Digest:   cfg.Digest,
+			Digest:   cfg.Digest + " " + version(),
 		},
 	}
 	pub := &pl.publication
@@ -97,7 +98,7 @@ func assemble(cfg *config.Config) (*plan, config.Errors) {
 				Outlet: o.ID, URL: f.Shown, Address: f.URL, Schedule: schedule, Enabled: o.Enabled,
 				Headers: f.Headers, Username: f.Username, Password: f.Password, AllowPrivate: f.AllowPrivate, InsecureTLS: f.InsecureTLS,
 			})
-			po.Feeds = append(po.Feeds, publish.Feed{URL: f.Shown, Tags: f.Tags, Private: f.Secret && !o.Republish, Interval: interval(schedule)})
+			po.Feeds = append(po.Feeds, publish.Feed{URL: f.Shown, Shown: shown(f), Tags: f.Tags, Private: f.Secret && !o.Republish, Interval: interval(schedule)})
 		}
 		pub.Outlets = append(pub.Outlets, po)
 	}
@@ -113,6 +114,20 @@ func assemble(cfg *config.Config) (*plan, config.Errors) {
 		pub.Sections = append(pub.Sections, ps)
 	}
 	return pl, problems
+}
+
+// shown is a feed's address as documents name it: where a part of it is secret, without its query.
+func shown(f *config.Feed) string {
+	if f.URL == f.Shown {
+		return f.Shown
+	}
+	address, _, _ := strings.Cut(f.Shown, "?")
+	if strings.Contains(address, "${") { // not even the path may be told
+		if u, err := url.Parse(f.URL); err == nil {
+			return u.Scheme + "://" + u.Host + "/"
+		}
+	}
+	return address
 }
 
 // interval is the pause that a schedule makes, measured from a fixed time: what is published depends

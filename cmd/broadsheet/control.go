@@ -6,17 +6,21 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
 
 	"broadsheet/config"
 	"broadsheet/fetch"
+	"broadsheet/publish"
+	"broadsheet/store"
 )
 
 // The control socket: HTTP over a unix socket that only its owner can open. The daemon works by its
@@ -85,6 +89,12 @@ type message struct {
 	Err      string          `json:"err,omitempty"`
 }
 
+// rendered is an edition on its way to a client, which writes it where it stands.
+type rendered struct {
+	Revision  store.Revision
+	Documents []*publish.Document
+}
+
 // control answers the commands of other processes.
 func (d *daemon) control() http.Handler {
 	mux := http.NewServeMux()
@@ -105,8 +115,21 @@ func (d *daemon) control() http.Handler {
 			http.Error(w, err.Error(), http.StatusInternalServerError)
 			return
 		}
-		if err := gob.NewEncoder(w).Encode(e.Documents()); err != nil {
+		if err := gob.NewEncoder(w).Encode(rendered{e.Revision, slices.Collect(e.Documents())}); err != nil {
 			d.log.Warn("control: documents not sent", "err", err)
+		}
+	}))
+	mux.HandleFunc("GET /note", d.agreed(func(w http.ResponseWriter, r *http.Request) {
+		note, err := d.store.Note(r.Context(), r.FormValue("kind"), r.FormValue("key"))
+		answerJSON(w, d.log, note, err)
+	}))
+	mux.HandleFunc("POST /note", d.agreed(func(w http.ResponseWriter, r *http.Request) {
+		note, err := io.ReadAll(http.MaxBytesReader(w, r.Body, 16<<20))
+		if err == nil {
+			err = d.store.SetNote(r.Context(), r.URL.Query().Get("kind"), r.URL.Query().Get("key"), note)
+		}
+		if err != nil {
+			http.Error(w, err.Error(), http.StatusInternalServerError)
 		}
 	}))
 	mux.HandleFunc("GET /backup", d.agreed(func(w http.ResponseWriter, r *http.Request) {

@@ -10,6 +10,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/url"
 	"strings"
 	"time"
 
@@ -130,13 +131,41 @@ func (r *remote) rows(ctx context.Context) (rows []publish.Row, err error) {
 	return rows, json.NewDecoder(body).Decode(&rows)
 }
 
-func (r *remote) documents(ctx context.Context) (docs []*publish.Document, err error) {
+func (r *remote) edition(ctx context.Context) (*publish.Edition, error) {
 	body, err := r.do(ctx, http.MethodGet, "/documents", nil)
 	if err != nil {
 		return nil, err
 	}
 	defer body.Close()
-	return docs, gob.NewDecoder(body).Decode(&docs)
+	var e rendered
+	if err := gob.NewDecoder(body).Decode(&e); err != nil {
+		return nil, fmt.Errorf("ask the running daemon: %w", err)
+	}
+	return publish.NewEdition(e.Revision, e.Documents), nil
+}
+
+// The daemon keeps its clients' notes, as the store does where there is no daemon.
+var _ store.Notes = (*remote)(nil)
+
+func notePath(kind, key string) string {
+	return "/note?" + url.Values{"kind": {kind}, "key": {key}}.Encode()
+}
+
+func (r *remote) Note(ctx context.Context, kind, key string) (note []byte, err error) {
+	body, err := r.do(ctx, http.MethodGet, notePath(kind, key), nil)
+	if err != nil {
+		return nil, err
+	}
+	defer body.Close()
+	return note, json.NewDecoder(body).Decode(&note)
+}
+
+func (r *remote) SetNote(ctx context.Context, kind, key string, value []byte) error {
+	body, err := r.do(ctx, http.MethodPost, notePath(kind, key), bytes.NewReader(value))
+	if err != nil {
+		return err
+	}
+	return body.Close()
 }
 
 func (r *remote) backup(ctx context.Context, w io.Writer) error {

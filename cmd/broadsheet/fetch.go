@@ -125,13 +125,17 @@ func (pl *plan) once(ctx context.Context, st *bolt.Store, want fetch.Request, lo
 // the daemon that holds it has rendered.
 func (pl *plan) write(ctx context.Context, st *bolt.Store, r *remote, dir string, log *slog.Logger) (int, error) {
 	if r != nil {
-		docs, err := r.documents(ctx)
+		e, err := r.edition(ctx)
 		if err != nil {
 			return 0, err
 		}
-		return publish.Write(dir, docs)
+		return e.Write(ctx, dir, pl.publication.Digest, r)
 	}
-	return publish.Update(ctx, dir, pl.publication, st, st, log)
+	publisher, err := publish.New(pl.publication, st, log)
+	if err != nil {
+		return 0, err
+	}
+	return publisher.Write(ctx, dir, st)
 }
 
 func (pl *plan) outletIDs() string {

@@ -47,7 +47,7 @@ func (p *program) exportCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			_, err = p.stdout.Write(publish.OutletsOPML(plan.publication))
+			_, err = p.stdout.Write(publish.OPML(plan.config.Title, plan.publication.Outlets))
 			return err
 		},
 	}

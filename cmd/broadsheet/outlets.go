@@ -1,9 +1,7 @@
 package main
 
 import (
-	"cmp"
 	"context"
-	"encoding/json"
 	"fmt"
 	"log/slog"
 	"text/tabwriter"
@@ -49,9 +47,12 @@ func (p *program) outlets(ctx context.Context, asJSON bool) error {
 		return err
 	}
 	if asJSON {
-		out := json.NewEncoder(p.stdout)
-		out.SetIndent("", "  ")
-		return out.Encode(rows)
+		b, err := publish.MarshalRows(rows)
+		if err != nil {
+			return err
+		}
+		_, err = p.stdout.Write(b)
+		return err
 	}
 	w := tabwriter.NewWriter(p.stdout, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(w, "OUTLET\tSTATE\tNEXT POLL\tREASON\tLAST SUCCESS\tFAILURES\tITEMS\tFEED\tERROR")
@@ -90,7 +91,10 @@ func (pl *plan) rows(ctx context.Context, st store.Store) ([]publish.Row, error)
 			LastPoll: known(s.LastPoll), LastSuccess: known(s.LastSuccess), LastNewItem: known(s.LastNewItem),
 		}
 		if !due.Never {
-			next := cmp.Or(due.At, now).UTC()
+			next := due.At.UTC()
+			if next.Before(now) { // overdue: as soon as there is a poller
+				next = now.UTC()
+			}
 			r.NextPoll = &next
 		}
 		rows = append(rows, r)

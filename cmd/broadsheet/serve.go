@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"net/http"
 	"os"
 	"os/signal"
 	"strings"
@@ -18,7 +19,6 @@ import (
 
 	"broadsheet/fetch"
 	"broadsheet/publish"
-	"broadsheet/store"
 	"broadsheet/store/bolt"
 )
 
@@ -47,7 +47,6 @@ type daemon struct {
 	log       *slog.Logger
 	store     *bolt.Store
 	scheduler *fetch.Scheduler
-	server    *publish.Server
 	changed   chan struct{} // holds one signal: something was stored, or the configuration changed
 	work      atomic.Pointer[parts]
 }
@@ -55,13 +54,41 @@ type daemon struct {
 // parts are what a reload replaces, all at once.
 type parts struct {
 	*plan
+	store     *bolt.Store
 	publisher *publish.Publisher
-	store     store.Store
+	documents *publish.Handler
+	public    http.Handler
+	admin     http.Handler
 }
 
 func (d *daemon) parts() *parts { return d.work.Load() }
 
 func (p *parts) rows(ctx context.Context) ([]publish.Row, error) { return p.plan.rows(ctx, p.store) }
+
+// newParts builds what depends on the configuration.
+func (d *daemon) newParts(pl *plan) (*parts, error) {
+	publisher, err := publish.New(pl.publication, d.store, d.log)
+	if err != nil {
+		return nil, err
+	}
+	p := &parts{plan: pl, store: d.store, publisher: publisher, documents: publish.NewHandler(pl.config.BaseURL)}
+	status := publish.Status(func(r *http.Request) ([]publish.Row, error) { return p.rows(r.Context()) })
+	ready := publish.Health(func(r *http.Request) error { return d.ready(r.Context()) })
+	alive := publish.Health(func(*http.Request) error { return nil })
+	public, admin := http.NewServeMux(), http.NewServeMux()
+	operators := public
+	if pl.config.Server.Admin != "" {
+		operators = admin
+		admin.Handle("/healthz", alive)
+	}
+	operators.Handle("/status", status)
+	operators.Handle("/status.json", status)
+	operators.Handle("/readyz", ready)
+	public.Handle("/healthz", alive)
+	public.Handle("/", p.documents)
+	p.public, p.admin = publish.Under(pl.config.BaseURL, public), admin
+	return p, nil
+}
 
 // runDaemon loads the configuration and runs it.
 func (p *program) runDaemon(ctx context.Context, what duties) error {
@@ -97,12 +124,11 @@ func runPlan(ctx context.Context, pl *plan, what duties, log *slog.Logger, besid
 	}
 	defer func() { err = errors.Join(err, st.Close()) }()
 	d := &daemon{duties: what, log: log, store: st, changed: make(chan struct{}, 1)}
-	publisher, err := publish.New(pl.publication, st, log)
+	first, err := d.newParts(pl)
 	if err != nil {
 		return err
 	}
-	d.work.Store(&parts{pl, publisher, st})
-	d.server = publish.NewServer(pl.publication, log)
+	d.work.Store(first)
 	d.scheduler = fetch.New(fetch.Options{Store: st, Settings: pl.settings, Feeds: pl.feeds, Automatic: what.fetch, Saved: d.wake, Log: log})
 
 	// Everything that can be refused is asked for before anything starts.
@@ -156,15 +182,16 @@ func runPlan(ctx context.Context, pl *plan, what duties, log *slog.Logger, besid
 	}
 	if what.serve {
 		d.wake()
-		operators := publish.Operators{Rows: func(ctx context.Context) ([]publish.Row, error) { return d.parts().rows(ctx) }, Ready: d.ready}
+		proxies := pl.config.Server.TrustedProxies
 		g.Go(func() error {
 			log.Info("serving", "address", public.Addr().String(), "base_url", pl.config.BaseURL, "sections", len(pl.config.Sections))
-			handler := d.server.Handler(operators, admin == nil)
-			return serveUntil(ctx, publish.HTTPServer(handler, log, pl.config.Server.TrustedProxies), public)
+			now := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { d.parts().public.ServeHTTP(w, r) })
+			return serveUntil(ctx, publish.NewServer(logRequests(now, log, proxies), log), public)
 		})
 		if admin != nil {
 			g.Go(func() error {
-				return serveUntil(ctx, publish.HTTPServer(d.server.AdminHandler(operators), log, pl.config.Server.TrustedProxies), admin)
+				now := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { d.parts().admin.ServeHTTP(w, r) })
+				return serveUntil(ctx, publish.NewServer(logRequests(now, log, proxies), log), admin)
 			})
 		}
 		if ready != nil {
@@ -240,21 +267,23 @@ func (d *daemon) publish(ctx context.Context) error {
 	if !d.serve && dir == "" {
 		return nil
 	}
-	e, err := p.publisher.Edition(ctx)
-	if err != nil {
-		return err
+	if d.serve {
+		e, err := p.publisher.Edition(ctx)
+		if err != nil {
+			return err
+		}
+		p.documents.Show(e)
 	}
-	d.server.Show(e)
 	if dir == "" {
 		return nil
 	}
-	_, err = publish.Write(dir, e.Documents())
+	_, err := p.publisher.Write(ctx, dir, d.store)
 	return err
 }
 
 // ready says why the daemon is not ready, if it is not.
 func (d *daemon) ready(ctx context.Context) error {
-	if d.serve && !d.server.Shows() {
+	if d.serve && d.parts().documents.Shown() == nil {
 		return errors.New("the first edition is not rendered yet")
 	}
 	_, err := d.store.Revision(ctx)
@@ -268,16 +297,21 @@ func (d *daemon) reload(load func() (*plan, error)) {
 	if err == nil {
 		err = sameProcess(now.plan, pl)
 	}
-	var publisher *publish.Publisher
+	var next *parts
 	if err == nil {
-		publisher, err = publish.New(pl.publication, d.store, d.log)
+		next, err = d.newParts(pl)
+	}
+	if err == nil { // rendered before it is shown: a reader never meets an empty house
+		var e *publish.Edition
+		if e, err = next.publisher.Edition(context.Background()); err == nil {
+			next.documents.Show(e)
+		}
 	}
 	if err != nil {
 		d.log.Error("configuration not reloaded; the one before stays in force", "err", err)
 		return
 	}
-	d.work.Store(&parts{pl, publisher, d.store})
-	d.server.Configure(pl.publication)
+	d.work.Store(next)
 	d.scheduler.Reload(pl.settings, pl.feeds)
 	d.wake()
 	for _, w := range pl.config.Warnings {

@@ -1,0 +1,124 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"broadsheet": func() {
+		ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+		defer stop()
+		os.Exit(run(ctx, os.Args[1:], os.Stdout, os.Stderr))
+	}})
+}
+
+// The scripts of testdata/script run the real program. Besides testscript's own commands they have:
+//
+//	exits CODE COMMAND…     run and compare the exit code; its output is for stdout and stderr
+//	outlets DIR             serve the files of DIR on loopback; $OUTLETS is the address
+//	port                    $PORT is a free port
+//	wait ADDRESS            until it answers 200
+//	get ADDRESS [HEADER]    request it; the answer's status line, headers and body are for stdout
+//	signal HUP|TERM         to the commands in the background
+//	same FILE               remember the file's time and inode; the second time, compare
+func TestScripts(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir: "testdata/script",
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"exits": exits, "outlets": serveOutlets, "port": freePort, "wait": waitFor, "get": get, "same": same, "signal": sendSignal,
+		},
+		Setup: func(e *testscript.Env) error {
+			e.Values["seen"] = map[string]os.FileInfo{}
+			return nil
+		},
+	})
+}
+
+func exits(ts *testscript.TestScript, _ bool, args []string) {
+	want, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	code := 0
+	if err := ts.Exec(args[1], args[2:]...); err != nil {
+		var exit *exec.ExitError
+		if !errors.As(err, &exit) {
+			ts.Fatalf("%v", err)
+		}
+		code = exit.ExitCode()
+	}
+	if code != want {
+		ts.Fatalf("exit code %d, want %d", code, want)
+	}
+}
+
+func serveOutlets(ts *testscript.TestScript, _ bool, args []string) {
+	s := httptest.NewServer(http.FileServer(http.Dir(ts.MkAbs(args[0]))))
+	ts.Defer(s.Close)
+	ts.Setenv("OUTLETS", s.URL)
+}
+
+func freePort(ts *testscript.TestScript, _ bool, _ []string) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	ts.Check(err)
+	_, port, err := net.SplitHostPort(l.Addr().String())
+	ts.Check(errors.Join(err, l.Close()))
+	ts.Setenv("PORT", port)
+}
+
+func sendSignal(ts *testscript.TestScript, _ bool, args []string) {
+	sig := map[string]os.Signal{"HUP": syscall.SIGHUP, "TERM": syscall.SIGTERM}[args[0]]
+	for _, c := range ts.BackgroundCmds() {
+		ts.Check(c.Process.Signal(sig))
+	}
+}
+
+func waitFor(ts *testscript.TestScript, _ bool, args []string) {
+	for range 200 {
+		if resp, err := http.Get(args[0]); err == nil {
+			resp.Body.Close()
+			if resp.StatusCode == http.StatusOK {
+				return
+			}
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+	ts.Fatalf("%s does not answer", args[0])
+}
+
+func get(ts *testscript.TestScript, _ bool, args []string) {
+	req, err := http.NewRequest(http.MethodGet, args[0], nil)
+	ts.Check(err)
+	for _, h := range args[1:] {
+		name, value, _ := strings.Cut(h, ": ")
+		req.Header.Set(name, value)
+	}
+	resp, err := http.DefaultClient.Do(req)
+	ts.Check(err)
+	defer resp.Body.Close()
+	ts.Check(resp.Write(ts.Stdout()))
+}
+
+func same(ts *testscript.TestScript, _ bool, args []string) {
+	seen := ts.Value("seen").(map[string]os.FileInfo)
+	name := ts.MkAbs(args[0])
+	info, err := os.Stat(name)
+	ts.Check(err)
+	if before, ok := seen[name]; ok && (!os.SameFile(before, info) || !before.ModTime().Equal(info.ModTime())) {
+		ts.Fatalf("%s was written anew", filepath.Base(name))
+	}
+	seen[name] = info
+}
