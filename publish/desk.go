@@ -12,18 +12,22 @@ import (
 type desk struct {
 	section  Section
 	chooser  chooser
-	ttl      time.Duration // the median interval of its feeds
-	revision store.Revision
+	ttl      time.Duration  // the median interval of its feeds
+	revision store.Revision // up to which view is right
+	resumed  bool           // view was made by another process, which has written the documents
 	view     view
 	list     *list
 	docs     []*Document
 }
 
+// known reports whether view was ever made. A view of an empty store is made again with the first items.
+func (d *desk) known() bool { return d.revision > 0 && (d.docs != nil || d.resumed) }
+
 // update chooses again if one of the items that changed since the desk's revision concerns the
-// section, and reports whether its documents have to be made anew. A desk without documents chooses
+// section, and reports whether its documents have to be made anew. A desk that knows nothing yet chooses
 // from everything.
 func (d *desk) update(ctx context.Context, changed []store.Item) (bool, error) {
-	if d.docs != nil {
+	if d.known() {
 		concerned, err := d.concerned(ctx, changed)
 		if err != nil || !concerned {
 			return false, err
@@ -39,7 +43,7 @@ func (d *desk) update(ctx context.Context, changed []store.Item) (bool, error) {
 func (d *desk) concerned(ctx context.Context, changed []store.Item) (bool, error) {
 	listed := map[store.StoryID]bool{}
 	var members []store.ItemID
-	for _, c := range d.view.choices {
+	for _, c := range d.view.Choices {
 		listed[c.Story] = true
 		members = append(members, c.Members...)
 	}

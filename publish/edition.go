@@ -7,6 +7,7 @@ import (
 	"encoding/base64"
 	"fmt"
 	"iter"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -19,16 +20,14 @@ import (
 type Edition struct {
 	Revision store.Revision // of the store that it shows
 	docs     map[string]*Document
-	paths    []string // sorted
 }
 
-func newEdition(rev store.Revision, docs []*Document) *Edition {
+// NewEdition makes an edition of documents, for instance of those that another process rendered.
+func NewEdition(rev store.Revision, docs []*Document) *Edition {
 	e := &Edition{Revision: rev, docs: map[string]*Document{}}
 	for _, d := range docs {
 		e.docs[d.Path] = d
-		e.paths = append(e.paths, d.Path)
 	}
-	slices.Sort(e.paths)
 	return e
 }
 
@@ -38,15 +37,16 @@ func (e *Edition) Document(path string) *Document { return e.docs[path] }
 // Documents yields all documents, ordered by path.
 func (e *Edition) Documents() iter.Seq[*Document] {
 	return func(yield func(*Document) bool) {
-		for _, p := range e.paths {
-			if !yield(e.docs[p]) {
+		for _, path := range slices.Sorted(maps.Keys(e.docs)) {
+			if !yield(e.docs[path]) {
 				return
 			}
 		}
 	}
 }
 
-// A Document is one file of an edition. Treat it as immutable.
+// A Document is one file of an edition. It never changes. One that was taken out of its process (encoded
+// and decoded) can be written, but not served.
 type Document struct {
 	Path        string // relative to the base URL: "index.html", "world.atom"
 	ContentType string
@@ -55,8 +55,7 @@ type Document struct {
 	Modified    time.Time     // whole seconds, UTC; the static file carries it as well
 	MaxAge      time.Duration // how long a cache may answer for it
 
-	// Gzip is Body compressed; made once, at the first call.
-	Gzip func() []byte
+	gzip func() []byte // Body compressed; made once, at the first call
 }
 
 func newDocument(path, contentType string, body []byte, modified time.Time, maxAge time.Duration) *Document {
@@ -68,7 +67,7 @@ func newDocument(path, contentType string, body []byte, modified time.Time, maxA
 		ETag:        `"` + base64.RawURLEncoding.EncodeToString(sum[:16]) + `"`,
 		Modified:    modified.UTC().Truncate(time.Second),
 		MaxAge:      maxAge,
-		Gzip:        sync.OnceValue(func() []byte { return compress(body) }),
+		gzip:        sync.OnceValue(func() []byte { return compress(body) }),
 	}
 }
 

@@ -67,7 +67,7 @@ type also struct{ Outlet, Title, Link string }
 // list reads what a desk's choices show.
 func (p *Publisher) list(ctx context.Context, d *desk) (*list, error) {
 	var want, bodies []store.ItemID
-	for _, c := range d.view.choices {
+	for _, c := range d.view.Choices {
 		want = append(append(want, c.Stands), c.Members...)
 		bodies = append(bodies, c.Stands)
 	}
@@ -95,8 +95,8 @@ func (p *Publisher) list(ctx context.Context, d *desk) (*list, error) {
 		ID: feedID(p.st.ID(), d.section.Slug), Updated: created, Modified: created,
 		TTL: d.ttl, MaxAge: cacheAge(d.ttl), Outlets: d.chooser.filter.drawnOn(),
 	}
-	for i := range d.view.choices {
-		c := &d.view.choices[i]
+	for i := range d.view.Choices {
+		c := &d.view.Choices[i]
 		// What has been pruned since it was chosen is gone from the story as well.
 		c.Members = slices.DeleteFunc(slices.Clone(c.Members), func(id store.ItemID) bool { return items[id] == nil })
 		it, b := items[c.Stands], body[c.Stands]

@@ -2,7 +2,7 @@
 //
 // What comes in: a Publication, the part of the configuration that documents show, and a store.Store.
 // What goes out: an Edition, an immutable set of Documents by path, which a Handler serves from memory
-// or Publisher.Write keeps in a folder as static files. Start with Publisher.
+// or Write keeps in a folder as static files. Start with Publisher.
 //
 // The way of an item: store → choose (section.go, filter.go, where.go: which items, in which order,
 // what stands for a story) → list (list.go: what every format says of them, cleaned of what it cannot
@@ -90,9 +90,10 @@ type Publisher struct {
 	log    *slog.Logger
 	roster roster
 
-	mu      sync.Mutex // guards what follows: one edition is made at a time
-	desks   []*desk
-	current *Edition
+	mu       sync.Mutex // guards what follows: one edition is made at a time
+	desks    []*desk
+	revision store.Revision // of the last update
+	current  *Edition       // nil if a desk has moved since
 }
 
 // New checks pub and prepares its sections; it reads nothing from st yet.
@@ -126,64 +127,98 @@ func New(pub Publication, st store.Store, log *slog.Logger) (*Publisher, error) 
 func (p *Publisher) Edition(ctx context.Context) (*Edition, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	rev, err := p.st.Revision(ctx)
-	if err != nil {
-		return nil, fmt.Errorf("publish: %w", err)
+	if _, err := p.update(ctx); err != nil {
+		return nil, err
 	}
-	if p.current != nil && p.current.Revision == rev {
-		return p.current, nil
-	}
-	moved, err := p.update(ctx, rev)
-	if err != nil {
-		return nil, fmt.Errorf("publish: %w", err)
-	}
-	if p.current != nil && !moved {
-		e := *p.current
-		e.Revision = rev
-		p.current = &e
-		return p.current, nil
-	}
-	docs := []*Document{p.frontPage(), p.allOutlets(), p.allSections(), styleSheet(p.st.Created())}
 	for _, d := range p.desks {
-		docs = append(docs, d.docs...)
+		if d.docs == nil { // kept by Write so far
+			if err := p.render(ctx, d); err != nil {
+				return nil, err
+			}
+			p.current = nil
+		}
 	}
-	p.current = newEdition(rev, docs)
+	if p.current == nil {
+		docs, err := p.documents(ctx)
+		if err != nil {
+			return nil, err
+		}
+		p.current = NewEdition(p.revision, docs)
+	} else if p.current.Revision != p.revision {
+		e := *p.current
+		e.Revision = p.revision
+		p.current = &e
+	}
 	return p.current, nil
 }
 
-// update brings every desk up to rev, and reports whether any list changed.
-func (p *Publisher) update(ctx context.Context, rev store.Revision) (bool, error) {
-	changes := map[store.Revision][]store.Item{}
-	moved := false
+// update brings every desk up to the store's revision, and reports whether any list changed.
+func (p *Publisher) update(ctx context.Context) (moved bool, err error) {
+	rev, err := p.st.Revision(ctx)
+	if err != nil {
+		return false, fmt.Errorf("publish: %w", err)
+	}
+	changes := map[store.Revision][]store.Item{} // since a desk's revision
 	for _, d := range p.desks {
-		if d.revision > 0 && changes[d.revision] == nil {
-			items, err := collect(p.st.Items(ctx, store.Query{Since: d.revision}))
-			if err != nil {
-				return false, err
+		if d.known() {
+			if d.revision == rev {
+				continue
 			}
-			changes[d.revision] = items
+			if _, ok := changes[d.revision]; !ok {
+				if changes[d.revision], err = collect(p.st.Items(ctx, store.Query{Since: d.revision})); err != nil {
+					return false, fmt.Errorf("publish: %w", err)
+				}
+			}
 		}
 		stale, err := d.update(ctx, changes[d.revision])
 		if err != nil {
-			return false, fmt.Errorf("section %s: %w", d.section.Slug, err)
+			return false, fmt.Errorf("publish: section %s: %w", d.section.Slug, err)
 		}
 		if stale {
-			l, err := p.list(ctx, d)
-			if err != nil {
-				return false, fmt.Errorf("section %s: %w", d.section.Slug, err)
+			if err := p.render(ctx, d); err != nil {
+				return false, err
 			}
-			d.docs = p.render(l)
-			d.list = l
 			moved = true
+			p.current = nil
 		}
 		d.revision = rev
 	}
+	p.revision = rev
 	return moved, nil
 }
 
 // render makes the documents of a section.
-func (p *Publisher) render(l *list) []*Document {
-	return []*Document{p.page(l), p.rss(l), p.atom(l), p.json(l), p.sectionOutlets(l)}
+func (p *Publisher) render(ctx context.Context, d *desk) error {
+	l, err := p.list(ctx, d)
+	if err != nil {
+		return fmt.Errorf("publish: section %s: %w", d.section.Slug, err)
+	}
+	d.list = l
+	d.docs = []*Document{p.page(l), p.rss(l), p.atom(l), p.json(l), p.sectionOutlets(l)}
+	return nil
+}
+
+// documents returns all documents, but for those of sections that have none.
+func (p *Publisher) documents(ctx context.Context) ([]*Document, error) {
+	var docs []*Document
+	for _, d := range p.desks {
+		docs = append(docs, d.docs...)
+		if d.list == nil { // the front page wants to show it
+			l, err := p.list(ctx, d)
+			if err != nil {
+				return nil, fmt.Errorf("publish: section %s: %w", d.section.Slug, err)
+			}
+			d.list = l
+		}
+	}
+	return append(docs, p.frontPage(), p.allOutlets(), p.allSections(), styleSheet(p.st.Created())), nil
+}
+
+// commonPaths are the documents that belong to no section, sectionPaths those of one.
+var commonPaths = []string{"index.html", "outlets.opml", "sections.opml", "style.css"}
+
+func sectionPaths(slug string) []string {
+	return []string{slug + ".html", slug + ".rss", slug + ".atom", slug + ".json", slug + ".opml"}
 }
 
 // roster knows the configured outlets and feeds.

@@ -27,12 +27,13 @@ type chooser struct {
 
 // choice is one place in a section's list: an item, or a story with what stands for it.
 type choice struct {
-	ID      string         // the permanent id that readers know it by
-	First   store.ItemID   // the first admitted item; with its date, the place in the list
-	Place   time.Time      // its date
-	Stands  store.ItemID   // the item that is shown
-	Story   store.StoryID  // what it belongs to
-	Members []store.ItemID // all items of the story, in order of arrival
+	ID      string         `json:"id"`      // the permanent id that readers know it by
+	First   store.ItemID   `json:"first"`   // the first admitted item; with its date, the place in the list
+	Place   time.Time      `json:"place"`   // its date
+	Stands  store.ItemID   `json:"stands"`  // the item that is shown
+	Outlet  string         `json:"outlet"`  // whose item that is
+	Story   store.StoryID  `json:"story"`   // what it belongs to
+	Members []store.ItemID `json:"members"` // all items of the story, in order of arrival
 }
 
 // before orders choices: newest place first, of one date the latest arrival first.
@@ -42,9 +43,9 @@ func (c choice) before(d choice) bool {
 
 // A view is a section's whole list.
 type view struct {
-	choices []choice
-	newest  time.Time // arrival of the newest admitted item; zero if there is none
-	more    bool      // the limit cut the list
+	Choices []choice  `json:"choices"`
+	Newest  time.Time `json:"newest"` // arrival of the newest admitted item; zero if there is none
+	More    bool      `json:"more"`   // the limit cut the list
 }
 
 // choose walks the store, newest first, until the section is full.
@@ -54,7 +55,7 @@ func (c *chooser) choose(ctx context.Context) (view, error) {
 	if err != nil || newest.IsZero() {
 		return v, err
 	}
-	v.newest = newest
+	v.Newest = newest
 	perOutlet := map[string]int{}
 	size := 128
 	if c.section.Limit > 0 {
@@ -73,15 +74,15 @@ func (c *chooser) choose(ctx context.Context) (view, error) {
 			return v, err
 		}
 		for _, p := range found {
-			if c.section.Limit > 0 && len(v.choices) == c.section.Limit {
-				v.more = true
+			if c.section.Limit > 0 && len(v.Choices) == c.section.Limit {
+				v.More = true
 				return v, nil
 			}
-			if n := perOutlet[p.outlet]; c.section.MaxPerOutlet > 0 && n >= c.section.MaxPerOutlet {
+			if n := perOutlet[p.Outlet]; c.section.MaxPerOutlet > 0 && n >= c.section.MaxPerOutlet {
 				continue
 			}
-			perOutlet[p.outlet]++
-			v.choices = append(v.choices, p.choice)
+			perOutlet[p.Outlet]++
+			v.Choices = append(v.Choices, p)
 		}
 		if last {
 			break
@@ -113,14 +114,8 @@ func (c *chooser) newestArrival(ctx context.Context) (time.Time, error) {
 	return time.Time{}, nil
 }
 
-// placed is a choice with the outlet that stands for it.
-type placed struct {
-	choice
-	outlet string
-}
-
 // places finds the choices that have their place at one of items, in the order of items.
-func (c *chooser) places(ctx context.Context, items []store.Item) ([]placed, error) {
+func (c *chooser) places(ctx context.Context, items []store.Item) ([]choice, error) {
 	admitted, err := c.admitted(ctx, items)
 	if err != nil {
 		return nil, err
@@ -161,11 +156,11 @@ func (c *chooser) places(ctx context.Context, items []store.Item) ([]placed, err
 			known[it.ID] = it
 		}
 	}
-	var out []placed
+	var out []choice
 	for _, it := range admitted {
 		s := stories[it.Story]
 		if c.section.Stories == "keep" {
-			out = append(out, placed{choice{it.PublishedID, it.ID, it.Date, it.ID, it.Story, s.Items}, it.Outlet})
+			out = append(out, choice{it.PublishedID, it.ID, it.Date, it.ID, it.Outlet, it.Story, s.Items})
 			continue
 		}
 		var members []store.Item
@@ -178,7 +173,7 @@ func (c *chooser) places(ctx context.Context, items []store.Item) ([]placed, err
 			continue // the story has its place where its first item is
 		}
 		stands := c.stands(members)
-		out = append(out, placed{choice{s.PublishedID, it.ID, it.Date, stands.ID, it.Story, s.Items}, stands.Outlet})
+		out = append(out, choice{s.PublishedID, it.ID, it.Date, stands.ID, stands.Outlet, it.Story, s.Items})
 	}
 	return out, nil
 }

@@ -33,8 +33,8 @@ func basePath(baseURL string) string {
 // Show puts an edition in the place of the one before. It compresses what is new first, so that no
 // reader waits for that.
 func (h *Handler) Show(e *Edition) {
-	for d := range e.Documents() {
-		d.Gzip()
+	for _, d := range e.docs {
+		d.gzip()
 	}
 	h.edition.Store(e)
 }
@@ -125,7 +125,7 @@ const (
 func (d *Document) serve(w http.ResponseWriter, r *http.Request) {
 	body, tag := d.Body, d.ETag
 	zipped := false
-	if g := d.Gzip(); len(g) < len(d.Body) && acceptsGzip(r.Header.Values("Accept-Encoding")) {
+	if g := d.gzip(); len(g) < len(d.Body) && acceptsGzip(r.Header.Values("Accept-Encoding")) {
 		body, tag, zipped = g, strings.TrimSuffix(d.ETag, `"`)+`-gz"`, true
 	}
 	h := w.Header()

@@ -47,11 +47,12 @@ var tagLike = regexp.MustCompile(`<(/?[A-Za-z][^<>]*)>`)
 func plainLine(s string) string { return tagLike.ReplaceAllString(line(s), "‹$1›") }
 
 // address returns an absolute http or https URL in the form that the W3C validator accepts (RFC 3986;
-// non-ASCII escaped, the host in its ASCII form), "" if s is none.
+// non-ASCII escaped, the host in its ASCII form), "" if s is none. A user name and password are
+// dropped.
 func address(s string) string {
 	s = strings.TrimSpace(s)
 	u, err := url.Parse(s)
-	if err != nil || u.Opaque != "" || u.User != nil || u.Scheme != "http" && u.Scheme != "https" {
+	if err != nil || u.Opaque != "" || u.Scheme != "http" && u.Scheme != "https" {
 		return ""
 	}
 	host := u.Host
