@@ -121,7 +121,7 @@ type Section struct {
 	Slug         string        `key:"slug"`
 	Title        string        `key:"title"` // the slug if not written
 	Description  string        `key:"description,lines"`
-	From         []string      `key:"from"` // outlet ids, "tag:x", feed addresses; none is every outlet
+	From         []string      `key:"from"` // outlet ids, "tag:x", feeds by Shown; none is every outlet
 	Include      []string      `key:"include"`
 	Exclude      []string      `key:"exclude"`
 	Languages    []string      `key:"languages"`

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"fmt"
 	"net/http"
 	"os"
@@ -35,7 +36,7 @@ func (c checker) outlets() {
 	feeds := map[string]string{} // the path of the first, by address
 	for i, o := range c.cfg.Outlets {
 		at := fmt.Sprintf("outlet[%d]", i)
-		c.name(at+".id", o.ID, "id", outletID, "a-z, 0-9, _ and -", idFrom(o.Name, o.URL), ids)
+		c.name(at+".id", o.ID, "id", outletID, "a-z, 0-9, _ and -", idFrom(cmp.Or(c.raw(at+".id"), c.raw(at+".name")), o.URL), ids)
 		if o.URL != "" {
 			if fault := addressFault(o.URL, c.raw(at+".url")); fault != "" {
 				c.problem(at+".url", "%s", fault)
@@ -98,7 +99,7 @@ func (c checker) seenFrom(path, other string) string {
 func (c checker) tags(path string, tags []string) {
 	for i, tag := range tags {
 		if strings.TrimSpace(tag) != tag || tag == "" {
-			c.problem(fmt.Sprintf("%s[%d]", path, i), "%s is empty or has blanks around it; write a word", quote(tag))
+			c.problem(fmt.Sprintf("%s[%d]", path, i), "%s is empty or has blanks around it; write a word", quote(c.raw(fmt.Sprintf("%s[%d]", path, i))))
 		}
 	}
 }

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -18,12 +19,15 @@ func (c checker) sections() {
 		if slices.Contains(reserved, s.Slug) {
 			c.problem(at+".slug", "%s is reserved, its address is taken; choose another, such as %s", quote(s.Slug), quote(s.Slug+"-news"))
 		} else {
-			c.name(at+".slug", s.Slug, "slug", sectionSlug, "a-z, 0-9 and -", slugFrom(s.Title), slugs)
+			c.name(at+".slug", s.Slug, "slug", sectionSlug, "a-z, 0-9 and -", slugFrom(cmp.Or(c.raw(at+".slug"), c.raw(at+".title"))), slugs)
 		}
 		for j, entry := range s.From {
 			path := fmt.Sprintf("%s.from[%d]", at, j)
 			if fault := known.fault(entry, c.raw(path)); fault != "" && c.allThere {
 				c.problem(path, "%s", fault)
+			}
+			if shown, ok := known.feeds[entry]; ok {
+				c.cfg.Sections[i].From[j] = shown
 			}
 		}
 		for j, tag := range s.Languages {
@@ -58,16 +62,18 @@ type references struct {
 
 func (c checker) references() references {
 	r := references{map[string]string{}, map[string]string{}, map[string]string{}}
-	for _, o := range c.cfg.Outlets {
-		r.ids[o.ID] = o.ID
-		for _, tag := range o.Tags {
-			r.tags["tag:"+tag] = "tag:" + tag
+	tags := func(path string, tags []string) {
+		for i, tag := range tags {
+			r.tags["tag:"+tag] = "tag:" + c.raw(fmt.Sprintf("%s.tags[%d]", path, i))
 		}
-		for _, f := range o.Feeds {
+	}
+	for i, o := range c.cfg.Outlets {
+		at := fmt.Sprintf("outlet[%d]", i)
+		r.ids[o.ID] = c.raw(at + ".id")
+		tags(at, o.Tags)
+		for j, f := range o.Feeds {
 			r.feeds[f.URL] = f.Shown
-			for _, tag := range f.Tags {
-				r.tags["tag:"+tag] = "tag:" + tag
-			}
+			tags(fmt.Sprintf("%s.feed[%d]", at, j), f.Tags)
 		}
 	}
 	return r
@@ -76,10 +82,10 @@ func (c checker) references() references {
 // fault says what is wrong with an entry of from, or "".
 func (r references) fault(entry, raw string) string {
 	word, among := "no outlet has the id "+quote(raw), r.ids
-	switch tag, isTag := strings.CutPrefix(entry, "tag:"); {
+	switch tag, isTag := strings.CutPrefix(raw, "tag:"); {
 	case isTag:
 		word, among = "no outlet or feed has the tag "+quote(tag), r.tags
-	case strings.Contains(entry, "://"):
+	case strings.Contains(raw, "://"):
 		word, among = "no outlet has the feed "+quote(raw), r.feeds
 	case r.ids[entry] == "" && r.tags["tag:"+entry] != "":
 		return fmt.Sprintf("%s; did you mean %s?", word, quote("tag:"+entry))

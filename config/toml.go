@@ -276,7 +276,7 @@ func grammar(text, source string) string {
 		return text + `; write it without them`
 	case strings.Contains(text, "invalid escape"):
 		return text + `; write the string in single quotes, or double the backslash`
-	case strings.Contains(text, "close table name"):
+	case strings.Contains(text, " table name"):
 		return text + `; a block opens with [name] or [[name]]`
 	case strings.Contains(text, "expected '=' after key"):
 		return text + `; write key = value`
