@@ -174,13 +174,13 @@ func (m *meeting) trace() *httptrace.ClientTrace {
 // redirect resolves a Location and checks that a foreign server may send us there.
 func redirect(first, from *url.URL, location string) (*url.URL, error) {
 	to, err := from.Parse(location)
+	if err == nil && to.Scheme != "http" && to.Scheme != "https" {
+		return nil, fmt.Errorf("a redirect to %q, which is neither http nor https", to.Scheme)
+	}
 	if err != nil || to.Host == "" {
 		return nil, fmt.Errorf("a redirect to %.200q, which is no address", location)
 	}
 	to.Fragment, to.RawFragment, to.User = "", "", nil
-	if to.Scheme != "http" && to.Scheme != "https" {
-		return nil, fmt.Errorf("a redirect to %q, which is neither http nor https", to.Scheme)
-	}
 	if port := to.Port(); port != "" && port != "80" && port != "443" && port != first.Port() {
 		return nil, fmt.Errorf("a redirect to port %s; only 80, 443 and the configured one are followed", port)
 	}

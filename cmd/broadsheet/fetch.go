@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"slices"
@@ -30,8 +31,8 @@ is set, and ends: silently, unless something went wrong. Where a daemon holds th
 			return p.runDaemon(c.Context(), duties{fetch: true})
 		},
 		PreRunE: func(*cobra.Command, []string) error {
-			if p.started = once || !strict && !want.Force && len(want.Outlets) == 0; !p.started {
-				return fmt.Errorf("--outlet, --force and --strict go with --once")
+			if !once && (strict || want.Force || len(want.Outlets) > 0) {
+				return errors.New("--outlet, --force and --strict go with --once")
 			}
 			return nil
 		},

@@ -113,11 +113,17 @@ Then write broadsheet.toml and run:      broadsheet serve      (or, in cron: bro
 		if p.verbose && p.quiet {
 			return errors.New("-v and -q exclude each other")
 		}
-		p.started = true
 		return nil
 	}
-	root.AddCommand(p.serveCommand(), p.fetchCommand(), p.publishCommand(), p.checkCommand(), p.outletsCommand(),
-		p.importCommand(), p.exportCommand(), p.backupCommand(), p.demoCommand(), p.versionCommand(), p.healthcheckCommand())
+	for _, c := range []*cobra.Command{p.serveCommand(), p.fetchCommand(), p.publishCommand(), p.checkCommand(), p.outletsCommand(),
+		p.importCommand(), p.exportCommand(), p.backupCommand(), p.demoCommand(), p.versionCommand(), p.healthcheckCommand()} {
+		does := c.RunE
+		c.RunE = func(c *cobra.Command, args []string) error {
+			p.started = true // whatever goes wrong from here on is not the usage
+			return does(c, args)
+		}
+		root.AddCommand(c)
+	}
 	return root
 }
 

@@ -1,8 +1,12 @@
 package main
 
 import (
+	"bytes"
 	"context"
+	"crypto/sha256"
 	"errors"
+	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -32,7 +36,7 @@ func TestMain(m *testing.M) {
 //	exits CODE COMMAND…     run and compare the exit code; its output is for stdout and stderr
 //	outlets DIR             serve the files of DIR on loopback; $OUTLETS is the address
 //	port                    $PORT is a free port
-//	wait ADDRESS            until it answers 200
+//	answers ADDRESS [TEXT]  wait until it answers 200, and with this text
 //	get ADDRESS [HEADER]    request it; the answer's status line, headers and body are for stdout
 //	signal HUP|TERM         to the commands in the background
 //	same FILE               remember the file's time and inode; the second time, compare
@@ -40,7 +44,7 @@ func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata/script",
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"exits": exits, "outlets": serveOutlets, "port": freePort, "wait": waitFor, "get": get, "same": same, "signal": sendSignal,
+			"exits": exits, "outlets": serveOutlets, "port": freePort, "answers": answers, "get": get, "same": same, "signal": sendSignal,
 		},
 		Setup: func(e *testscript.Env) error {
 			e.Values["seen"] = map[string]os.FileInfo{}
@@ -66,7 +70,16 @@ func exits(ts *testscript.TestScript, _ bool, args []string) {
 }
 
 func serveOutlets(ts *testscript.TestScript, _ bool, args []string) {
-	s := httptest.NewServer(http.FileServer(http.Dir(ts.MkAbs(args[0]))))
+	dir := ts.MkAbs(args[0])
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, err := os.ReadFile(filepath.Join(dir, filepath.Base(r.URL.Path)))
+		if err != nil {
+			http.NotFound(w, r)
+			return
+		}
+		w.Header().Set("ETag", fmt.Sprintf(`"%x"`, sha256.Sum256(body))) // files change within a second here
+		http.ServeContent(w, r, r.URL.Path, time.Time{}, bytes.NewReader(body))
+	}))
 	ts.Defer(s.Close)
 	ts.Setenv("OUTLETS", s.URL)
 }
@@ -86,17 +99,18 @@ func sendSignal(ts *testscript.TestScript, _ bool, args []string) {
 	}
 }
 
-func waitFor(ts *testscript.TestScript, _ bool, args []string) {
+func answers(ts *testscript.TestScript, _ bool, args []string) {
 	for range 200 {
 		if resp, err := http.Get(args[0]); err == nil {
+			body, err := io.ReadAll(resp.Body)
 			resp.Body.Close()
-			if resp.StatusCode == http.StatusOK {
+			if err == nil && resp.StatusCode == http.StatusOK && (len(args) < 2 || strings.Contains(string(body), args[1])) {
 				return
 			}
 		}
 		time.Sleep(50 * time.Millisecond)
 	}
-	ts.Fatalf("%s does not answer", args[0])
+	ts.Fatalf("%s does not answer so", args)
 }
 
 func get(ts *testscript.TestScript, _ bool, args []string) {

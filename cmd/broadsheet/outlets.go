@@ -91,9 +91,9 @@ func (pl *plan) rows(ctx context.Context, st store.Store) ([]publish.Row, error)
 			LastPoll: known(s.LastPoll), LastSuccess: known(s.LastSuccess), LastNewItem: known(s.LastNewItem),
 		}
 		if !due.Never {
-			next := due.At.UTC()
+			next := due.At.UTC().Truncate(time.Second)
 			if next.Before(now) { // overdue: as soon as there is a poller
-				next = now.UTC()
+				next = now.UTC().Truncate(time.Second)
 			}
 			r.NextPoll = &next
 		}
