@@ -44,7 +44,7 @@ func ParseOPML(r io.Reader) ([]Outlet, error) {
 		return nil, fmt.Errorf("read OPML: %w", err)
 	}
 
-	l := list{homes: map[[2]string]int{}, feeds: map[string][2]int{}, ids: map[string]bool{}}
+	l := list{homes: map[[2]string]int{}, feeds: map[string][2]int{}, ids: map[string]int{}}
 	var folders []string
 	hidden := maxDepth // the depth below which outlines are commented out
 	for _, o := range all {
@@ -79,7 +79,7 @@ type list struct {
 	outlets []Outlet
 	homes   map[[2]string]int // outlet by title and home page
 	feeds   map[string][2]int // outlet and feed by address
-	ids     map[string]bool
+	ids     map[string]int    // the last number behind each, 1 for none
 	skipped Skipped
 }
 
@@ -139,10 +139,11 @@ func (l *list) id(title, home, feed string) string {
 		base = "outlet"
 	}
 	id := base
-	for n := 2; l.ids[id]; n++ {
-		id = fmt.Sprintf("%s-%d", base, n)
+	for l.ids[id] > 0 {
+		l.ids[base]++
+		id = fmt.Sprintf("%s-%d", base, l.ids[base])
 	}
-	l.ids[id] = true
+	l.ids[id] = 1
 	return id
 }
 

@@ -2,6 +2,7 @@ package config
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"os"
@@ -9,6 +10,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"unicode/utf16"
 )
 
 // noEnv is an environment without variables.
@@ -84,4 +86,125 @@ func TestSharedOPML(t *testing.T) {
 			}
 		})
 	}
+}
+
+// Each list of testdata/opml stands beside the blocks that are made of it.
+func TestOPML(t *testing.T) {
+	files, err := filepath.Glob("testdata/opml/*.opml")
+	if err != nil || len(files) == 0 {
+		t.Fatal("no files", err)
+	}
+	for _, file := range files {
+		f, err := os.Open(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer f.Close()
+		outlets, err := ParseOPML(f)
+		var skipped Skipped
+		if err != nil && !errors.As(err, &skipped) {
+			t.Fatal(err)
+		}
+		if file == "testdata/opml/folders.opml" {
+			if want := `"Script": "|~/fetch.py" has no scheme; write it with https:// or http:// before it`; skipped.Error() != want {
+				t.Errorf("skipped %q, want %q", skipped, want)
+			}
+		}
+		want, err := os.ReadFile(strings.TrimSuffix(file, ".opml") + ".toml")
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got bytes.Buffer
+		if err := WriteTOML(&got, outlets); err != nil {
+			t.Fatal(err)
+		}
+		if got.String() != string(want) {
+			t.Errorf("%s: got\n%s\nwant\n%s", file, got.String(), want)
+		}
+		loadsAgain(t, outlets)
+	}
+}
+
+func TestOPMLEncodings(t *testing.T) {
+	const doc = `<opml><outline text="Süddeutsche" xmlUrl="https://sz.test/rss"/></opml>`
+	var latin1 []byte
+	for _, r := range `<?xml version="1.0" encoding="ISO-8859-1"?>` + doc {
+		latin1 = append(latin1, byte(r))
+	}
+	wide := []byte{0xff, 0xfe}
+	for _, u := range utf16.Encode([]rune(doc)) {
+		wide = binary.LittleEndian.AppendUint16(wide, u)
+	}
+	for name, data := range map[string][]byte{
+		"UTF-8":              []byte(doc),
+		"UTF-8 with a mark":  []byte("\uFEFF" + doc),
+		"UTF-8 called Latin": []byte(`<?xml version="1.0" encoding="ISO-8859-1"?>` + doc),
+		"Latin 1":            latin1,
+		"UTF-16":             wide,
+	} {
+		outlets, err := ParseOPML(bytes.NewReader(data))
+		if err != nil || len(outlets) != 1 || outlets[0].Name != "Süddeutsche" || outlets[0].ID != "suddeutsche" {
+			t.Errorf("%s: %+v, %v", name, outlets, err)
+		}
+	}
+	_, err := ParseOPML(strings.NewReader("<?xml version='1.0' encoding='EUC-KR'?><opml>\xbe\xc8</opml>"))
+	if err == nil || !strings.Contains(err.Error(), "iconv -f EUC-KR") {
+		t.Errorf("EUC-KR: %v", err)
+	}
+}
+
+func TestOPMLRefused(t *testing.T) {
+	for doc, want := range map[string]string{
+		"":                             "no OPML document",
+		"<html><body>Not found</body>": "no OPML document",
+		"<opml><body/></opml>":         "no feed in it",
+		`<opml><outline text="a`:       "does not end",
+		`<opml><outline `:              "does not end",
+		`<opml><outline xmlUrl="x"/>`:  `"": "x" has no scheme; write it with https:// or http:// before it`,
+		`<opml>` + strings.Repeat(`<outline text="x">`, 100):   "more than 64 folders deep",
+		`<opml>` + strings.Repeat(`<outline/>`, maxOutlines+1): "more than 100000 outlines",
+		`<opml>` + strings.Repeat(" ", maxOPML):                "larger than 16 MiB",
+	} {
+		outlets, err := ParseOPML(strings.NewReader(doc))
+		if err == nil || !strings.Contains(err.Error(), want) || len(outlets) > 0 {
+			t.Errorf("%.30q: %d outlets, %v, want an error with %q", doc, len(outlets), err, want)
+		}
+	}
+}
+
+// Ids stay valid and unique, however many outlets share a name.
+func TestOPMLIDs(t *testing.T) {
+	var doc strings.Builder
+	doc.WriteString("<opml>")
+	for i := range 3000 {
+		fmt.Fprintf(&doc, `<outline text="%s" xmlUrl="https://h.test/%d"/>`, strings.Repeat("Long name ", 9), i)
+	}
+	outlets, err := ParseOPML(strings.NewReader(doc.String()))
+	if err != nil || len(outlets) != 3000 {
+		t.Fatalf("%d outlets, %v", len(outlets), err)
+	}
+	loadsAgain(t, outlets)
+}
+
+// Whatever comes in, what comes out loads.
+func FuzzParseOPML(f *testing.F) {
+	files, _ := filepath.Glob("testdata/opml/*.opml")
+	for _, file := range files {
+		data, err := os.ReadFile(file)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(data)
+	}
+	f.Add([]byte(`<opml><outline text="&#0;&#x85;&#xFFFE;" xmlUrl="http://a/&#10;"/><outline xmlUrl="feed:https://[::1]:99999/"/></opml>`))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		outlets, err := ParseOPML(bytes.NewReader(data))
+		var skipped Skipped
+		if err != nil && !errors.As(err, &skipped) && len(outlets) > 0 {
+			t.Fatal("outlets beside an error")
+		}
+		if len(outlets) > 0 {
+			loadsAgain(t, outlets)
+		}
+	})
 }

@@ -79,7 +79,7 @@ var (
 	tagStart  = regexp.MustCompile(`(?i)^<(?:!--|!\[CDATA\[|(?:opml|/?outline)\b)`)
 	attribute = regexp.MustCompile(`^\s*([A-Za-z_:][A-Za-z0-9_:.-]*)\s*=\s*(["'])`)
 	nextOne   = regexp.MustCompile(`^\s+[A-Za-z_:][A-Za-z0-9_:.-]*\s*=\s*["']`)
-	tagEnd    = regexp.MustCompile(`^\s*/?>`)
+	tagEnd    = regexp.MustCompile(`^\s*/?\s*>`)
 	nextTag   = regexp.MustCompile(`(?i)^\s*(?:<(?:/?outline\b|/body\b|/opml\b|!--)|$)`)
 )
 
@@ -89,7 +89,7 @@ func readTag(s string) (attributes map[string]string, rest string, open bool, er
 	bareTag := false // a value had a < in it
 	for {
 		if n := endOfTag(s, bareTag); n > 0 {
-			return attributes, s[n:], !strings.HasSuffix(s[:n], "/>"), nil
+			return attributes, s[n:], !strings.Contains(s[:n], "/"), nil
 		}
 		m := attribute.FindStringSubmatch(s)
 		if m == nil {
