@@ -20,15 +20,19 @@ func (f *rawFeed) document() *document {
 		Updated: f.updated, TTL: f.ttl, Damaged: f.damaged,
 		Arrivals: make([]store.Arrival, len(f.items)),
 	}
-	var c cleaner
+	c := cleaner{texts: make([][2]unfinished, len(f.items))}
 	for i := range f.items {
 		r, a := &f.items[i], &d.Arrivals[i]
-		c.clean(r, a, f.base)
+		c.texts[i] = c.clean(r, a, f.base)
 		a.Body.FeedID, a.Body.FeedTitle, a.Body.FeedUpdated, a.Body.FeedRights = d.ID, d.Title, d.Updated, d.Rights
 		if a.Item.Language == "" {
 			a.Item.Language = d.Language
 		}
 		c.hash(a)
+	}
+	finished := c.finish()
+	for i, t := range c.texts {
+		d.Arrivals[i].Body.Summary, d.Arrivals[i].Body.Content = finished(t[0]), finished(t[1])
 	}
 	return d
 }
@@ -37,9 +41,11 @@ func (f *rawFeed) document() *document {
 type cleaner struct {
 	markup
 	digest
+	texts [][2]unfinished // each item's summary and content
 }
 
-func (c *cleaner) clean(r *rawItem, a *store.Arrival, base *url.URL) {
+// clean sets all of a but its texts, which it returns, and its hashes.
+func (c *cleaner) clean(r *rawItem, a *store.Arrival, base *url.URL) (texts [2]unfinished) {
 	n := &r.note
 	if n.base != nil {
 		base = n.base
@@ -70,11 +76,11 @@ func (c *cleaner) clean(r *rawItem, a *store.Arrival, base *url.URL) {
 		r.summary = r.mediaText
 	}
 	c.text, c.pictures = c.text[:0], c.pictures[:0]
-	body.Summary = c.sanitiseText(r.summary, n.texts[noteSummary], within)
+	texts[0] = c.sanitiseText(r.summary, n.texts[noteSummary], within)
 	summaryEnd := len(c.text)
-	body.Content = c.sanitiseText(r.content, n.texts[noteContent], within)
+	texts[1] = c.sanitiseText(r.content, n.texts[noteContent], within)
 	from := c.text[summaryEnd:]
-	if it.Words = countWords(from); body.Content == "" {
+	if it.Words = countWords(from); it.Words == 0 {
 		it.Words = countWords(c.text)
 	}
 	if it.Lead = lead(c.text[:summaryEnd], store.LeadBytes); it.Lead == "" {
@@ -98,11 +104,12 @@ func (c *cleaner) clean(r *rawItem, a *store.Arrival, base *url.URL) {
 	body.Comments = absoluteLink(base, r.comments)
 	body.Rights = oneLine(plain(r.rights), maxTitle)
 	body.Published, body.Updated = r.published, r.updated
+	return texts
 }
 
-func (c *cleaner) sanitiseText(s string, n textNote, base *url.URL) string {
+func (c *cleaner) sanitiseText(s string, n textNote, base *url.URL) unfinished {
 	if s == "" {
-		return ""
+		return unfinished{}
 	}
 	if len(s) > maxText {
 		s = s[:maxText]

@@ -375,8 +375,37 @@ var windows1252 = [32]string{
 func appendAttribute(dst, raw []byte) []byte {
 	from := len(dst)
 	dst = appendText(dst, raw, true)
-	if i := bytes.IndexByte(dst[from:], '"'); i >= 0 {
+	if bytes.IndexByte(dst[from:], '"') >= 0 {
 		dst = append(dst[:from], bytes.ReplaceAll(dst[from:], []byte(`"`), []byte("&#34;"))...)
+	}
+	return dst
+}
+
+// appendValue does the same with a value that holds no references, on one line.
+func appendValue(dst []byte, value string) []byte {
+	for i := 0; i < len(value); {
+		c := value[i]
+		n := 1
+		switch {
+		case c == '&':
+			dst = append(dst, "&amp;"...)
+		case c == '"':
+			dst = append(dst, "&#34;"...)
+		case c == '<':
+			dst = append(dst, "&lt;"...)
+		case c == '>':
+			dst = append(dst, "&gt;"...)
+		case isSpace(c):
+			dst = append(dst, ' ')
+		case c >= ' ' && c < 0x7f:
+			dst = append(dst, c)
+		case c >= utf8.RuneSelf:
+			var r rune
+			if r, n = utf8.DecodeRuneInString(value[i:]); isText(r) {
+				dst = utf8.AppendRune(dst, r)
+			}
+		}
+		i += n
 	}
 	return dst
 }

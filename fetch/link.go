@@ -1,7 +1,6 @@
 package fetch
 
 import (
-	"errors"
 	"net/url"
 	"strings"
 
@@ -29,8 +28,6 @@ func parseReference(base *url.URL, ref string) (*url.URL, error) {
 	return u, nil
 }
 
-var errNoLink = errors.New("not an http or https address")
-
 // absoluteLink resolves ref and returns it as a URI (RFC 3986): scheme http or https, a host, no user, no
 // characters that a URI does not have. "" if that cannot be.
 func absoluteLink(base *url.URL, ref string) string {
@@ -46,7 +43,7 @@ func absoluteLink(base *url.URL, ref string) string {
 		return ""
 	}
 	if !isASCII([]byte(u.Host)) {
-		host, err := idna.Lookup.ToASCII(u.Hostname())
+		host, err := hostToASCII(u.Hostname())
 		if err != nil {
 			return ""
 		}
@@ -79,12 +76,19 @@ func plainLink(ref string) bool {
 		return false
 	}
 	for i := host; i < len(rest); i++ {
-		if c := rest[i]; !isAlnum(c) && !strings.ContainsRune("-._~/?&=+,;:@!$*()", rune(c)) {
+		if !usualInLink[rest[i]] {
 			return false
 		}
 	}
 	return true
 }
+
+var usualInLink = func() (t [256]bool) {
+	for c := range 256 {
+		t[c] = isAlnum(byte(c)) || strings.IndexByte("-._~/?&=+,;:@!$*()", byte(c)) >= 0
+	}
+	return t
+}()
 
 func isAlnum(c byte) bool {
 	return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9'
@@ -114,9 +118,8 @@ func badInQuery(r rune) bool {
 	return r <= ' ' || r >= 0x7f || strings.ContainsRune("\"<>\\^`{|}[]#", r)
 }
 
-// CanonicalLink is the spelling by which two links are the same: the identity of items without a guid, and
-// what ties the items of a story across outlets. It is no address to ask.
-func CanonicalLink(link string) string { return link }
+// hostToASCII spells an international host as the DNS has it (RFC 5891).
+func hostToASCII(host string) (string, error) { return idna.Lookup.ToASCII(host) }
 
 // contentLink is absoluteLink for what stands in a text, where mailto: is allowed too.
 func contentLink(base *url.URL, ref string) string {

@@ -1,7 +1,6 @@
 package fetch
 
 import (
-	"bytes"
 	"net/url"
 	"slices"
 	"strings"
@@ -13,17 +12,19 @@ import (
 const maxTagsOpen = 100 // of one text; tags deeper inside are left out
 
 // markup reads HTML as outlets write it, and writes what is left of it when nothing can do harm: a few
-// elements, balanced, with few attributes and absolute addresses. One markup serves a whole document.
+// elements, balanced, with few attributes and absolute addresses. It serves one document: its texts are read one
+// after the other and finished together, so that the policy is asked once.
 type markup struct {
-	html []byte // written; before finish without the tags that have attributes
-	text []byte // the same as plain text, blocks on lines of their own
+	html  []byte // of all texts so far, without the tags that have attributes
+	tags  []byte // the tags with attributes, one a line
+	holes []hole
+	lines int // in tags
 
-	pictures []string // addresses that were written
+	text     []byte   // of the item, as plain text, blocks on lines of their own
+	pictures []string // of the item
 
 	base    *url.URL
 	open    []openTag
-	tags    []byte // the tags with attributes, one a line
-	holes   []hole
 	inline  bool // something stands on the current line
 	broken  bool // a line ends here, unless a block begins or ends
 	lastImg string
@@ -32,51 +33,62 @@ type markup struct {
 
 type openTag struct {
 	a   atom.Atom
-	tag int // its number in tags; -1 if it has no attributes
+	tag int // its line in tags; -1 if it has no attributes
 }
 
-// A hole is where in html the tag of that number goes, or the end tag that belongs to it.
+// A hole is where in html the tag on that line goes, or the end tag that belongs to it.
 type hole struct {
 	at, tag int
 	end     string
 }
 
-// sanitise returns s as harmless HTML. Its plain text is added to m.text.
-func (m *markup) sanitise(s string, base *url.URL) string {
-	m.html, m.open, m.tags, m.holes = m.html[:0], m.open[:0], m.tags[:0], m.holes[:0]
+// An unfinished text is a part of html with its holes, or plain text as it is.
+type unfinished struct {
+	plain          string
+	from, to       int
+	hole, holesEnd int
+}
+
+// sanitise reads a text whose addresses are relative to base.
+func (m *markup) sanitise(s string, base *url.URL) unfinished {
 	m.base, m.inline, m.broken, m.lastImg, m.endless = base, false, false, "", m.endless[:0]
 	if m.newline(); !strings.ContainsAny(s, "<&>") {
 		m.text = append(m.text, s...)
-		return s
+		return unfinished{plain: s}
 	}
+	u := unfinished{from: len(m.html), hole: len(m.holes)}
 	m.read(s)
 	m.closeTo(0)
-	if len(m.holes) == 0 {
-		return string(bytes.TrimSpace(m.html))
-	}
-	return strings.TrimSpace(m.finish())
+	u.to, u.holesEnd = len(m.html), len(m.holes)
+	return u
 }
 
-// finish fills the holes with the tags as the policy lets them stand.
-func (m *markup) finish() string {
+// finish returns the function that turns texts into harmless HTML, after all have been read.
+func (m *markup) finish() func(unfinished) string {
 	tags := approve(m.tags)
-	var b strings.Builder
-	b.Grow(len(m.html) + len(m.tags) + 16*len(m.holes))
-	from := 0
-	for _, h := range m.holes {
-		b.Write(m.html[from:h.at])
-		from = h.at
-		if h.tag >= len(tags) || tags[h.tag] == "" {
-			continue
+	return func(u unfinished) string {
+		if u.plain != "" {
+			return u.plain
 		}
-		if h.end != "" {
-			b.WriteString(h.end)
-		} else {
-			b.WriteString(tags[h.tag])
+		size := u.to - u.from
+		for _, h := range m.holes[u.hole:u.holesEnd] {
+			size += len(tags[h.tag])
 		}
+		var b strings.Builder
+		b.Grow(size)
+		from := u.from
+		for _, h := range m.holes[u.hole:u.holesEnd] {
+			b.Write(m.html[from:h.at])
+			from = h.at
+			if h.end == "" {
+				b.Write(tags[h.tag])
+			} else if len(tags[h.tag]) > 0 {
+				b.WriteString(h.end)
+			}
+		}
+		b.Write(m.html[from:u.to])
+		return strings.TrimSpace(b.String())
 	}
-	b.Write(m.html[from:])
-	return b.String()
 }
 
 func (m *markup) read(s string) {
@@ -373,22 +385,15 @@ func (m *markup) attribute(name, value string) {
 		return
 	}
 	m.tags = append(append(append(m.tags, ' '), name...), '=', '"')
-	from := len(m.tags)
-	m.tags = append(m.tags, html.EscapeString(string(appendCDATA(nil, []byte(value), false)))...)
-	for i := from; i < len(m.tags); i++ {
-		if isSpace(m.tags[i]) {
-			m.tags[i] = ' '
-		}
-	}
-	m.tags = append(m.tags, '"')
+	m.tags = append(appendValue(m.tags, value), '"')
 }
 
 // endTag ends the tag that is being written, leaves a hole for it, and returns its number.
 func (m *markup) endTag() int {
-	n := bytes.Count(m.tags, []byte("\n"))
 	m.tags = append(m.tags, '>', '\n')
-	m.holes = append(m.holes, hole{at: len(m.html), tag: n})
-	return n
+	m.holes = append(m.holes, hole{at: len(m.html), tag: m.lines})
+	m.lines++
+	return m.lines - 1
 }
 
 func (m *markup) void(a atom.Atom, z *html.Tokenizer) {

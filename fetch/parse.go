@@ -107,6 +107,7 @@ func (f *rawFeed) readXML(src []byte) error {
 	case *atom.Feed:
 		f.readAtom(original)
 	}
+	f.title, f.rights = t.full(f.title), t.full(f.rights)
 	if f.id == "" {
 		f.id = t.feed.id
 	}
@@ -115,6 +116,7 @@ func (f *rawFeed) readXML(src []byte) error {
 			f.items[i].note = t.items[i]
 		}
 		it := &f.items[i]
+		it.title, it.summary, it.content, it.mediaText = t.full(it.title), t.full(it.summary), t.full(it.content), t.full(it.mediaText)
 		if it.guid == "" {
 			it.guid = it.note.id
 		}

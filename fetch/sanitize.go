@@ -1,8 +1,8 @@
 package fetch
 
 import (
+	"bytes"
 	"regexp"
-	"strings"
 	"sync"
 
 	"github.com/microcosm-cc/bluemonday"
@@ -39,7 +39,15 @@ var markupPolicy = sync.OnceValue(func() *bluemonday.Policy {
 // linkRel: an outlet's links earn nothing from us, and those who follow them tell nothing.
 const linkRel = "nofollow noopener noreferrer"
 
-// approve puts the start tags before the policy, one a line, and returns what is left of each.
-func approve(tags []byte) []string {
-	return strings.Split(string(markupPolicy().SanitizeBytes(tags)), "\n")
+// approve puts start tags, one a line, before the policy, and returns what is left of each.
+func approve(tags []byte) [][]byte {
+	if len(tags) == 0 {
+		return nil
+	}
+	approved := bytes.NewBuffer(make([]byte, 0, len(tags)+len(tags)/8))
+	lines := bytes.Count(tags, []byte("\n"))
+	if err := markupPolicy().SanitizeReaderToWriter(bytes.NewReader(tags), approved); err != nil || bytes.Count(approved.Bytes(), []byte("\n")) != lines {
+		return make([][]byte, lines) // what it cannot read cannot stand
+	}
+	return bytes.Split(approved.Bytes(), []byte("\n"))
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -21,6 +22,7 @@ const (
 // tidied is an XML feed as tidy leaves it.
 type tidied struct {
 	xml     []byte
+	texts   []string // long texts, which stand in xml as longMark and their number
 	feed    tidyNote
 	items   []tidyNote // one for each item, in the order of the document
 	damaged error      // what was lost; nil if nothing was
@@ -41,6 +43,26 @@ type textNote struct {
 	lang  string   // xml:lang in scope
 }
 
+// longMark begins a text of xml that is a number of texts, and no other. What encoding/xml and gofeed do with a
+// text is slow, and needless for one that they need not look into.
+const (
+	longMark = "\ue000"
+	longText = 200 // bytes
+)
+
+// full is a text of xml as it stood in the document.
+func (t *tidied) full(s string) string {
+	number, ok := strings.CutPrefix(s, longMark)
+	if !ok {
+		return s
+	}
+	i, err := strconv.Atoi(number)
+	if err != nil || i < 0 || i >= len(t.texts) {
+		return ""
+	}
+	return t.texts[i]
+}
+
 const noteTitle, noteSummary, noteContent = 0, 1, 2
 
 // tidy rewrites an XML feed, which is valid UTF-8, into the one dialect that gofeed reads best: a channel or
@@ -55,7 +77,7 @@ const noteTitle, noteSummary, noteContent = 0, 1, 2
 func tidy(src []byte, address *url.URL) (*tidied, error) {
 	t := &tidier{
 		lexer: lexer{src: src}, address: address,
-		out: make([]byte, 0, len(src)+len(src)/16+256), item: -1,
+		out: make([]byte, 0, len(src)/4+512), item: -1,
 		prefix: map[string]string{"xml": "xml"}, names: map[string]knownName{},
 	}
 	if err := t.root(); err != nil {
@@ -382,7 +404,14 @@ func (t *tidier) readText(e *tidyElement, tok *token) {
 			t.text = when.UTC().AppendFormat(t.text, time.RFC3339Nano)
 		}
 	}
-	t.emitText()
+	if text := bytes.TrimSpace(t.text); mayBeLong(e.name) && (len(text) > longText || bytes.HasPrefix(text, []byte(longMark))) {
+		t.result.texts = append(t.result.texts, string(text))
+		t.text = strconv.AppendInt(append(t.text[:0], longMark...), int64(len(t.result.texts)-1), 10)
+		t.emitText()
+		t.text = t.text[:0]
+	} else {
+		t.emitText()
+	}
 	t.emitEnd(e.name)
 	t.note(e, plain)
 }
@@ -514,6 +543,15 @@ func (t *tidier) emitStart(name string, withAttrs bool) {
 		}
 	}
 	t.out = append(t.out, '>')
+}
+
+// mayBeLong reports whether readers of xml ask full for this text.
+func mayBeLong(name string) bool {
+	switch name[strings.IndexByte(name, ':')+1:] {
+	case "title", "summary", "description", "subtitle", "content", "encoded", "body", "fullitem":
+		return true
+	}
+	return false
 }
 
 // mayHaveType: a text without a type is taken as it is by gofeed.
