@@ -10,6 +10,8 @@ type (
 	atomFeed struct {
 		atomFeedBase
 		Lang      string      `xml:"xml:lang,attr,omitempty"`
+		Title     charData    `xml:"title"`
+		Subtitle  *charData   `xml:"subtitle"`
 		Links     []atomLink  `xml:"link"`
 		Generator string      `xml:"generator"`
 		Entries   []atomEntry `xml:"entry"`
@@ -17,6 +19,8 @@ type (
 	atomEntry struct {
 		atomEntryBase
 		Lang       string         `xml:"xml:lang,attr,omitempty"`
+		Title      charData       `xml:"title"`
+		Rights     *charData      `xml:"rights"`
 		Links      []atomLink     `xml:"link"`
 		Authors    []atomAuthor   `xml:"author"`
 		Categories []atomCategory `xml:"category"`
@@ -36,11 +40,11 @@ type (
 	}
 	atomSource struct {
 		ID       string     `xml:"id"`
-		Title    string     `xml:"title"`
-		Subtitle string     `xml:"subtitle,omitempty"`
+		Title    charData   `xml:"title"`
+		Subtitle *charData  `xml:"subtitle"`
 		Updated  string     `xml:"updated"`
 		Links    []atomLink `xml:"link"`
-		Rights   string     `xml:"rights,omitempty"`
+		Rights   *charData  `xml:"rights"`
 	}
 )
 
@@ -59,8 +63,8 @@ func (p *Publisher) atom(l *list) *Document {
 	}
 	feed.Xmlns = "http://www.w3.org/2005/Atom"
 	feed.Id = l.ID
-	feed.Title = l.Title
-	feed.Subtitle = l.Description
+	feed.Title = plainText(l.Title)
+	feed.Subtitle = optional(l.Description)
 	feed.Updated = atomTime(l.Updated)
 	feed.Author = &atomAuthor{AtomPerson: atomPerson{Name: plainLine(p.pub.Title), Uri: p.url("")}}
 	for i := range l.Items {
@@ -72,10 +76,10 @@ func (p *Publisher) atom(l *list) *Document {
 func atomEntryOf(e *listed) atomEntry {
 	out := atomEntry{Lang: e.Language, Source: atomSourceOf(e)}
 	out.Id = e.ID
-	out.Title = e.Title
+	out.Title = plainText(e.Title)
 	out.Published = atomTime(e.Published)
 	out.Updated = e.Updated.UTC().Format("2006-01-02T15:04:05.000000000Z")
-	out.Rights = e.Rights
+	out.Rights = optional(e.Rights)
 	if e.Link != "" {
 		out.Links = append(out.Links, atomLink{Rel: "alternate", Type: "text/html", Href: e.Link})
 	}
@@ -100,23 +104,28 @@ func atomEntryOf(e *listed) atomEntry {
 	for _, t := range e.Tags {
 		out.Categories = append(out.Categories, atomCategory(t))
 	}
-	if e.Summary != "" {
-		out.Summary = &atomSummary{Type: "html", Content: e.Summary}
-	}
-	if e.Content != "" {
+	switch {
+	case e.Content != "":
 		out.Content = &atomContent{Type: "html", Content: e.Content}
-	}
-	if e.Summary == "" && e.Link == "" {
-		// An entry needs an alternate link or a content (RFC 4287 §4.1.2).
-		out.Content = &atomContent{Type: "text", Content: e.Title}
+		if e.Summary != "" {
+			out.Summary = &atomSummary{Type: "html", Content: e.Summary}
+		}
+	case e.Summary != "" && e.Link != "":
+		out.Summary = &atomSummary{Type: "html", Content: e.Summary}
+	case e.Summary != "": // an entry needs an alternate link or a content (RFC 4287 §4.1.2)
+		out.Content = &atomContent{Type: "html", Content: e.Summary}
+	case e.Link != "": // one of both is wanted, or feed readers and validators complain
+		out.Summary = &atomSummary{Type: "html", Content: escapeText.Replace(e.Title)}
+	default:
+		out.Content = &atomContent{Type: "html", Content: escapeText.Replace(e.Title)}
 	}
 	return out
 }
 
 func atomSourceOf(e *listed) atomSource {
 	s := atomSource{
-		ID: e.Source.ID, Title: plainLine(e.Outlet.Name), Subtitle: e.Source.Subtitle,
-		Updated: atomTime(e.Source.Updated), Rights: e.Source.Rights,
+		ID: e.Source.ID, Title: plainText(plainLine(e.Outlet.Name)), Subtitle: optional(e.Source.Subtitle),
+		Updated: atomTime(e.Source.Updated), Rights: optional(e.Source.Rights),
 	}
 	if self := address(e.Feed.Shown); self != "" {
 		s.Links = append(s.Links, atomLink{Rel: "self", Href: self})

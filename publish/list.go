@@ -199,7 +199,7 @@ func (p *Publisher) describe(c *choice, it *store.Item, b *store.Body, o *Outlet
 	}
 	e.Authors = authors(it.Authors, o)
 	for _, t := range it.Categories {
-		t = store.Category{Term: plainLine(t.Term), Scheme: address(t.Scheme), Label: plainLine(t.Label)}
+		t = store.Category{Term: plainLine(t.Term), Scheme: address(t.Scheme), Label: plainLine(once(t.Label))}
 		t.Term = cmp.Or(t.Term, t.Label)
 		if t.Term != "" && !slices.Contains(e.Tags, t) {
 			e.Tags = append(e.Tags, t)
@@ -221,21 +221,21 @@ func (p *Publisher) describe(c *choice, it *store.Item, b *store.Body, o *Outlet
 }
 
 func sourceOf(b *store.Body, it *store.Item, o *Outlet, feed *Feed) source {
-	s := source{ID: address(feed.Shown), Updated: it.Updated, Rights: cmp.Or(line(b.FeedRights), line(o.Rights))}
-	if sourceID.MatchString(b.FeedID) && address(b.FeedID) == b.FeedID {
+	s := source{ID: cmp.Or(canonical(feed.Shown), canonical(o.URL), "urn:broadsheet:"+o.ID), Updated: it.Updated, Rights: cmp.Or(line(b.FeedRights), line(o.Rights))}
+	if sourceID.MatchString(b.FeedID) || b.FeedID != "" && canonical(b.FeedID) == b.FeedID {
 		s.ID = b.FeedID
 	}
 	if t := plainLine(b.FeedTitle); t != plainLine(o.Name) {
 		s.Subtitle = t
 	}
-	if !b.FeedUpdated.IsZero() {
+	if b.FeedUpdated.Year() >= 1990 && !b.FeedUpdated.After(latest(it.Arrived, it.Moved)) {
 		s.Updated = b.FeedUpdated
 	}
 	return s
 }
 
-// sourceID is a feed's own id that can stand as it is; tag: and urn: are taken where their form is plain.
-var sourceID = regexp.MustCompile(`^https?://`)
+// sourceID is the form in which a feed's own id that is no address can stand as it is.
+var sourceID = regexp.MustCompile(`^(tag:([a-z0-9._-]+@)?[a-z0-9.-]+,\d{4}(-\d\d(-\d\d)?)?:[0-9a-zA-Z;/?:@&=+$._!~*'(),-]*|urn:uuid:[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12})$`)
 
 // fraction replaces the fraction of a time's second by one made from an id, so that no two entries
 // of a document share it.

@@ -2,6 +2,7 @@ package publish
 
 import (
 	"encoding/xml"
+	"regexp"
 	"strconv"
 	"time"
 )
@@ -56,14 +57,6 @@ type (
 	}
 )
 
-// charData is plain text in the spelling that the RSS profile recommends: markup characters as
-// hexadecimal references, which no reader takes for HTML.
-type charData struct {
-	Text string `xml:",innerxml"`
-}
-
-func rssText(s string) charData { return charData{hexEscape.Replace(s)} }
-
 // rssTime is RFC 822's date with a year of four digits and a numeric zone.
 func rssTime(t time.Time) string { return t.UTC().Format(time.RFC1123Z) }
 
@@ -73,8 +66,8 @@ const generator = "Broadsheet"
 // rss renders a section as RSS 2.0.
 func (p *Publisher) rss(l *list) *Document {
 	ch := rssChannel{
-		Title:       rssText(l.Title),
-		Description: rssText(l.about()),
+		Title:       plainText(l.Title),
+		Description: plainText(l.about()),
 		Links:       []rssLink{{Rel: "self", Type: "application/rss+xml", Href: p.url(l.Slug + ".rss")}},
 	}
 	ch.Link = p.url(l.Slug + ".html")
@@ -108,12 +101,20 @@ func (l *list) about() string {
 	return l.Title
 }
 
+// enclosureForm is an address with a domain, which the specification wants; mailName a name that can stand
+// in parentheses after an e-mail address.
+var (
+	enclosureForm = regexp.MustCompile(`^https?://([0-9A-Za-z-]+\.)+[0-9A-Za-z-]+(:[0-9]+)?(/|$)`)
+	mailName      = regexp.MustCompile(`^[^()<>@,;:\\"]+$`)
+)
+
 func rssItemOf(e *listed) rssItem {
 	it := rssItem{
-		Title:       rssText(e.Title),
+		Title:       plainText(e.Title),
 		Link:        e.Link,
 		Description: e.Summary,
 		Language:    e.Language,
+		Rights:      optional(e.Rights),
 		Source:      rssSource{URL: address(e.Feed.Shown), Name: hexEscape.Replace(plainLine(e.Outlet.Name))},
 	}
 	if e.Content != "" {
@@ -123,25 +124,21 @@ func rssItemOf(e *listed) rssItem {
 	it.PubDate = rssTime(e.Published)
 	it.Comments = e.Comments
 	// RSS wants an e-mail address for an author, and not both an author and dc:creator.
-	if len(e.Authors) == 1 && e.Authors[0].Email != "" {
-		it.Author = e.Authors[0].Email + " (" + mailName.Replace(e.Authors[0].Name) + ")"
+	if a := e.Authors[0]; len(e.Authors) == 1 && a.Email != "" && mailName.MatchString(a.Name) {
+		it.Author = a.Email + " (" + a.Name + ")"
 	} else {
 		for _, a := range e.Authors {
-			it.Creators = append(it.Creators, rssText(a.Name))
+			it.Creators = append(it.Creators, plainText(a.Name))
 		}
 	}
 	for _, t := range e.Tags {
-		it.Categories = append(it.Categories, rssText(t.Term))
+		it.Categories = append(it.Categories, plainText(t.Term))
 	}
-	for i, f := range e.Files {
-		if i == 0 {
+	for _, f := range e.Files {
+		if it.Enclosure == nil && enclosureForm.MatchString(f.URL) { // RSS has room for one
 			it.Enclosure = &rssEnclosure{Url: f.URL, Type: f.Type, Length: strconv.FormatInt(f.Length, 10)}
 		}
 		it.Media = append(it.Media, rssMedia{URL: f.URL, Type: f.Type, Length: f.Length, Medium: medium(f.Type)})
-	}
-	if e.Rights != "" {
-		r := rssText(e.Rights)
-		it.Rights = &r
 	}
 	for _, a := range e.Also {
 		if a.Link != "" {

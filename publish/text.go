@@ -1,6 +1,8 @@
 package publish
 
 import (
+	"html"
+	"iter"
 	"net/url"
 	"regexp"
 	"strings"
@@ -15,9 +17,13 @@ import (
 // characters of both kinds, noncharacters, invalid UTF-8. The store should hold none of it; a
 // document is checked here once more because one such byte makes the whole of it unreadable.
 func clean(s string) string {
-	if strings.IndexFunc(s, unfit) < 0 && utf8.ValidString(s) {
-		return s
+	if strings.IndexFunc(s, unfit) >= 0 || !utf8.ValidString(s) {
+		s = fit(s)
 	}
+	return mend(s)
+}
+
+func fit(s string) string {
 	return strings.Map(func(r rune) rune {
 		switch {
 		case r == utf8.RuneError:
@@ -36,15 +42,89 @@ func unfit(r rune) bool {
 		r >= 0xfdd0 && r <= 0xfdef || r&0xfffe == 0xfffe || r >= 0xd800 && r <= 0xdfff
 }
 
+// mend undoes a double encoding ("FÃ³rmula", UTF-8 that was taken for Latin-1) where a piece of text, all of it, can be read in no other way; the W3C
+// validator warns of it.
+func mend(s string) string {
+	if !strings.Contains(s, "Ã") && !strings.Contains(s, "Â") {
+		return s
+	}
+	var b strings.Builder
+	for piece := range pieces(s) {
+		for range 3 {
+			once, ok := latin1(piece)
+			if !ok {
+				break
+			}
+			piece = once
+		}
+		b.WriteString(piece)
+	}
+	return b.String()
+}
+
+// pieces cuts a text at what can part two outlets' words in one document: markup, quotes, lines.
+func pieces(s string) iter.Seq[string] {
+	return func(yield func(string) bool) {
+		for s != "" {
+			i := strings.IndexAny(s, "<>&\"'\t\r\n")
+			switch i {
+			case -1:
+				i = len(s)
+			case 0:
+				i = 1
+			}
+			if !yield(s[:i]) {
+				return
+			}
+			s = s[i:]
+		}
+	}
+}
+
+// latin1 takes the characters of s for bytes, and reports whether these are UTF-8 with something in it.
+func latin1(s string) (string, bool) {
+	out, wide := make([]byte, 0, len(s)), false
+	for _, r := range s {
+		if r > 0xff {
+			return s, false
+		}
+		wide = wide || r > 0x7f
+		out = append(out, byte(r))
+	}
+	if !wide || !utf8.Valid(out) || strings.IndexFunc(string(out), unfit) >= 0 {
+		return s, false
+	}
+	return string(out), true
+}
+
 // line is a text on one line.
 func line(s string) string { return strings.Join(strings.Fields(clean(s)), " ") }
 
-// tagLike is what readers, and the W3C validator, take for markup in a plain text.
-var tagLike = regexp.MustCompile(`<(/?[A-Za-z][^<>]*)>`)
+// tagLike is what readers, and the W3C validator, take for markup in a plain text; tagStart the same
+// without an end.
+var (
+	tagLike  = regexp.MustCompile(`<(/?[A-Za-z][^<>]*)>`)
+	tagStart = regexp.MustCompile(`<([/A-Za-z])`)
+)
 
 // plainLine is a text on one line for elements that hold plain text: half of all readers take it for
 // HTML and drop what looks like a tag, so tags are spelt with other brackets.
-func plainLine(s string) string { return tagLike.ReplaceAllString(line(s), "‹$1›") }
+func plainLine(s string) string {
+	s = line(s)
+	if !strings.Contains(s, "<") {
+		return s
+	}
+	return tagStart.ReplaceAllString(tagLike.ReplaceAllString(s, "‹$1›"), "‹$1")
+}
+
+// once takes character references out of a text that still has some: attributes, unlike elements, have no
+// spelling that keeps readers and validators from taking them for HTML.
+func once(s string) string {
+	for range 3 {
+		s = html.UnescapeString(s)
+	}
+	return s
+}
 
 // address returns an absolute http or https URL in the form that the W3C validator accepts (RFC 3986;
 // non-ASCII escaped, the host in its ASCII form), "" if s is none. A user name and password are
@@ -100,6 +180,62 @@ func escape(s string) string {
 		}
 	}
 	return b.String()
+}
+
+// canonical is an address in the spelling that RFC 3986 §6.2 normalises to, as an id has to be.
+func canonical(s string) string {
+	u, err := url.Parse(address(s))
+	if err != nil || u.Host == "" {
+		return ""
+	}
+	host := strings.TrimSuffix(strings.ToLower(u.Host), map[string]string{"http": ":80", "https": ":443"}[u.Scheme])
+	path := needless.ReplaceAllStringFunc(u.EscapedPath(), unescape)
+	if path = dots(path); path == "" {
+		path = "/"
+	}
+	out := u.Scheme + "://" + strings.TrimSuffix(host, ":") + path
+	if u.RawQuery != "" {
+		out += "?" + needless.ReplaceAllStringFunc(u.RawQuery, unescape)
+	}
+	if u.Fragment != "" {
+		out += "#" + needless.ReplaceAllStringFunc(u.EscapedFragment(), unescape)
+	}
+	return out
+}
+
+var needless = regexp.MustCompile(`%[0-9A-Fa-f]{2}`)
+
+// unescape takes away a percent escape that is not needed, and writes the others in upper case.
+func unescape(e string) string {
+	if c, err := url.PathUnescape(e); err == nil && len(c) == 1 && (isAlphanumeric(c[0]) || strings.Contains("-._~", c)) {
+		return c
+	}
+	return strings.ToUpper(e)
+}
+
+func isAlphanumeric(c byte) bool {
+	return c >= '0' && c <= '9' || c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z'
+}
+
+// dots removes "." and ".." from a path (RFC 3986 §5.2.4).
+func dots(path string) string {
+	if !strings.Contains(path, "/.") {
+		return path
+	}
+	var out []string
+	parts := strings.Split(strings.TrimPrefix(path, "/"), "/")
+	for i, part := range parts {
+		switch {
+		case part == "..":
+			out = out[:max(len(out)-1, 0)]
+		case part != ".":
+			out = append(out, part)
+		}
+		if i == len(parts)-1 && (part == "." || part == "..") {
+			out = append(out, "")
+		}
+	}
+	return "/" + strings.Join(out, "/")
 }
 
 func isHex(c byte) bool { return c >= '0' && c <= '9' || c >= 'a' && c <= 'f' || c >= 'A' && c <= 'F' }

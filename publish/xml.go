@@ -6,11 +6,24 @@ import (
 	"strings"
 )
 
-// hexEscape is the RSS profile's spelling of characters that could be taken for markup.
-var hexEscape = strings.NewReplacer("&", "&#x26;", "<", "&#x3C;", ">", "&#x3E;")
+// charData is plain text in the spelling that the RSS profile recommends: markup characters as hexadecimal
+// references, which neither readers nor validators take for HTML.
+type charData struct {
+	Text string `xml:",innerxml"`
+}
 
-// mailName keeps a name from ending the parentheses that it stands in after an address.
-var mailName = strings.NewReplacer("(", "", ")", "")
+func plainText(s string) charData { return charData{hexEscape.Replace(s)} }
+
+// optional is nil for a text that is empty.
+func optional(s string) *charData {
+	if s == "" {
+		return nil
+	}
+	c := plainText(s)
+	return &c
+}
+
+var hexEscape = strings.NewReplacer("&", "&#x26;", "<", "&#x3C;", ">", "&#x3E;")
 
 // marshalXML writes a document. Its structs hold strings and numbers only, which always can be written.
 func marshalXML(v any) []byte {
