@@ -233,24 +233,28 @@ func homesOf(name string, t reflect.Type, block string) (homes []string) {
 // nearest returns the candidate that was probably meant, or "".
 func nearest(name string, candidates []string) string {
 	plain := func(s string) string { return strings.ReplaceAll(strings.ToLower(s), "-", "_") }
-	best, at := "", max(1, (len(name)+1)/3)+1
+	written := plain(name)
+	best, bound := "", min(5, max(1, (len(name)+1)/3)+1)
 	for _, c := range candidates {
-		if d := distance(plain(name), plain(c)); d < at {
-			best, at = c, d
+		if d := distance(written, plain(c), bound); d < bound {
+			best, bound = c, d
 		}
 	}
 	return best
 }
 
-// distance counts the letters to change, add, drop or swap with their neighbour.
-func distance(a, b string) int {
-	var before []int // the row above the one above
-	row := make([]int, len(b)+1)
+// distance counts the letters to change, add, drop or swap with their neighbour;
+// from bound on it does not count on.
+func distance(a, b string, bound int) int {
+	if len(a)-len(b) >= bound || len(b)-len(a) >= bound {
+		return bound
+	}
+	rows := [3][]int{make([]int, len(b)+1), make([]int, len(b)+1), make([]int, len(b)+1)}
+	before, row, next := rows[0], rows[1], rows[2]
 	for j := range row {
 		row[j] = j
 	}
 	for i := range len(a) {
-		next := make([]int, len(b)+1)
 		next[0] = i + 1
 		for j := range len(b) {
 			change := row[j]
@@ -262,7 +266,10 @@ func distance(a, b string) int {
 				next[j+1] = min(next[j+1], before[j-1]+1)
 			}
 		}
-		before, row = row, next
+		if slices.Min(next) >= bound {
+			return bound
+		}
+		before, row, next = row, next, before
 	}
 	return row[len(b)]
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -29,7 +30,13 @@ put them into a file of their own and name it in include_files.`,
 				in = f
 			}
 			outlets, err := config.ParseOPML(in)
-			if err != nil {
+			var skipped config.Skipped
+			switch {
+			case errors.As(err, &skipped) && len(outlets) > 0:
+				for _, s := range skipped {
+					fmt.Fprintln(p.stderr, "left out:", s)
+				}
+			case err != nil:
 				return fmt.Errorf("%s: %w", args[0], err)
 			}
 			return config.WriteTOML(p.stdout, outlets)
