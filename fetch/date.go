@@ -144,7 +144,7 @@ func (d *dateParts) number() {
 		d.year, d.hasYear = shortYear(a), true
 	case n == 3 && !d.hasYear && a >= 100: // years since 1900
 		d.year, d.hasYear = 1900+a, true
-	case n <= 2 && d.hasDay && d.hasYear && !d.hasTime:
+	case n <= 2 && d.hasDay && d.hasYear && !d.hasTime && d.s[first-1] == ' ':
 		d.hour, d.hasTime = a, true
 	default:
 		d.bad = true
@@ -291,7 +291,7 @@ func (d *dateParts) word() {
 	case "t", "at", "de", "of", "um", "uhr", "à", "в", "г", "st", "nd", "rd", "th", "年", "日", "月", "년", "월", "일", "h":
 	default:
 		// Before the first number it is the name of a day, in whatever language; behind the time a zone.
-		if d.bad = d.numbers && !(d.hasTime && len(w) <= 5 && w == strings.ToUpper(w) && w != lower); !d.bad && d.numbers {
+		if d.bad = (d.numbers || d.month != 0) && !(d.hasTime && len(w) <= 5 && w == strings.ToUpper(w) && w != lower); !d.bad && d.numbers {
 			d.hasZone = true
 		}
 	}

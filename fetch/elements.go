@@ -28,7 +28,7 @@ type mark struct {
 // elements are those that do not simply vanish. What is written is PROTOCOL's S9.
 var elements = func() map[atom.Atom]mark {
 	t := map[atom.Atom]mark{}
-	for _, a := range []atom.Atom{atom.Script, atom.Style, atom.Template, atom.Applet, atom.Svg, atom.Math, atom.Canvas,
+	for _, a := range []atom.Atom{atom.Script, atom.Style, atom.Template, atom.Applet, atom.Svg, atom.Canvas,
 		atom.Select, atom.Textarea, atom.Button, atom.Title, atom.Noembed, atom.Noframes} {
 		t[a] = mark{kind: markDrop}
 	}
@@ -70,146 +70,48 @@ var elements = func() map[atom.Atom]mark {
 	return t
 }()
 
-// image writes a picture, unless it is there to count its readers.
-func (m *markup) image(z *html.Tokenizer) {
-	var src, lazy, alt, title, width, height, style string
-	for more := true; more; {
-		var key, value []byte
-		key, value, more = z.TagAttr()
-		switch string(key) {
-		case "src":
-			src = string(value)
-		case "data-src", "data-original", "data-lazy-src":
-			lazy = string(value)
-		case "srcset", "data-srcset":
-			if first := strings.Fields(string(value)); len(first) > 0 && lazy == "" {
-				lazy = strings.TrimSuffix(first[0], ",")
-			}
-		case "alt":
-			alt = string(value)
-		case "title":
-			title = string(value)
-		case "width":
-			width = strings.TrimSuffix(string(value), "px")
-		case "height":
-			height = strings.TrimSuffix(string(value), "px")
-		case "style":
-			style = strings.ToLower(strings.ReplaceAll(string(value), " ", ""))
-		}
-	}
-	link := absoluteLink(m.base, src)
-	if link == "" || lazy != "" && strings.HasPrefix(src, "data:") {
-		link = absoluteLink(m.base, lazy)
-	}
-	if link == "" || link == m.lastImg || isDot(width) || isDot(height) || isPixel(link) ||
-		strings.Contains(style, "display:none") || strings.Contains(style, "width:1px") || strings.Contains(style, "height:1px") {
-		return
-	}
-	m.lastImg = link
-	m.pictures = append(m.pictures, link)
-	m.breakLine()
-	m.inline = true
-	m.tags = append(m.tags, "<img"...)
-	m.attribute("src", link)
-	m.attribute("alt", alt)
-	m.attribute("title", title)
-	m.attribute("width", width)
-	m.attribute("height", height)
-	m.endTag()
-}
-
-func isDot(size string) bool { return size == "1" || size == "0" }
-
-// pixels are where pictures of one transparent dot come from, that are there to count readers.
-var pixels = []string{
-	"feeds.feedburner.com/~", "feedproxy.google.com/~", "rss.feedsportal.com/", "feedsportal.com/c/", "res.feedsportal.com/",
-	"pixel.wp.com/", "stats.wordpress.com/", "feeds.wordpress.com/1.0/", "pixel.quantserve.com/", "b.scorecardresearch.com/",
-	"sb.scorecardresearch.com/", "www.google-analytics.com/", "google-analytics.com/", "ad.doubleclick.net/",
-	"www.facebook.com/tr?", "www.facebook.com/tr/", "in.getclicky.com/", "counter.yadro.ru/", "mc.yandex.ru/", "top.mail.ru/",
-	"counter.rambler.ru/", "pi.feedsportal.com/", "da.feedsportal.com/", "ads.pheedo.com/", "www.pheedo.com/", "feedads.g.doubleclick.net/",
-	"analytics.twitter.com/", "t.co/i/", "bat.bing.com/", "secure-uk.imrworldwide.com/", "secure-us.imrworldwide.com/",
-	"pixel.newscred.com/", "tracking.feedpress.it/", "tracking.feedpress.com/", "trc.taboola.com/", "blogger.googleusercontent.com/tracker/",
-}
-
-func isPixel(link string) bool {
-	_, rest, _ := strings.Cut(link, "://")
-	for _, p := range pixels {
-		if strings.HasPrefix(rest, p) {
-			return true
-		}
-	}
-	return strings.Contains(rest, ".scorecardresearch.com/") || strings.Contains(rest, ".blogger.com/tracker/")
-}
-
-// video writes a link to what a page would play in place.
-func (m *markup) video(z *html.Tokenizer) {
-	var src, title string
-	for more := true; more; {
-		var key, value []byte
-		key, value, more = z.TagAttr()
-		switch string(key) {
-		case "src", "data-src", "data":
-			if v := string(value); src == "" && !strings.HasPrefix(v, "about:") {
-				src = v
-			}
-		case "title":
-			title = string(value)
-		}
-	}
-	link := videoLink(absoluteLink(m.base, src))
-	if link == "" {
-		return
-	}
-	if title == "" {
-		_, title, _ = strings.Cut(link, "://")
-	}
-	m.closeIn(atom.A)
-	m.tags = append(m.tags, "<a"...)
-	m.attribute("href", link)
-	m.attribute("rel", linkRel)
-	m.breakLine()
-	m.open = append(m.open, openTag{atom.A, m.endTag()})
-	m.writeText([]byte(title))
-	m.closeTo(len(m.open) - 1)
-	m.endLine()
-}
-
-// players are the addresses under which sites play a video elsewhere, and that of the video itself.
-var players = []struct{ player, page string }{
-	{"youtube.com/embed/", "https://www.youtube.com/watch?v="}, {"youtube-nocookie.com/embed/", "https://www.youtube.com/watch?v="},
-	{"youtube.com/v/", "https://www.youtube.com/watch?v="}, {"youtube-nocookie.com/v/", "https://www.youtube.com/watch?v="},
-	{"player.vimeo.com/video/", "https://vimeo.com/"}, {"dailymotion.com/embed/video/", "https://www.dailymotion.com/video/"},
-	{"rutube.ru/play/embed/", "https://rutube.ru/video/"}, {"ok.ru/videoembed/", "https://ok.ru/video/"},
-}
-
-// videoLink is where what link plays can be seen; "" if it does not look as if it played anything.
-func videoLink(link string) string {
-	_, rest, _ := strings.Cut(link, "://")
-	rest = strings.TrimPrefix(rest, "www.")
-	for _, p := range players {
-		if id, ok := strings.CutPrefix(rest, p.player); ok {
-			if i := strings.IndexAny(id, "?&/#"); i >= 0 {
-				id = id[:i]
-			}
-			if id == "" || id == "videoseries" {
-				return link
-			}
-			return p.page + id
-		}
-	}
-	lower := strings.ToLower(rest)
-	for _, word := range []string{"video", "player", "/embed", ".mp4", ".webm", ".m3u8", ".mp3", ".ogg", "youtu.be/", "podcast", "audio"} {
-		if strings.Contains(lower, word) {
-			return link
-		}
-	}
-	return ""
-}
-
 func isVoid(name string) bool {
 	switch atom.Lookup([]byte(strings.ToLower(name))) {
 	case atom.Br, atom.Hr, atom.Img, atom.Input, atom.Meta, atom.Link, atom.Area, atom.Base, atom.Col, atom.Embed, atom.Param, atom.Source, atom.Track, atom.Wbr:
 		return true
 	}
 	return false
+}
+
+// plain is the text of s without its tags, its entities decoded. What looks like a tag and is none of HTML's
+// is text: titles speak of "<unknown>" hosts.
+func plain(s string) string {
+	if !strings.ContainsAny(s, "<&") {
+		return s
+	}
+	var text []byte
+	z := html.NewTokenizer(strings.NewReader(s))
+	hidden := atom.Atom(0)
+	for {
+		kind := z.Next()
+		if kind == html.ErrorToken {
+			return string(text)
+		}
+		raw := z.Raw()
+		switch kind {
+		case html.TextToken:
+			if hidden == 0 {
+				text = appendCDATA(text, z.Text(), false)
+			}
+		case html.StartTagToken, html.SelfClosingTagToken, html.EndTagToken:
+			name, _ := z.TagName()
+			a := atom.Lookup(name)
+			hidden = 0
+			switch e := elements[a]; {
+			case a == 0:
+				text = appendCDATA(text, raw, false)
+			case (a == atom.Script || a == atom.Style) && kind == html.StartTagToken:
+				hidden = a
+			case e.kind == markBlock || a == atom.Br:
+				text = append(text, ' ')
+			case kind == html.StartTagToken:
+				z.NextIsNotRawText()
+			}
+		}
+	}
 }

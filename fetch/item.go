@@ -172,7 +172,10 @@ func cleanAuthors(raw []store.Author, base *url.URL) []store.Author {
 		if p.URL = absoluteLink(base, p.URL); !emailAddress.MatchString(p.Email) {
 			p.Email = ""
 		}
-		if p.Name == "" && p.Email != "" {
+		if p.Name == "" {
+			_, p.Name, _ = strings.Cut(p.URL, "://")
+		}
+		if p.Name == "" {
 			p.Name, _, _ = strings.Cut(p.Email, "@")
 		}
 		if p.Name == "" || slices.ContainsFunc(authors, func(o store.Author) bool { return o.Name == p.Name }) {

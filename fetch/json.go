@@ -2,10 +2,10 @@ package fetch
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 )
 
 // trimJSON prepares a JSON document for encoding/json, and is the guard before it: not more than maxDepth
@@ -86,4 +86,59 @@ func stringEnd(src []byte, i int) int {
 	return -1
 }
 
-var _ = strings.Cut
+// jsonMembers are the members of a JSON Feed and its items, by the type that they must have.
+var jsonMembers = map[string]string{
+	"version": "string", "title": "string", "home_page_url": "string", "feed_url": "string", "description": "string",
+	"language": "string", "url": "string", "external_url": "string", "content_html": "string",
+	"content_text": "string", "summary": "string", "image": "string", "banner_image": "string", "date_published": "string",
+	"date_modified": "string", "name": "string", "mime_type": "string", "author": "object", "items": "objects",
+	"authors": "objects", "attachments": "objects", "tags": "strings", "id": "", "size_in_bytes": "",
+}
+
+// coerceJSON rewrites a JSON Feed with those members only that have the type that they must have.
+func coerceJSON(src []byte) ([]byte, error) {
+	d := json.NewDecoder(bytes.NewReader(src))
+	d.UseNumber()
+	var feed map[string]any
+	if err := d.Decode(&feed); err != nil {
+		return nil, err
+	}
+	coerceMembers(feed)
+	return json.Marshal(feed)
+}
+
+func coerceMembers(object map[string]any) {
+	for name, value := range object {
+		var keep bool
+		switch must, known := jsonMembers[name]; {
+		case must == "string":
+			if n, ok := value.(json.Number); ok {
+				object[name] = n.String()
+				continue
+			}
+			_, keep = value.(string)
+		case must == "object":
+			var member map[string]any
+			if member, keep = value.(map[string]any); keep {
+				coerceMembers(member)
+			}
+		case must == "objects":
+			var list []any
+			list, keep = value.([]any)
+			object[name] = slices.DeleteFunc(list, func(v any) bool {
+				member, ok := v.(map[string]any)
+				coerceMembers(member)
+				return !ok
+			})
+		case must == "strings":
+			var list []any
+			list, keep = value.([]any)
+			object[name] = slices.DeleteFunc(list, func(v any) bool { _, ok := v.(string); return !ok })
+		default:
+			keep = known
+		}
+		if !keep {
+			delete(object, name)
+		}
+	}
+}

@@ -130,44 +130,6 @@ func (m *markup) read(s string) {
 	}
 }
 
-// plain is the text of s without its tags, its entities decoded. What looks like a tag and is none of HTML's
-// is text: titles speak of "<unknown>" hosts.
-func plain(s string) string {
-	if !strings.ContainsAny(s, "<&") {
-		return s
-	}
-	var text []byte
-	z := html.NewTokenizer(strings.NewReader(s))
-	hidden := atom.Atom(0)
-	for {
-		kind := z.Next()
-		if kind == html.ErrorToken {
-			return string(text)
-		}
-		raw := z.Raw()
-		switch kind {
-		case html.TextToken:
-			if hidden == 0 {
-				text = appendCDATA(text, z.Text(), false)
-			}
-		case html.StartTagToken, html.SelfClosingTagToken, html.EndTagToken:
-			name, _ := z.TagName()
-			a := atom.Lookup(name)
-			hidden = 0
-			switch e := elements[a]; {
-			case a == 0:
-				text = appendCDATA(text, raw, false)
-			case (a == atom.Script || a == atom.Style) && kind == html.StartTagToken:
-				hidden = a
-			case e.kind == markBlock || a == atom.Br:
-				text = append(text, ' ')
-			case kind == html.StartTagToken:
-				z.NextIsNotRawText()
-			}
-		}
-	}
-}
-
 // hasEnd reports whether an element that is left out ends at all; one that does not hides nothing.
 func (m *markup) hasEnd(rest string, a atom.Atom) bool {
 	if slices.Contains(m.endless, a) {

@@ -1,6 +1,8 @@
 package fetch
 
-import "strings"
+import (
+	"strings"
+)
 
 // A role says what an element is in a feed, and so what tidy does with it.
 type role uint8
@@ -67,4 +69,83 @@ func prefixOf(namespace string) string {
 var literalPrefixes = map[string]string{
 	"rss": "rss", "atom": "atom", "atom10": "atom", "a10": "atom", "content": "content", "dc": "dc", "dcterms": "dcterms",
 	"media": "media", "itunes": "itunes", "feedburner": "feedburner", "xhtml": "xhtml", "rdf": "rdf",
+}
+
+// declare notes the prefixes that a start tag declares. They hold for the whole document, as they do in all
+// feeds but those made to confuse.
+func (t *tidier) declare() {
+	for _, a := range t.attrs {
+		prefix, ok := strings.CutPrefix(string(a.name), "xmlns:")
+		if !ok {
+			continue
+		}
+		means := prefixOf(string(a.value))
+		if means == "other" && literalPrefixes[prefix] != "" {
+			means = literalPrefixes[prefix]
+		}
+		if old, ok := t.prefix[prefix]; !ok || old != means {
+			t.prefix[prefix] = means
+			clear(t.names)
+		}
+	}
+}
+
+// element reads what a start tag says of its element.
+func (t *tidier) element(tok *token, parent tidyElement) tidyElement {
+	e := tidyElement{raw: string(tok.name), space: parent.space, base: parent.base, lang: parent.lang}
+	for _, a := range t.attrs {
+		switch string(a.name) {
+		case "xmlns":
+			if e.space = prefixOf(string(a.value)); len(a.value) == 0 {
+				e.space = ""
+			}
+		case "xml:base":
+			from := e.base
+			if from == nil {
+				from = t.address
+			}
+			if u, err := parseReference(from, string(appendText(nil, a.value, false))); err == nil {
+				e.base = u
+			}
+		case "xml:lang":
+			e.lang = strings.TrimSpace(string(a.value))
+		}
+	}
+	known := t.known(tok.name, e.space)
+	e.name, e.role = known.name, known.role
+	return e
+}
+
+// known looks a name up as it stands where space is the prefix of names without one.
+func (t *tidier) known(raw []byte, space string) knownName {
+	if space == "" {
+		if k, ok := t.names[string(raw)]; ok {
+			return k
+		}
+	}
+	prefix, local, ok := strings.Cut(string(raw), ":")
+	if !ok {
+		prefix, local = space, prefix
+	} else if means, declared := t.prefix[prefix]; declared {
+		prefix = means
+	} else if prefix = literalPrefixes[prefix]; prefix == "" {
+		prefix = "other"
+	}
+	name := strings.ToLower(local)
+	if prefix == "rss" || prefix == "atom" && t.atom {
+		prefix = ""
+	}
+	if prefix != "" {
+		name = prefix + ":" + name
+	}
+	k := knownName{name, roles[name]}
+	if space == "" && len(t.names) < 1000 {
+		t.names[string(raw)] = k
+	}
+	return k
+}
+
+type knownName struct {
+	name string
+	role role
 }

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"html"
-	"net/url"
 	"strconv"
 	"strings"
 	"time"
@@ -18,67 +17,6 @@ import (
 	feedjson "github.com/mmcdole/gofeed/json"
 	"github.com/mmcdole/gofeed/rss"
 )
-
-// A document is what a feed's address answered with, as the store shall have it.
-type document struct {
-	Title    string // plain text
-	ID       string // the feed's own id; "" if it has none
-	Link     string // of the page that the feed belongs to; "" if it names none
-	Language string // BCP 47; "" if the feed does not say
-	Rights   string // plain text
-	Updated  time.Time
-	TTL      time.Duration // for which the feed says it need not be asked again (RSS 2.0 ttl); 0 if it does not
-
-	Arrivals []store.Arrival // in the document's order, complete items only
-	Damaged  error           // what of the document was lost; nil if it is whole
-}
-
-// parseDocument reads a feed: RSS 0.9x to 2.0, RSS 1.0, Atom 0.3 and 1.0, JSON Feed. contentType is the header
-// of the answer and address where it came from, after redirects. Of a document that is cut off the complete
-// items are returned, and Damaged says so. A web page is a NotAFeed.
-func parseDocument(body []byte, contentType string, address *url.URL) (*document, error) {
-	if len(bytes.TrimSpace(body)) == 0 {
-		return nil, errors.New("the document is empty: the outlet sends no feed at this address")
-	}
-	src := bytes.TrimLeft(toUTF8(body, contentType), " \t\r\n\ufeff")
-	feed := rawFeed{base: address}
-	var err error
-	if len(src) > 0 && src[0] == '{' {
-		err = feed.readJSON(src)
-	} else {
-		err = feed.readXML(src)
-	}
-	if err != nil {
-		return nil, err
-	}
-	return feed.document(), nil
-}
-
-// A rawFeed is a feed as the outlet wrote it, whatever the format. Texts of items may be HTML and links
-// relative.
-type rawFeed struct {
-	title, id, link, language, rights string
-	updated                           time.Time
-	ttl                               time.Duration
-	authors                           []store.Author
-	base                              *url.URL
-	items                             []rawItem
-	damaged                           error
-}
-
-type rawItem struct {
-	note                        tidyNote
-	guid, title                 string
-	links                       []string // the first that is one counts
-	summary, content, mediaText string
-	language, rights            string
-	comments                    string
-	published, updated          time.Time
-	authors                     []store.Author
-	categories                  []store.Category
-	enclosures                  []store.Enclosure
-	images                      []string // the first counts
-}
 
 func newGofeed() *gofeed.Parser {
 	p := gofeed.NewParser()
@@ -141,7 +79,7 @@ func (f *rawFeed) readRSS(o *rss.Feed) {
 	f.id = first(o.Extensions, "atom", "id")
 	f.updated = firstTime(o.LastBuildDateParsed, o.PubDateParsed)
 	if f.updated.IsZero() {
-		f.updated = firstDate(o.Extensions, "dc:date", "atom:updated")
+		f.updated = firstDate(o.Extensions, "atom:updated", "dcterms:modified", "dc:date")
 	}
 	if minutes, err := strconv.Atoi(strings.TrimSpace(o.TTL)); err == nil && minutes > 0 {
 		f.ttl = time.Duration(min(minutes, 60*24*365)) * time.Minute
@@ -231,9 +169,12 @@ func (r *rawItem) readExtensions(x ext.Extensions) {
 			r.categories = append(r.categories, store.Category{Term: k})
 		}
 	}
+	for _, e := range x["itunes"]["category"] {
+		r.categories = append(r.categories, store.Category{Term: e.Attrs["text"]})
+	}
 	r.readMedia(x["media"])
 	for _, e := range x["itunes"]["image"] {
-		r.images = append(r.images, e.Attrs["href"], e.Value)
+		r.images = append(r.images, e.Attrs["href"], e.Attrs["url"], e.Value)
 	}
 }
 
@@ -354,8 +295,13 @@ func (f *rawFeed) readJSON(src []byte) error {
 		return err
 	}
 	parsed, err := newGofeed().Parse(bytes.NewReader(src))
+	if err != nil { // it stops at the first member of a wrong type
+		if src, err = coerceJSON(src); err == nil {
+			parsed, err = newGofeed().Parse(bytes.NewReader(src))
+		}
+	}
 	if err != nil {
-		return fmt.Errorf("the JSON feed cannot be read: %w", err)
+		return fmt.Errorf("the JSON cannot be read: %w", err)
 	}
 	o, ok := parsed.OriginalFeed().(*feedjson.Feed)
 	if !ok || o.Items == nil && o.Version == "" {
@@ -367,7 +313,7 @@ func (f *rawFeed) readJSON(src []byte) error {
 	f.link = absoluteLink(f.base, o.HomePageURL)
 	f.authors = jsonPersons(o.Authors, o.Author)
 	for _, it := range o.Items {
-		if it == nil || it.ID == "" && it.URL == "" { // JSON Feed 1.1: without an id an item must be ignored
+		if it == nil || it.ID == "" { // JSON Feed 1.1: it must be discarded
 			continue
 		}
 		f.items = append(f.items, rawItem{})
@@ -432,15 +378,6 @@ func first(x ext.Extensions, space, name string) string {
 func child(e ext.Extension, name string) string {
 	for _, c := range e.Children[name] {
 		return c.Value
-	}
-	return ""
-}
-
-func firstOf(texts ...string) string {
-	for _, s := range texts {
-		if s != "" {
-			return s
-		}
 	}
 	return ""
 }

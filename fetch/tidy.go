@@ -2,15 +2,12 @@ package fetch
 
 import (
 	"bytes"
-	"encoding/base64"
 	"errors"
 	"fmt"
 	"net/url"
 	"slices"
 	"strconv"
 	"strings"
-	"time"
-	"unicode/utf8"
 )
 
 const (
@@ -108,11 +105,6 @@ type tidier struct {
 	elements int
 	again    int // bytes that were read a second time
 	item     int // where in out the open item begins; -1 outside of items
-}
-
-type knownName struct {
-	name string
-	role role
 }
 
 // A tidyElement is open: its end tag is still to come.
@@ -373,159 +365,6 @@ func (t *tidier) boundary(raw []byte) bool {
 	return string(raw) == t.open[0].raw
 }
 
-// readText rewrites an element that holds a text or nothing.
-func (t *tidier) readText(e *tidyElement, tok *token) {
-	plain, markup, encoded := true, false, false
-	if t.atom && !strings.Contains(e.name, ":") {
-		plain, markup, encoded = t.textType(e)
-	} else if e.role == roleText {
-		plain = false
-	}
-	from := len(t.out)
-	t.emitStart(e.name, true)
-	t.text = t.text[:0]
-	if !tok.empty {
-		sawMarkup, closed := t.collect(e, markup)
-		if !closed {
-			t.out = t.out[:from]
-			return
-		}
-		plain = plain && !sawMarkup
-	}
-	if encoded {
-		decoded, err := base64.StdEncoding.DecodeString(string(bytes.Join(bytes.Fields(t.text), nil)))
-		if t.text = append(t.text[:0], decoded...); err != nil || !utf8.Valid(t.text) {
-			t.text = t.text[:0]
-		}
-	}
-	if e.role == roleDate {
-		when := parseDate(string(t.text))
-		if t.text = t.text[:0]; !when.IsZero() {
-			t.text = when.UTC().AppendFormat(t.text, time.RFC3339Nano)
-		}
-	}
-	if text := bytes.TrimSpace(t.text); mayBeLong(e.name) && (len(text) > longText || bytes.HasPrefix(text, []byte(longMark))) {
-		t.result.texts = append(t.result.texts, string(text))
-		t.text = strconv.AppendInt(append(t.text[:0], longMark...), int64(len(t.result.texts)-1), 10)
-		t.emitText()
-		t.text = t.text[:0]
-	} else {
-		t.emitText()
-	}
-	t.emitEnd(e.name)
-	t.note(e, plain)
-}
-
-// collect reads what e holds, up to its end tag, into t.text. From its first tag on, or at once if it is
-// markup, its text is kept as HTML writes it. An element that does not end before its item does ended where
-// the first of its siblings begins; one that the document ends in is not closed.
-func (t *tidier) collect(e *tidyElement, markup bool) (sawMarkup, closed bool) {
-	t.text = t.text[:0]
-	sibling, textLen := -1, 0
-	for depth := 1; ; {
-		tok := t.next()
-		switch tok.kind {
-		case lexText:
-			t.text = appendText(t.text, tok.text, markup)
-			continue
-		case lexCDATA:
-			t.text = appendCDATA(t.text, tok.text, markup)
-			continue
-		case lexEnd:
-			return markup, false
-		}
-		if string(tok.name) == e.raw {
-			switch {
-			case tok.kind == lexEndTag:
-				depth--
-			case !tok.empty:
-				depth++
-			}
-			if depth == 0 {
-				return markup, true
-			}
-		} else if t.boundary(tok.name) {
-			if sibling < 0 {
-				t.pos = tok.at
-			} else if t.goBack(sibling, tok.at); t.pos == sibling {
-				t.text = t.text[:textLen]
-			}
-			return markup, true
-		}
-		if tok.kind == lexStart {
-			t.elements++
-			if sibling < 0 && t.known(tok.name, e.space).role != roleNone {
-				sibling, textLen = tok.at, len(t.text)
-			}
-		}
-		markup = true
-		t.text = t.appendTag(t.text, &tok)
-	}
-}
-
-// appendTag appends a tag of markup as HTML writes it: without prefixes and namespaces.
-func (t *tidier) appendTag(dst []byte, tok *token) []byte {
-	name := tok.name[bytes.LastIndexByte(tok.name, ':')+1:]
-	if tok.kind == lexEndTag {
-		return append(append(append(dst, "</"...), name...), '>')
-	}
-	dst = append(append(dst, '<'), name...)
-	for _, a := range t.attrs {
-		if bytes.HasPrefix(a.name, []byte("xml")) && !bytes.Equal(a.name, []byte("xml:lang")) {
-			continue
-		}
-		dst = append(append(dst, ' '), a.name[bytes.LastIndexByte(a.name, ':')+1:]...)
-		dst = append(appendAttribute(append(dst, '=', '"'), a.value), '"')
-	}
-	dst = append(dst, '>')
-	if tok.empty && !isVoid(string(name)) {
-		dst = append(append(append(dst, "</"...), name...), '>')
-	}
-	return dst
-}
-
-// textType reads the type of an Atom text (RFC 4287 §3.1, and Atom 0.3's mode).
-func (t *tidier) textType(e *tidyElement) (plain, markup, encoded bool) {
-	kind, mode := strings.ToLower(t.attribute("type")), strings.ToLower(t.attribute("mode"))
-	kind, _, _ = strings.Cut(kind, ";")
-	switch {
-	case mode == "base64":
-		encoded = true
-	case kind == "", kind == "text", kind == "text/plain", kind == "html", strings.HasPrefix(kind, "text/"):
-	case strings.Contains(kind, "xml"):
-		markup = mode != "escaped"
-	case e.name == "content" && strings.Contains(kind, "/"): // RFC 4287 §4.1.3.3
-		encoded = true
-	}
-	plain = kind == "" || kind == "text" || kind == "text/plain"
-	return plain, markup, encoded
-}
-
-// note keeps what gofeed does not tell of a text that was just read.
-func (t *tidier) note(e *tidyElement, plain bool) {
-	n := &t.result.feed
-	if t.item >= 0 {
-		n = &t.result.items[len(t.result.items)-1]
-	}
-	if parent := t.open[len(t.open)-1]; parent.role == roleContainer && parent.name != "" {
-		return
-	}
-	which := -1
-	switch e.name {
-	case "title":
-		which = noteTitle
-	case "summary", "description", "subtitle", "tagline":
-		which = noteSummary
-	case "content", "content:encoded", "xhtml:body", "body", "fullitem":
-		which = noteContent
-	case "id":
-		n.id = strings.TrimSpace(string(t.text))
-	}
-	if which >= 0 {
-		n.texts[which] = textNote{plain, e.base, e.lang}
-	}
-}
-
 func (t *tidier) emitStart(name string, withAttrs bool) {
 	if name == "" {
 		return
@@ -545,113 +384,8 @@ func (t *tidier) emitStart(name string, withAttrs bool) {
 	t.out = append(t.out, '>')
 }
 
-// mayBeLong reports whether readers of xml ask full for this text.
-func mayBeLong(name string) bool {
-	switch name[strings.IndexByte(name, ':')+1:] {
-	case "title", "summary", "description", "subtitle", "content", "encoded", "body", "fullitem":
-		return true
-	}
-	return false
-}
-
-// mayHaveType: a text without a type is taken as it is by gofeed.
-func mayHaveType(name string) bool { return name == "link" || strings.HasPrefix(name, "media:") }
-
 func (t *tidier) emitEnd(name string) {
 	if name != "" {
 		t.out = append(append(append(t.out, "</"...), name...), '>')
 	}
-}
-
-// emitText writes the text as one that needs no decoding.
-func (t *tidier) emitText() {
-	text := bytes.TrimSpace(t.text)
-	if bytes.IndexByte(text, '<') < 0 && bytes.IndexByte(text, '&') < 0 && !bytes.Contains(text, []byte("]]>")) {
-		t.out = append(t.out, text...)
-		return
-	}
-	t.out = append(t.out, "<![CDATA["...)
-	for {
-		i := bytes.Index(text, []byte("]]>"))
-		if i < 0 {
-			break
-		}
-		t.out = append(append(t.out, text[:i+2]...), "]]><![CDATA["...)
-		text = text[i+2:]
-	}
-	t.out = append(append(t.out, text...), "]]>"...)
-}
-
-// declare notes the prefixes that a start tag declares. They hold for the whole document, as they do in all
-// feeds but those made to confuse.
-func (t *tidier) declare() {
-	for _, a := range t.attrs {
-		prefix, ok := strings.CutPrefix(string(a.name), "xmlns:")
-		if !ok {
-			continue
-		}
-		means := prefixOf(string(a.value))
-		if means == "other" && literalPrefixes[prefix] != "" {
-			means = literalPrefixes[prefix]
-		}
-		if old, ok := t.prefix[prefix]; !ok || old != means {
-			t.prefix[prefix] = means
-			clear(t.names)
-		}
-	}
-}
-
-// element reads what a start tag says of its element.
-func (t *tidier) element(tok *token, parent tidyElement) tidyElement {
-	e := tidyElement{raw: string(tok.name), space: parent.space, base: parent.base, lang: parent.lang}
-	for _, a := range t.attrs {
-		switch string(a.name) {
-		case "xmlns":
-			if e.space = prefixOf(string(a.value)); len(a.value) == 0 {
-				e.space = ""
-			}
-		case "xml:base":
-			from := e.base
-			if from == nil {
-				from = t.address
-			}
-			if u, err := parseReference(from, string(appendText(nil, a.value, false))); err == nil {
-				e.base = u
-			}
-		case "xml:lang":
-			e.lang = strings.TrimSpace(string(a.value))
-		}
-	}
-	known := t.known(tok.name, e.space)
-	e.name, e.role = known.name, known.role
-	return e
-}
-
-// known looks a name up as it stands where space is the prefix of names without one.
-func (t *tidier) known(raw []byte, space string) knownName {
-	if space == "" {
-		if k, ok := t.names[string(raw)]; ok {
-			return k
-		}
-	}
-	prefix, local, ok := strings.Cut(string(raw), ":")
-	if !ok {
-		prefix, local = space, prefix
-	} else if means, declared := t.prefix[prefix]; declared {
-		prefix = means
-	} else if prefix = literalPrefixes[prefix]; prefix == "" {
-		prefix = "other"
-	}
-	name := strings.ToLower(local)
-	if prefix == "rss" || prefix == "atom" && t.atom {
-		prefix = ""
-	}
-	if prefix != "" {
-		name = prefix + ":" + name
-	}
-	k := knownName{name, roles[name]}
-	if space == "" && len(t.names) < 1000 {
-		t.names[string(raw)] = k
-	}
-	return k
 }

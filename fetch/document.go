@@ -1,0 +1,80 @@
+package fetch
+
+import (
+	"bytes"
+	"errors"
+	"net/url"
+	"time"
+
+	"broadsheet/store"
+)
+
+// A document is what a feed's address answered with, as the store shall have it.
+type document struct {
+	Title    string // plain text
+	ID       string // the feed's own id; "" if it has none
+	Link     string // of the page that the feed belongs to; "" if it names none
+	Language string // BCP 47; "" if the feed does not say
+	Rights   string // plain text
+	Updated  time.Time
+	TTL      time.Duration // for which the feed says it need not be asked again (RSS 2.0 ttl); 0 if it does not
+
+	Arrivals []store.Arrival // in the document's order, complete items only
+	Damaged  error           // what of the document was lost; nil if it is whole
+}
+
+// parseDocument reads a feed: RSS 0.9x to 2.0, RSS 1.0, Atom 0.3 and 1.0, JSON Feed. contentType is the header
+// of the answer and address where it came from, after redirects. Of a document that is cut off the complete
+// items are returned, and Damaged says so. A web page is a NotAFeed.
+func parseDocument(body []byte, contentType string, address *url.URL) (*document, error) {
+	if len(bytes.TrimSpace(body)) == 0 {
+		return nil, errors.New("the document is empty: the outlet sends no feed at this address")
+	}
+	src := bytes.TrimLeft(toUTF8(body, contentType), " \t\r\n\ufeff")
+	feed := rawFeed{base: address}
+	var err error
+	if len(src) > 0 && src[0] == '{' {
+		err = feed.readJSON(src)
+	} else {
+		err = feed.readXML(src)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return feed.document(), nil
+}
+
+// A rawFeed is a feed as the outlet wrote it, whatever the format. Texts of items may be HTML and links
+// relative.
+type rawFeed struct {
+	title, id, link, language, rights string
+	updated                           time.Time
+	ttl                               time.Duration
+	authors                           []store.Author
+	base                              *url.URL
+	items                             []rawItem
+	damaged                           error
+}
+
+type rawItem struct {
+	note                        tidyNote
+	guid, title                 string
+	links                       []string // the first that is one counts
+	summary, content, mediaText string
+	language, rights            string
+	comments                    string
+	published, updated          time.Time
+	authors                     []store.Author
+	categories                  []store.Category
+	enclosures                  []store.Enclosure
+	images                      []string // the first counts
+}
+
+func firstOf(texts ...string) string {
+	for _, s := range texts {
+		if s != "" {
+			return s
+		}
+	}
+	return ""
+}

@@ -1,0 +1,199 @@
+package fetch
+
+import (
+	"bytes"
+	"encoding/base64"
+	"strconv"
+	"strings"
+	"time"
+	"unicode/utf8"
+)
+
+// readText rewrites an element that holds a text or nothing.
+func (t *tidier) readText(e *tidyElement, tok *token) {
+	plain, markup, encoded := true, false, false
+	if t.atom && !strings.Contains(e.name, ":") {
+		plain, markup, encoded = t.textType(e)
+	} else if e.role == roleText {
+		plain = false
+	}
+	from := len(t.out)
+	t.emitStart(e.name, true)
+	t.text = t.text[:0]
+	if !tok.empty {
+		sawMarkup, closed := t.collect(e, markup)
+		if !closed {
+			t.out = t.out[:from]
+			return
+		}
+		plain = plain && !sawMarkup
+		if e.name == "link" && t.atom && !sawMarkup && t.attribute("href") == "" { // as RSS has it
+			t.attrs = append(t.attrs, attribute{[]byte("href"), bytes.Clone(t.text)})
+			t.out, t.text = t.out[:from], t.text[:0]
+			t.emitStart(e.name, true)
+		}
+	}
+	if encoded {
+		decoded, err := base64.StdEncoding.DecodeString(string(bytes.Join(bytes.Fields(t.text), nil)))
+		if t.text = t.text[:0]; err == nil && utf8.Valid(decoded) {
+			t.text = appendCDATA(t.text, decoded, false)
+		}
+	}
+	if e.role == roleDate {
+		when := parseDate(string(t.text))
+		if t.text = t.text[:0]; !when.IsZero() {
+			t.text = when.UTC().AppendFormat(t.text, time.RFC3339Nano)
+		}
+	}
+	if text := bytes.TrimSpace(t.text); mayBeLong(e.name) && (len(text) > longText || bytes.HasPrefix(text, []byte(longMark))) {
+		t.result.texts = append(t.result.texts, string(text))
+		t.text = strconv.AppendInt(append(t.text[:0], longMark...), int64(len(t.result.texts)-1), 10)
+		t.emitText()
+		t.text = t.text[:0]
+	} else {
+		t.emitText()
+	}
+	t.emitEnd(e.name)
+	t.note(e, plain)
+}
+
+// textType reads the type of an Atom text (RFC 4287 §3.1, and Atom 0.3's mode).
+func (t *tidier) textType(e *tidyElement) (plain, markup, encoded bool) {
+	kind, mode := strings.ToLower(t.attribute("type")), strings.ToLower(t.attribute("mode"))
+	kind, _, _ = strings.Cut(kind, ";")
+	switch {
+	case mode == "base64":
+		encoded = true
+	case kind == "", kind == "text", kind == "text/plain", kind == "html", strings.HasPrefix(kind, "text/"):
+	case strings.Contains(kind, "xml"):
+		markup = mode != "escaped"
+	case strings.Contains(kind, "/"): // RFC 4287 §4.1.3.3
+		encoded = true
+	}
+	plain = kind == "" && !encoded || kind == "text" || kind == "text/plain"
+	return plain, markup, encoded
+}
+
+// collect reads what e holds, up to its end tag, into t.text. From its first tag on, or at once if it is
+// markup, its text is kept as HTML writes it. An element that does not end before its item does ended where
+// the first of its siblings begins; one that the document ends in is not closed.
+func (t *tidier) collect(e *tidyElement, markup bool) (sawMarkup, closed bool) {
+	t.text = t.text[:0]
+	sibling, textLen := -1, 0
+	for depth := 1; ; {
+		tok := t.next()
+		switch tok.kind {
+		case lexText:
+			t.text = appendText(t.text, tok.text, markup)
+			continue
+		case lexCDATA:
+			t.text = appendCDATA(t.text, tok.text, markup)
+			continue
+		case lexEnd:
+			return markup, false
+		}
+		if string(tok.name) == e.raw {
+			switch {
+			case tok.kind == lexEndTag:
+				depth--
+			case !tok.empty:
+				depth++
+			}
+			if depth == 0 {
+				return markup, true
+			}
+		} else if t.boundary(tok.name) {
+			if sibling < 0 {
+				t.pos = tok.at
+			} else if t.goBack(sibling, tok.at); t.pos == sibling {
+				t.text = t.text[:textLen]
+			}
+			return markup, true
+		}
+		if tok.kind == lexStart {
+			t.elements++
+			if sibling < 0 && t.known(tok.name, e.space).role != roleNone {
+				sibling, textLen = tok.at, len(t.text)
+			}
+		}
+		markup = true
+		t.text = t.appendTag(t.text, &tok)
+	}
+}
+
+// appendTag appends a tag of markup as HTML writes it: without prefixes and namespaces.
+func (t *tidier) appendTag(dst []byte, tok *token) []byte {
+	name := tok.name[bytes.LastIndexByte(tok.name, ':')+1:]
+	if tok.kind == lexEndTag {
+		return append(append(append(dst, "</"...), name...), '>')
+	}
+	dst = append(append(dst, '<'), name...)
+	for _, a := range t.attrs {
+		if bytes.HasPrefix(a.name, []byte("xml")) && !bytes.Equal(a.name, []byte("xml:lang")) {
+			continue
+		}
+		dst = append(append(dst, ' '), a.name[bytes.LastIndexByte(a.name, ':')+1:]...)
+		dst = append(appendAttribute(append(dst, '=', '"'), a.value), '"')
+	}
+	dst = append(dst, '>')
+	if tok.empty && !isVoid(string(name)) {
+		dst = append(append(append(dst, "</"...), name...), '>')
+	}
+	return dst
+}
+
+// note keeps what gofeed does not tell of a text that was just read.
+func (t *tidier) note(e *tidyElement, plain bool) {
+	n := &t.result.feed
+	if t.item >= 0 {
+		n = &t.result.items[len(t.result.items)-1]
+	}
+	if parent := t.open[len(t.open)-1]; parent.role == roleContainer && parent.name != "" {
+		return
+	}
+	which := -1
+	switch e.name {
+	case "title":
+		which = noteTitle
+	case "summary", "description", "subtitle", "tagline":
+		which = noteSummary
+	case "content", "content:encoded", "xhtml:body", "body", "fullitem":
+		which = noteContent
+	case "id":
+		n.id = strings.TrimSpace(string(t.text))
+	}
+	if which >= 0 {
+		n.texts[which] = textNote{plain, e.base, e.lang}
+	}
+}
+
+// emitText writes the text as one that needs no decoding.
+func (t *tidier) emitText() {
+	text := bytes.TrimSpace(t.text)
+	if bytes.IndexByte(text, '<') < 0 && bytes.IndexByte(text, '&') < 0 && !bytes.Contains(text, []byte("]]>")) {
+		t.out = append(t.out, text...)
+		return
+	}
+	t.out = append(t.out, "<![CDATA["...)
+	for {
+		i := bytes.Index(text, []byte("]]>"))
+		if i < 0 {
+			break
+		}
+		t.out = append(append(t.out, text[:i+2]...), "]]><![CDATA["...)
+		text = text[i+2:]
+	}
+	t.out = append(append(t.out, text...), "]]>"...)
+}
+
+// mayBeLong reports whether readers of xml ask full for this text.
+func mayBeLong(name string) bool {
+	switch name[strings.IndexByte(name, ':')+1:] {
+	case "title", "summary", "description", "subtitle", "content", "encoded", "body", "fullitem":
+		return true
+	}
+	return false
+}
+
+// mayHaveType: a text without a type is taken as it is by gofeed.
+func mayHaveType(name string) bool { return name == "link" || strings.HasPrefix(name, "media:") }
