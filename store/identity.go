@@ -15,11 +15,16 @@ import (
 
 // makeKey hashes value, filed near what it belongs to.
 func makeKey(near, kind, value string) Key {
-	h := sha256.Sum256([]byte(near))
-	v := sha256.Sum256([]byte(near + "\x00" + kind + "\x00" + value))
+	place := uint64(14695981039346656037) // FNV-1a, which is enough to lie together
+	for _, c := range []byte(near) {
+		place = (place ^ uint64(c)) * 1099511628211
+	}
+	var room [256]byte // a hash of a longer value costs an allocation
+	b := append(append(append(append(append(room[:0], near...), 0), kind...), 0), value...)
+	sum := sha256.Sum256(b)
 	var k Key
-	copy(k[:6], h[:])
-	copy(k[6:], v[:])
+	binary.BigEndian.PutUint64(k[:], place)
+	copy(k[6:], sum[:])
 	return k
 }
 
@@ -52,11 +57,14 @@ func linkHash(canonical string) uint64 {
 	return binary.BigEndian.Uint64(sum[:])
 }
 
-// keys are the names that an arrival may go by, each more exact than the one before: what identifies
-// it, that and the link, that and the title. PRODUCT: absolute IRIs and links identify an item
-// within its outlet, other guids within their feed.
-func (a *Arrival) keys(f *FeedState) [3]Key {
-	near, kind, value := f.Outlet, "", ""
+// levels is how many names an arrival may go by, each more exact than the one before: what identifies it, that
+// and the link, that and the title.
+const levels = 3
+
+// key is one of these names. PRODUCT: absolute IRIs and links identify an item within its outlet, other
+// guids within their feed.
+func (a *Arrival) key(f *FeedState, level int) Key {
+	var kind, value string
 	switch {
 	case a.Item.GUID != "" && isIRI(a.Item.GUID):
 		kind, value = "iri", a.Item.GUID
@@ -67,11 +75,27 @@ func (a *Arrival) keys(f *FeedState) [3]Key {
 	default:
 		kind, value = "text", fmt.Sprintf("%s\x00%x", a.Item.Title, a.Item.Text)
 	}
-	return [3]Key{
-		makeKey(near, kind, value),
-		makeKey(near, kind+"\x00link", value+"\x00"+a.Canonical),
-		makeKey(near, kind+"\x00title", value+"\x00"+a.Canonical+"\x00"+a.Item.Title),
+	switch level {
+	case 1:
+		kind, value = kind+"\x00link", value+"\x00"+a.Canonical
+	case 2:
+		kind, value = kind+"\x00title", value+"\x00"+a.Canonical+"\x00"+a.Item.Title
 	}
+	return makeKey(f.Outlet, kind, value)
+}
+
+// exact is equal for arrivals that are copies of each other: nothing tells them apart by any key.
+type exact struct {
+	guid, canonical, title string
+	text                   uint64
+}
+
+func (a *Arrival) exact() exact {
+	e := exact{a.Item.GUID, a.Canonical, a.Item.Title, 0}
+	if e.guid == "" && e.canonical == "" {
+		e.text = a.Item.Text
+	}
+	return e
 }
 
 // linkName is the key by which a feed remembers that a link stood on several items.
@@ -80,18 +104,22 @@ func (a *Arrival) linkName(f *FeedState) Key { return makeKey(f.Outlet, "link", 
 // placesName is the key by which a feed remembers that its guids name places in the document.
 func placesName(f *FeedState) Key { return makeKey(f.Outlet, "places", f.URL) }
 
-var iriStart = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9+.-]*:[^\s]`)
-
 // isIRI reports whether a guid claims to be unique beyond its feed. "12:30" and "post:7" have the
 // shape of an IRI as well; they only count with an authority or a scheme that promises uniqueness.
 func isIRI(guid string) bool {
-	if !iriStart.MatchString(guid) {
+	scheme, rest, ok := strings.Cut(guid, ":")
+	if !ok || scheme == "" || rest == "" {
 		return false
 	}
-	scheme, rest, _ := strings.Cut(guid, ":")
+	for i, c := range []byte(scheme) {
+		letter := 'a' <= c|0x20 && c|0x20 <= 'z'
+		if !letter && (i == 0 || !('0' <= c && c <= '9' || c == '+' || c == '-' || c == '.')) {
+			return false
+		}
+	}
 	switch strings.ToLower(scheme) {
 	case "tag", "urn":
-		return true
+		return !strings.ContainsAny(rest[:1], " \t\r\n\f")
 	}
 	return strings.HasPrefix(rest, "//")
 }

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"bytes"
 	"fmt"
 	"slices"
 	"strings"
@@ -24,17 +25,26 @@ type Lookup struct {
 	IDs   []Key // of published ids; deduplicated
 }
 
-// Wanted says what Settle needs to know to settle p.
-func Wanted(p *Poll) Lookup {
+// Wanted says what Settle needs to know to settle p, when f is the stored state of its feed.
+func Wanted(p *Poll, f FeedState) Lookup {
 	var w Lookup
+	first := map[Key]int{} // which arrival has the key
 	for i := range p.Arrivals {
 		a := &p.Arrivals[i]
-		k := a.keys(&p.State)
-		w.Keys = append(w.Keys, k[:]...)
+		k := a.key(&p.State, 0)
+		w.Keys = append(w.Keys, k)
+		// The more exact keys matter where the first one stands on several.
+		if j, twice := first[k]; twice || len(f.Ambiguous) > 0 {
+			for level := 1; level < levels; level++ {
+				w.Keys = append(w.Keys, a.key(&p.State, level), p.Arrivals[j].key(&p.State, level))
+			}
+		} else {
+			first[k] = i
+		}
 		if a.Canonical != "" {
 			w.Links = append(w.Links, LinkKey(a.Canonical))
 		}
-		if publishable(a.Item.GUID) {
+		if isIRI(a.Item.GUID) {
 			w.IDs = append(w.IDs, IDKey(a.Item.GUID))
 		}
 	}
@@ -45,7 +55,7 @@ func Wanted(p *Poll) Lookup {
 	return w
 }
 
-func (k Key) compare(l Key) int { return strings.Compare(string(k[:]), string(l[:])) }
+func (k Key) compare(l Key) int { return bytes.Compare(k[:], l[:]) }
 
 // A LinkRef says that an item has a canonical link.
 type LinkRef struct {
@@ -132,9 +142,9 @@ type settler struct {
 
 type candidate struct {
 	*Arrival
-	keys  [3]Key
+	key   Key    // identifies it
+	level int    // how exact key is
 	link  uint64 // hash of the canonical link
-	level int    // keys[level] identifies it
 	id    ItemID // who it is
 	known bool   // it was recognised
 	old   *Item  // the stored item; nil if new or pruned
@@ -149,16 +159,16 @@ func (c *candidate) body(id ItemID) Body {
 
 // candidates collects the arrivals, without those that repeat another one's key, link and title.
 func (s *settler) candidates() {
-	s.links = map[string]int{}
-	exact := map[Key]bool{}
+	s.docs = make([]candidate, 0, len(s.poll.Arrivals))
+	s.links = make(map[string]int, len(s.poll.Arrivals))
+	seen := make(map[exact]bool, len(s.poll.Arrivals))
 	for i := range s.poll.Arrivals {
 		a := &s.poll.Arrivals[i]
-		c := candidate{Arrival: a, keys: a.keys(&s.poll.State), link: linkHash(a.Canonical)}
-		if exact[c.keys[2]] {
+		if seen[a.exact()] {
 			continue
 		}
-		exact[c.keys[2]] = true
-		s.docs = append(s.docs, c)
+		seen[a.exact()] = true
+		s.docs = append(s.docs, candidate{Arrival: a, key: a.key(&s.poll.State, 0), link: linkHash(a.Canonical)})
 		s.links[a.Canonical]++
 	}
 }
@@ -176,14 +186,14 @@ func (s *settler) disambiguate() {
 	}
 	for i := range s.docs {
 		if d := &s.docs[i]; d.Item.GUID != "" && s.shared[places] {
-			d.level = 1
+			s.sharpen(d)
 		}
 	}
-	for level := range 2 {
+	for level := range levels - 1 {
 		count := map[Key]int{}
 		for i := range s.docs {
 			if s.docs[i].level == level {
-				count[s.docs[i].keys[level]]++
+				count[s.docs[i].key]++
 			}
 		}
 		for i := range s.docs {
@@ -191,11 +201,11 @@ func (s *settler) disambiguate() {
 			if d.level != level {
 				continue
 			}
-			if count[d.keys[level]] > 1 {
-				s.remember(d.keys[level])
+			if count[d.key] > 1 {
+				s.remember(d.key)
 			}
-			if s.shared[d.keys[level]] {
-				d.level++
+			if s.shared[d.key] {
+				s.sharpen(d)
 			}
 		}
 	}
@@ -206,11 +216,17 @@ func (s *settler) disambiguate() {
 	}
 }
 
+// sharpen gives a candidate its next, more exact key.
+func (s *settler) sharpen(d *candidate) {
+	d.level++
+	d.key = d.Arrival.key(&s.poll.State, d.level)
+}
+
 // movedOn reports whether d's guid names a place in the document ("the third from the top") instead of an
 // item: the item that is known by it is still there, with its link and title, under another guid. One such
 // guid speaks for all guids of the feed.
 func (s *settler) movedOn(d candidate) bool {
-	old, ok := s.known.Items[s.known.Keys[d.keys[0]]]
+	old, ok := s.known.Items[s.known.Keys[d.key]]
 	if !ok || d.Item.GUID == "" || old.LinkHash == 0 || old.LinkHash == d.link {
 		return false
 	}
@@ -231,7 +247,7 @@ func (s *settler) remember(k Key) {
 // recognise finds the known items among the candidates: by key first, all of them, so that no weaker
 // evidence takes an item from the one that has its name.
 func (s *settler) recognise() {
-	for _, evidence := range []func(*candidate) ItemID{s.byKey, s.byOtherKey, s.byLink} {
+	for _, evidence := range []func(*candidate) ItemID{s.byKey, s.byEarlierKey, s.byLink} {
 		for i := range s.docs {
 			d := &s.docs[i]
 			if d.known {
@@ -250,18 +266,12 @@ func (s *settler) recognise() {
 	}
 }
 
-func (s *settler) byKey(d *candidate) ItemID { return s.known.Keys[d.keys[d.level]] }
+func (s *settler) byKey(d *candidate) ItemID { return s.known.Keys[d.key] }
 
-// byOtherKey finds an item that is known by a more exact key, as it is where another feed of the outlet had to
-// tell it from others, or by a less exact one, since it was stored before that turned out to stand on several.
-func (s *settler) byOtherKey(d *candidate) ItemID {
-	for level := d.level + 1; level < len(d.keys); level++ {
-		if id := s.known.Keys[d.keys[level]]; id != 0 {
-			return id
-		}
-	}
+// byEarlierKey finds an item that was stored before its key turned out to stand on several.
+func (s *settler) byEarlierKey(d *candidate) ItemID {
 	for level := range d.level {
-		id := s.known.Keys[d.keys[level]]
+		id := s.known.Keys[d.Arrival.key(&s.poll.State, level)]
 		old, ok := s.known.Items[id]
 		if ok && old.LinkHash == d.link && (d.level < 2 || old.Title == d.Item.Title) {
 			return id
@@ -312,7 +322,7 @@ func (s *settler) insert(d *candidate) {
 		it.Updated = u
 	}
 	it.LinkHash = d.link
-	s.out.Keys[d.keys[d.level]] = it.ID
+	s.out.Keys[d.key] = it.ID
 	if s.ownLink(d) {
 		lk := LinkKey(d.Canonical)
 		for _, ref := range s.known.Links[lk] {
@@ -332,13 +342,13 @@ func (s *settler) insert(d *candidate) {
 // it is, names this item only and is free, else a tag: URI (RFC 4151) made from the item's key, with the host
 // of its link and the year of its arrival.
 func (s *settler) publishedID(d *candidate) string {
-	id, key := d.Item.GUID, d.keys[d.level]
+	id, key := d.Item.GUID, d.key
 	if d.level > 0 || !publishable(id) {
 		id = ""
 	}
 	for n := 0; id == "" || s.known.IDs[IDKey(id)] || s.taken[IDKey(id)]; n++ {
 		if n > 0 { // the item that once had this key lives on under another
-			key = makeKey(s.poll.State.Outlet, "again", fmt.Sprintf("%x %d", d.keys[d.level], n))
+			key = makeKey(s.poll.State.Outlet, "again", fmt.Sprintf("%x %d", d.key, n))
 		}
 		id = fmt.Sprintf("tag:%s,%04d:%x", tagHost(d.Item.Link, s.poll.State.URL), s.at.Year(), key[:])
 	}
@@ -351,16 +361,15 @@ func (s *settler) publishedID(d *candidate) string {
 func (s *settler) ownLink(d *candidate) bool {
 	_, rest, _ := strings.Cut(d.Canonical, "://")
 	_, path, _ := strings.Cut(rest, "/")
-	return path != "" && s.links[d.Canonical] == 1 && !s.shared[d.linkName(&s.poll.State)]
+	return path != "" && s.links[d.Canonical] == 1 && (len(s.shared) == 0 || !s.shared[d.linkName(&s.poll.State)])
 }
 
 // listed notes by which names the document lists a known item, stored or pruned.
 func (s *settler) listed(d *candidate) {
-	key := d.keys[d.level]
-	if s.known.Keys[key] == d.id {
-		s.out.Seen = append(s.out.Seen, key)
+	if s.known.Keys[d.key] == d.id {
+		s.out.Seen = append(s.out.Seen, d.key)
 	} else {
-		s.out.Keys[key] = d.id
+		s.out.Keys[d.key] = d.id
 	}
 }
 

@@ -167,27 +167,34 @@ func decodeStory(id store.StoryID, v string) (store.Story, error) {
 	return s, nil
 }
 
-// A name is what is kept under a key or a published id: the item that it names, and the day when an outlet last
-// listed it, counted from 1970.
+// A name is what is kept under a key or a published id: the item that it names, with its date, so that its head
+// is found at once, and the day when an outlet last listed it, counted from 1970.
 type name struct {
 	day  uint64
 	item store.ItemID
+	date int64 // microseconds; without meaning if the item was pruned
+}
+
+func (n name) place() (p place) {
+	binary.BigEndian.PutUint64(p[:8], uint64(n.date)^1<<63)
+	binary.BigEndian.PutUint64(p[8:], uint64(n.item))
+	return p
 }
 
 func appendName(b []byte, n name) []byte {
-	return binary.AppendUvarint(binary.AppendUvarint(b, n.day), uint64(n.item))
+	return binary.AppendVarint(binary.AppendUvarint(binary.AppendUvarint(b, n.day), uint64(n.item)), n.date)
 }
 
-func decodeName(v []byte) (name, error) {
-	day, w := binary.Uvarint(v)
-	if w <= 0 {
+func decodeName(v []byte) (n name, err error) {
+	var w [3]int
+	var item uint64
+	n.day, w[0] = binary.Uvarint(v)
+	item, w[1] = binary.Uvarint(v[max(w[0], 0):])
+	n.date, w[2] = binary.Varint(v[max(w[0], 0)+max(w[1], 0):])
+	if n.item = store.ItemID(item); min(w[0], w[1], w[2]) <= 0 || w[0]+w[1]+w[2] != len(v) {
 		return name{}, errDamaged
 	}
-	id, x := binary.Uvarint(v[w:])
-	if x <= 0 {
-		return name{}, errDamaged
-	}
-	return name{day, store.ItemID(id)}, nil
+	return n, nil
 }
 
 func appendLinks(b []byte, day uint64, refs []store.LinkRef) []byte {

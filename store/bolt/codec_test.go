@@ -45,7 +45,7 @@ func TestCodec(t *testing.T) {
 		same("links", gotRefs, refs, err)
 		same("day of the links", day, uint64(20000), nil)
 
-		n := name{rng.Uint64() >> rng.IntN(64), store.ItemID(rng.Uint64() >> rng.IntN(64))}
+		n := name{rng.Uint64() >> rng.IntN(64), store.ItemID(rng.Uint64() >> rng.IntN(64)), int64(rng.Uint64()) >> rng.IntN(64)}
 		gotName, err := decodeName(appendName(nil, n))
 		same("name", gotName, n, err)
 	}

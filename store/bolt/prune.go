@@ -65,12 +65,11 @@ func arrivedBefore(tx *tx, last store.ItemID, before time.Time, n int) (ids []st
 // drop deletes the items with these numbers. What names them stays.
 func (w *writer) drop(ids []store.ItemID) (gone int, err error) {
 	carried := map[string]int{} // by feed
-	items := map[store.ItemID]store.Item{}
 	for _, id := range ids {
-		if err := w.item(items, id); err != nil {
+		it, ok, err := w.item(id)
+		if err != nil {
 			return 0, err
 		}
-		it, ok := items[id]
 		if !ok {
 			continue // somebody else was faster
 		}
@@ -79,7 +78,7 @@ func (w *writer) drop(ids []store.ItemID) (gone int, err error) {
 			carried[string(feedKey(it.Outlet, f))]++
 		}
 		p := placeOf(it.Date, id)
-		err := errors.Join(w.heads.Delete(p[:]), w.bodies.Delete(key8(id)), w.ids.Delete(key8(id)),
+		err = errors.Join(w.heads.Delete(p[:]), w.bodies.Delete(key8(id)), w.ids.Delete(key8(id)),
 			w.revisions.Delete(revisionEntry(it.Revision, id)), w.leave(&it))
 		if err != nil {
 			return 0, err
@@ -183,13 +182,11 @@ func sweep(tx *tx) error {
 // forgotten reports whether a name was last listed long ago and its items are gone. The names of stored items
 // stay whatever their age, or the outlet could list them again and they would come twice.
 func forgotten(ids *bucket, link bool, v []byte, today uint64) (bool, error) {
-	n, err := decodeName(v) // a link's value begins with its day as well
-	if err != nil || n.day+keepDays >= today {
-		return false, err
+	if link {
+		day, refs, err := decodeLinks(string(v))
+		stored := func(l store.LinkRef) bool { return ids.Get(key8(l.Item)) != nil }
+		return err == nil && day+keepDays < today && !slices.ContainsFunc(refs, stored), err
 	}
-	if !link {
-		return ids.Get(key8(n.item)) == nil, nil
-	}
-	_, refs, err := decodeLinks(string(v))
-	return err == nil && !slices.ContainsFunc(refs, func(l store.LinkRef) bool { return ids.Get(key8(l.Item)) != nil }), err
+	n, err := decodeName(v)
+	return err == nil && n.day+keepDays < today && ids.Get(key8(n.item)) == nil, err
 }

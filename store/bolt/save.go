@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"slices"
 
@@ -77,15 +76,13 @@ func (w *writer) keep(f func([]byte) []byte) []byte {
 
 // staleNames are the names that the document lists and that have not been renewed for long.
 type staleNames struct {
-	keys      map[store.Key]store.ItemID
-	links     map[store.Key][]store.LinkRef
-	published map[store.Key]store.ItemID
+	keys, published map[store.Key]name
+	links           map[store.Key][]store.LinkRef
 }
 
 // lookup finds what store.Settle needs to know of p.
 func (w *writer) lookup(p *store.Poll) (known store.Known, stale staleNames, err error) {
-	known = store.Known{Keys: map[store.Key]store.ItemID{}, Links: map[store.Key][]store.LinkRef{},
-		IDs: map[store.Key]bool{}, Items: map[store.ItemID]store.Item{}, Next: store.ItemID(w.ids.Sequence()) + 1}
+	known.Next = store.ItemID(w.ids.Sequence()) + 1
 	if v := w.feeds.Get(feedKey(p.State.Outlet, p.State.URL)); v != nil {
 		if err := json.Unmarshal(v, &known.State); err != nil {
 			return known, stale, fmt.Errorf("the state of the feed: %w: %w", errDamaged, err)
@@ -94,25 +91,38 @@ func (w *writer) lookup(p *store.Poll) (known store.Known, stale staleNames, err
 	if len(p.Arrivals) == 0 {
 		return known, stale, nil
 	}
-	stale = staleNames{map[store.Key]store.ItemID{}, map[store.Key][]store.LinkRef{}, map[store.Key]store.ItemID{}}
-	today, wanted := day(p), store.Wanted(p)
+	stale = staleNames{map[store.Key]name{}, map[store.Key]name{}, map[store.Key][]store.LinkRef{}}
+	today, wanted, size := day(p), store.Wanted(p, known.State), len(p.Arrivals)
+	known.Keys, known.IDs = make(map[store.Key]store.ItemID, size), map[store.Key]bool{}
+	named, places := make(map[store.ItemID]bool, size), make([]place, 0, size)
 	err = find(w.keys, wanted.Keys, func(k store.Key, v []byte) error {
 		n, err := decodeName(v)
 		if known.Keys[k] = n.item; n.day+freshDays < today {
-			stale.keys[k] = n.item
+			stale.keys[k] = n
 		}
-		return errors.Join(err, w.item(known.Items, n.item))
+		if !named[n.item] {
+			named[n.item] = true
+			places = append(places, n.place())
+		}
+		return err
 	})
 	if err != nil {
 		return known, stale, err
 	}
+	known.Links = make(map[store.Key][]store.LinkRef, len(wanted.Links))
 	err = find(w.links, wanted.Links, func(k store.Key, v []byte) error {
 		d, refs, err := decodeLinks(string(v))
 		if known.Links[k] = refs; d+freshDays < today {
 			stale.links[k] = refs
 		}
 		for _, l := range refs {
-			err = errors.Join(err, w.item(known.Items, l.Item))
+			if named[l.Item] {
+				continue
+			}
+			named[l.Item] = true
+			if p, _, ok := stands(w.ids, l.Item); ok {
+				places = append(places, p)
+			}
 		}
 		return err
 	})
@@ -122,8 +132,18 @@ func (w *writer) lookup(p *store.Poll) (known store.Known, stale staleNames, err
 	err = find(w.published, wanted.IDs, func(k store.Key, v []byte) error {
 		n, err := decodeName(v)
 		if known.IDs[k] = true; n.day+freshDays < today {
-			stale.published[k] = n.item
+			stale.published[k] = n
 		}
+		return err
+	})
+	if err != nil {
+		return known, stale, err
+	}
+	slices.SortFunc(places, func(a, b place) int { return bytes.Compare(a[:], b[:]) })
+	known.Items = make(map[store.ItemID]store.Item, len(places))
+	err = find(w.heads, places, func(p place, v []byte) error {
+		it, err := decodeHead(p, string(v))
+		known.Items[it.ID] = it
 		return err
 	})
 	return known, stale, err
@@ -134,11 +154,12 @@ func day(p *store.Poll) uint64 { return uint64(max(p.At.Unix()/86400, 0)) }
 
 // find calls f with those of the keys, which are sorted, that b has. What one poll wants lies together (see
 // store.Key), so a few steps often lead from one to the next where a search would start at the root.
-func find(b *bucket, keys []store.Key, f func(store.Key, []byte) error) error {
+func find[K store.Key | place](b *bucket, keys []K, f func(K, []byte) error) error {
 	const steps = 6
 	c := b.Cursor()
 	var k, v []byte
-	for i, want := range keys {
+	for i := range keys {
+		want := [16]byte(keys[i])
 		for n := 0; i > 0 && n < steps && k != nil && bytes.Compare(k, want[:]) < 0; n++ {
 			k, v = c.Next()
 		}
@@ -149,7 +170,7 @@ func find(b *bucket, keys []store.Key, f func(store.Key, []byte) error) error {
 			return nil // all that is left lies behind the end
 		}
 		if bytes.Equal(k, want[:]) {
-			if err := f(want, v); err != nil {
+			if err := f(keys[i], v); err != nil {
 				return err
 			}
 		}
@@ -157,22 +178,14 @@ func find(b *bucket, keys []store.Key, f func(store.Key, []byte) error) error {
 	return nil
 }
 
-// item adds the item with this number to items, if it is stored.
-func (w *writer) item(items map[store.ItemID]store.Item, id store.ItemID) error {
-	if _, ok := items[id]; ok {
-		return nil
-	}
+// item reads the item with this number; ok is false if it is not stored.
+func (w *writer) item(id store.ItemID) (it store.Item, ok bool, err error) {
 	p, _, ok := stands(w.ids, id)
 	if !ok {
-		return nil
+		return it, false, nil
 	}
-	v := w.heads.Get(p[:])
-	if v == nil {
-		return fmt.Errorf("item %d: %w", id, errDamaged)
-	}
-	it, err := decodeHead(p, string(v))
-	items[id] = it
-	return err
+	it, err = decodeHead(p, string(w.heads.Get(p[:])))
+	return it, true, err
 }
 
 // stands tells the place of an item and its arrival in microseconds; ok is false if it is not stored.
@@ -202,17 +215,26 @@ func (w *writer) apply(p *store.Poll, known store.Known, stale staleNames) (stor
 		}
 	}
 	for _, k := range out.Seen {
-		if id, ok := stale.keys[k]; ok {
-			out.Keys[k] = id
+		if n, ok := stale.keys[k]; ok {
+			out.Keys[k] = n.item
 		}
 	}
+	dates := map[store.ItemID]int64{} // of the new items
+	for _, in := range out.Inserts {
+		dates[in.Item.ID] = in.Item.Date.UnixMicro()
+	}
 	for k, id := range out.Keys {
-		if err := w.keys.Put(k[:], w.keep(func(b []byte) []byte { return appendName(b, name{today, id}) })); err != nil {
+		date, fresh := dates[id]
+		if !fresh {
+			date = known.Items[id].Date.UnixMicro()
+		}
+		if err := w.keys.Put(k[:], w.keep(func(b []byte) []byte { return appendName(b, name{today, id, date}) })); err != nil {
 			return store.Saved{}, err
 		}
 	}
-	for k, id := range stale.published {
-		if err := w.published.Put(k[:], w.keep(func(b []byte) []byte { return appendName(b, name{today, id}) })); err != nil {
+	for k, n := range stale.published {
+		n.day = today
+		if err := w.published.Put(k[:], w.keep(func(b []byte) []byte { return appendName(b, n) })); err != nil {
 			return store.Saved{}, err
 		}
 	}
@@ -258,7 +280,8 @@ func (w *writer) insert(in *store.Insert, today uint64) error {
 		return err
 	}
 	pk := store.IDKey(it.PublishedID)
-	if err := w.published.Put(pk[:], w.keep(func(b []byte) []byte { return appendName(b, name{today, it.ID}) })); err != nil {
+	n := name{today, it.ID, it.Date.UnixMicro()}
+	if err := w.published.Put(pk[:], w.keep(func(b []byte) []byte { return appendName(b, n) })); err != nil {
 		return err
 	}
 	if it.Story != store.StoryID(it.ID) {
@@ -302,12 +325,11 @@ func (w *writer) join(it *store.Item) error {
 			return err
 		}
 	} else {
-		items := map[store.ItemID]store.Item{}
-		first := store.ItemID(it.Story)
-		if err := w.item(items, first); err != nil {
+		first, _, err := w.item(store.ItemID(it.Story))
+		if err != nil {
 			return err
 		}
-		s = store.Story{ID: it.Story, PublishedID: items[first].PublishedID, Items: []store.ItemID{first}}
+		s = store.Story{ID: it.Story, PublishedID: first.PublishedID, Items: []store.ItemID{first.ID}}
 	}
 	s.Items = append(s.Items, it.ID)
 	return w.stories.Put(key8(s.ID), w.keep(func(b []byte) []byte { return appendStory(b, &s) }))
