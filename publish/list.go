@@ -119,7 +119,7 @@ func (p *Publisher) list(ctx context.Context, d *desk) (*list, error) {
 				continue
 			}
 			if o, feeds := p.roster.carriers(m); len(feeds) > 0 {
-				entry.Also = append(entry.Also, also{o.ID, plainLine(o.Name), cmp.Or(address(m.Link), entry.Link)})
+				entry.Also = append(entry.Also, also{o.ID, plainLine(once(o.Name)), cmp.Or(address(m.Link), entry.Link)})
 				l.Modified = latest(l.Modified, m.Arrived)
 			}
 		}

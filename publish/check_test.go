@@ -1,0 +1,293 @@
+package publish
+
+import (
+	"bytes"
+	"encoding/json"
+	"encoding/xml"
+	"io"
+	"net/url"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"golang.org/x/net/html"
+)
+
+// checkDocument asserts what holds for every document, whatever the outlets sent.
+func checkDocument(t testing.TB, d *Document) {
+	t.Helper()
+	switch {
+	case strings.HasSuffix(d.Path, ".json"):
+		checkJSON(t, d)
+	case strings.HasSuffix(d.Path, ".html"):
+		checkHTML(t, d.Path, string(d.Body))
+	case strings.HasSuffix(d.Path, ".css"):
+	default:
+		checkXML(t, d)
+	}
+	if bytes.ContainsAny(d.Body, "\x00\x08\x0b\x7f") {
+		t.Errorf("%s: holds control characters", d.Path)
+	}
+	if d.Modified.IsZero() || d.ETag == "" || d.MaxAge < 60e9 || d.MaxAge > 15*60e9 {
+		t.Errorf("%s: modified %v, tag %s, max age %v", d.Path, d.Modified, d.ETag, d.MaxAge)
+	}
+}
+
+// An element is what the checker wants of XML.
+type element struct {
+	name     string // with the prefix that we write
+	attrs    map[string]string
+	text     string
+	children []*element
+}
+
+func (e *element) all(name string) (out []*element) {
+	for _, c := range e.children {
+		if c.name == name {
+			out = append(out, c)
+		}
+	}
+	return out
+}
+
+func (e *element) get(name string) *element {
+	if all := e.all(name); len(all) > 0 {
+		return all[0]
+	}
+	return &element{}
+}
+
+func parseXML(t testing.TB, path string, body []byte) *element {
+	t.Helper()
+	root := &element{}
+	stack := []*element{root}
+	d := xml.NewDecoder(bytes.NewReader(body))
+	d.Strict = true
+	for {
+		tok, err := d.RawToken()
+		if err == io.EOF {
+			break
+		}
+		if err != nil {
+			t.Fatalf("%s: not well-formed: %v", path, err)
+		}
+		top := stack[len(stack)-1]
+		switch tok := tok.(type) {
+		case xml.StartElement:
+			e := &element{name: qname(tok.Name), attrs: map[string]string{}}
+			for _, a := range tok.Attr {
+				e.attrs[qname(a.Name)] = a.Value
+			}
+			top.children = append(top.children, e)
+			stack = append(stack, e)
+		case xml.EndElement:
+			if len(stack) == 1 || qname(tok.Name) != top.name {
+				t.Fatalf("%s: </%s> closes <%s>", path, qname(tok.Name), top.name)
+			}
+			stack = stack[:len(stack)-1]
+		case xml.CharData:
+			top.text += string(tok)
+		}
+	}
+	if len(stack) != 1 {
+		t.Fatalf("%s: <%s> is not closed", path, stack[len(stack)-1].name)
+	}
+	return root
+}
+
+func qname(n xml.Name) string {
+	if n.Space == "" {
+		return n.Local
+	}
+	return n.Space + ":" + n.Local
+}
+
+var (
+	rfc822  = regexp.MustCompile(`^(Mon|Tue|Wed|Thu|Fri|Sat|Sun), \d\d (Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec) \d{4} \d\d:\d\d:\d\d \+0000$`)
+	rfc3339 = regexp.MustCompile(`^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{9})?Z$`)
+)
+
+func checkXML(t testing.TB, d *Document) {
+	t.Helper()
+	root := parseXML(t, d.Path, d.Body)
+	want := func(ok bool, what string) {
+		t.Helper()
+		if !ok {
+			t.Errorf("%s: %s", d.Path, what)
+		}
+	}
+	ids, updated := map[string]bool{}, map[string]bool{}
+	unique := func(seen map[string]bool, s string) {
+		t.Helper()
+		want(s != "" && !seen[s], "empty or repeated: "+s)
+		seen[s] = true
+	}
+	switch top := root.children[0]; top.name {
+	case "rss":
+		ch := top.get("channel")
+		for _, name := range []string{"title", "link", "description", "lastBuildDate", "generator", "docs", "ttl"} {
+			want(ch.get(name).text != "", "channel without "+name)
+		}
+		want(ch.get("atom:link").attrs["rel"] == "self" && absolute(ch.get("atom:link").attrs["href"]), "no link to itself")
+		want(rfc822.MatchString(ch.get("lastBuildDate").text), "lastBuildDate "+ch.get("lastBuildDate").text)
+		for _, it := range ch.all("item") {
+			unique(ids, it.get("guid").text)
+			want(it.get("guid").attrs["isPermaLink"] == "false", "guid is taken for a link")
+			want(rfc822.MatchString(it.get("pubDate").text), "pubDate "+it.get("pubDate").text)
+			want(it.get("title").text != "", "no title")
+			want(it.get("source").text != "" && absolute(it.get("source").attrs["url"]), "no source")
+			want(len(it.all("enclosure")) <= 1, "several enclosures")
+			want(len(it.all("link")) == 0 || absolute(it.get("link").text), "link "+it.get("link").text)
+			want((len(it.all("author")) == 0) != (len(it.all("dc:creator")) == 0), "author and dc:creator, or neither")
+			names := []string{}
+			for _, c := range it.children {
+				names = append(names, c.name)
+			}
+			if i := slices.Index(names, "content:encoded"); i >= 0 {
+				j := slices.Index(names, "description")
+				want(j >= 0 && j < i, "content:encoded before description")
+			}
+			checkHTML(t, d.Path, it.get("description").text)
+			checkHTML(t, d.Path, it.get("content:encoded").text)
+		}
+	case "feed":
+		want(top.get("author").get("name").text != "", "no author")
+		unique(ids, top.get("id").text)
+		checkLinks(want, top, "self", "alternate")
+		want(rfc3339.MatchString(top.get("updated").text), "updated "+top.get("updated").text)
+		for _, e := range top.all("entry") {
+			unique(ids, e.get("id").text)
+			unique(updated, e.get("updated").text)
+			want(strings.Contains(e.get("updated").text, "."), "updated without a fraction")
+			want(rfc3339.MatchString(e.get("published").text), "published "+e.get("published").text)
+			want(e.get("title").text != "", "no title")
+			want(e.get("author").get("name").text != "", "no author")
+			checkLinks(want, e)
+			s := e.get("source")
+			want(s.get("id").text != "" && s.get("title").text != "" && rfc3339.MatchString(s.get("updated").text), "source is not whole")
+			checkLinks(want, s, "self")
+			alternate := slices.ContainsFunc(e.all("link"), func(l *element) bool { return l.attrs["rel"] == "alternate" })
+			want(alternate || len(e.all("content")) == 1, "neither link nor content")
+			want(len(e.all("summary"))+len(e.all("content")) > 0, "neither summary nor content")
+			checkHTML(t, d.Path, e.get("summary").text)
+			checkHTML(t, d.Path, e.get("content").text)
+		}
+	case "opml":
+		want(top.attrs["version"] == "2.0", "version")
+		for _, o := range top.get("body").all("outline") {
+			want(o.attrs["type"] == "rss" && o.attrs["text"] != "" && absolute(o.attrs["xmlUrl"]), "outline is not whole")
+		}
+	default:
+		t.Errorf("%s: what is <%s>?", d.Path, top.name)
+	}
+}
+
+func checkLinks(want func(bool, string), e *element, rels ...string) {
+	seen := []string{}
+	for _, l := range e.all("link") {
+		want(absolute(l.attrs["href"]), "link "+l.attrs["href"])
+		seen = append(seen, l.attrs["rel"])
+	}
+	for _, rel := range rels {
+		want(slices.Contains(seen, rel), "no link "+rel)
+	}
+}
+
+func absolute(s string) bool {
+	u, err := url.Parse(s)
+	return err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Host != "" && strings.IndexFunc(s, func(r rune) bool { return r <= ' ' || r > '~' }) < 0
+}
+
+func checkJSON(t testing.TB, d *Document) {
+	t.Helper()
+	var feed struct {
+		jsonFeedBase
+		Items *[]struct {
+			jsonItemBase
+			Language    string           `json:"language"`
+			Attachments []jsonAttachment `json:"attachments"`
+			Source      jsonSource       `json:"_source"`
+			AlsoIn      []jsonAlso       `json:"_also_in"`
+		} `json:"items"`
+	}
+	dec := json.NewDecoder(bytes.NewReader(d.Body))
+	dec.DisallowUnknownFields()
+	if err := dec.Decode(&feed); err != nil {
+		t.Fatalf("%s: %v", d.Path, err)
+	}
+	if feed.Version != "https://jsonfeed.org/version/1.1" || feed.Title == "" || feed.Items == nil || !absolute(feed.FeedUrl) || !absolute(feed.HomePageUrl) || len(feed.Authors) == 0 {
+		t.Errorf("%s: the head is not whole", d.Path)
+	}
+	ids := map[string]bool{}
+	for _, it := range *feed.Items {
+		if it.Id == "" || ids[it.Id] {
+			t.Errorf("%s: id %q is empty or repeated", d.Path, it.Id)
+		}
+		ids[it.Id] = true
+		if it.ContentHTML == "" && it.ContentText == "" {
+			t.Errorf("%s: %s: no content", d.Path, it.Id)
+		}
+		if it.Source.Title == "" || it.Source.Outlet == "" || !absolute(it.Source.FeedURL) {
+			t.Errorf("%s: %s: no source", d.Path, it.Id)
+		}
+		if it.Url != "" && !absolute(it.Url) {
+			t.Errorf("%s: %s: url %q", d.Path, it.Id, it.Url)
+		}
+		if it.PublishedDate == nil || it.ModifiedDate == nil || len(it.Authors) == 0 {
+			t.Errorf("%s: %s: dates or authors are missing", d.Path, it.Id)
+		}
+		checkHTML(t, d.Path, it.ContentHTML)
+	}
+}
+
+// active are elements that could run, load or submit something.
+var active = []string{"script", "style", "iframe", "object", "embed", "form", "input", "button", "base", "svg", "math", "video", "audio", "template", "noscript"}
+
+// checkHTML asserts that HTML is balanced, runs nothing, and leads nowhere by a relative address but to
+// our own documents.
+func checkHTML(t testing.TB, path, s string) {
+	t.Helper()
+	own := strings.HasPrefix(strings.ToLower(s), "<!doctype")
+	var open []string
+	z := html.NewTokenizer(strings.NewReader(s))
+	for {
+		kind := z.Next()
+		if kind == html.ErrorToken {
+			break
+		}
+		tok := z.Token()
+		if slices.Contains(active, tok.Data) && kind != html.TextToken {
+			t.Errorf("%s: holds <%s>", path, tok.Data)
+		}
+		switch kind {
+		case html.StartTagToken:
+			void := []string{"br", "hr", "img", "meta", "link"}
+			if !slices.Contains(void, tok.Data) {
+				open = append(open, tok.Data)
+			}
+			for _, a := range tok.Attr {
+				if strings.HasPrefix(a.Key, "on") || a.Key == "style" || a.Key == "id" && !own {
+					t.Errorf("%s: <%s %s>", path, tok.Data, a.Key)
+				}
+				if a.Key != "href" && a.Key != "src" && a.Key != "cite" {
+					continue
+				}
+				if !absolute(a.Val) && !strings.HasPrefix(a.Val, "mailto:") && (!own || !ownPath.MatchString(a.Val)) {
+					t.Errorf("%s: <%s %s=%q>", path, tok.Data, a.Key, a.Val)
+				}
+			}
+		case html.EndTagToken:
+			if len(open) == 0 || open[len(open)-1] != tok.Data {
+				t.Errorf("%s: </%s> where %v are open", path, tok.Data, open)
+				return
+			}
+			open = open[:len(open)-1]
+		}
+	}
+	if len(open) > 0 {
+		t.Errorf("%s: %v are not closed", path, open)
+	}
+}
+
+var ownPath = regexp.MustCompile(`^[a-z0-9-]+\.(html|atom|rss|json|opml|css)$`)
