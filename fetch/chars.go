@@ -3,6 +3,8 @@ package fetch
 import (
 	"bytes"
 	"html"
+	"regexp"
+	"slices"
 	"strings"
 	"unicode/utf8"
 )
@@ -171,3 +173,40 @@ func appendValue(dst []byte, value string) []byte {
 	}
 	return dst
 }
+
+// undouble reads text as it was meant where somebody took its UTF-8 for windows-1252 and encoded it again: where
+// all of its characters beyond ASCII, as bytes of that charset, are UTF-8.
+func undouble(text []byte) []byte {
+	first := bytes.IndexFunc(text, func(r rune) bool { return r >= utf8.RuneSelf })
+	if first < 0 {
+		return text
+	}
+	if r, _ := utf8.DecodeRune(text[first:]); r < 0xc2 || r > 0xf4 { // no byte that begins a character of UTF-8
+		return text
+	}
+	out := append(make([]byte, 0, len(text)), text[:first]...)
+	for i := first; i < len(text); {
+		r, n := utf8.DecodeRune(text[i:])
+		b, ok := byte(r), r < 0x100
+		if !ok {
+			at := slices.Index(windows1252[:], string(r))
+			b, ok = byte(0x80+at), at >= 0
+		}
+		if !ok {
+			return text
+		}
+		out = append(out, b)
+		i += n
+	}
+	if !utf8.Valid(out) {
+		return text
+	}
+	return out
+}
+
+// looksLikeHTML reports whether text whose kind its outlet does not tell has tags or entities in it.
+func looksLikeHTML(text []byte) bool {
+	return likelyHTML.Match(text)
+}
+
+var likelyHTML = regexp.MustCompile(`(?i)</(p|a|b|i|em|strong|div|span|ul|ol|li|h[1-6]|blockquote|td|font)>|<(br|p|img [^>]+) ?/?>|&(#[0-9]+|#x[0-9a-f]+|[a-z]+[0-9]*);`)

@@ -74,6 +74,7 @@ func (c *cleaner) clean(r *rawItem, a *store.Arrival, base *url.URL) (texts [2]u
 	}
 	if r.summary == "" && r.content == "" {
 		r.summary = r.mediaText
+		n.texts[noteSummary].plain = !looksLikeHTML([]byte(r.mediaText))
 	}
 	c.text, c.pictures = c.text[:0], c.pictures[:0]
 	texts[0] = c.sanitiseText(r.summary, n.texts[noteSummary], within)
@@ -195,7 +196,7 @@ var emailAddress = regexp.MustCompile(`^[^\s@<>()]{1,100}@[^\s@<>()]+\.[^\s@<>()
 // personFromText reads "mail@example.org (Name)", "Name (mail@example.org)" and "Name <mail@example.org>".
 func personFromText(s string) store.Author {
 	s = strings.TrimSpace(html.UnescapeString(s))
-	s = strings.TrimPrefix(s, "mailto:")
+	s = strings.ReplaceAll(s, "mailto:", "")
 	at := strings.IndexByte(s, '@')
 	if at < 0 {
 		return store.Author{Name: html.EscapeString(s)}

@@ -300,6 +300,10 @@ func rank(a atom.Atom) int {
 func (m *markup) closeTo(n int) {
 	for i := len(m.open) - 1; i >= n; i-- {
 		o := m.open[i]
+		if last := len(m.holes) - 1; o.a == atom.A && o.tag >= 0 && m.holes[last] == (hole{at: len(m.html), tag: o.tag}) {
+			m.holes = m.holes[:last] // nothing to click on
+			continue
+		}
 		if end := "</" + o.a.String() + ">"; o.tag >= 0 {
 			m.holes = append(m.holes, hole{len(m.html), o.tag, end})
 		} else {

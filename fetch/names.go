@@ -23,7 +23,7 @@ var roles = map[string]role{
 	"title": roleText, "link": roleText, "guid": roleText, "id": roleText, "language": roleText,
 	"description": roleText, "summary": roleText, "content": roleText, "subtitle": roleText, "tagline": roleText,
 	"body": roleText, "fullitem": roleText, "rights": roleText, "copyright": roleText, "ttl": roleText,
-	"category": roleText, "comments": roleText, "enclosure": roleText, "source": roleText,
+	"categories": roleContainer, "category": roleText, "comments": roleText, "enclosure": roleText, "source": roleText,
 	"name": roleText, "email": roleText, "uri": roleText, "url": roleText, "homepage": roleText,
 	"author": roleAuthor, "logo": roleText, "icon": roleText, "href": roleText,
 	"managingeditor": roleText, "webmaster": roleText,

@@ -232,6 +232,7 @@ func (r *rawItem) readAtom(o *atom.Entry) {
 		r.content = o.Content.Value
 		r.links = append(r.links, o.Content.Src)
 	}
+	r.links = append(r.links, permalink(o.ID))
 	for _, l := range o.Links {
 		switch strings.ToLower(l.Rel) {
 		case "enclosure":

@@ -224,6 +224,8 @@ func (t *tidier) start(tok *token) bool {
 	case e.name == "channel":
 		e.name = ""
 		t.result.feed.base, t.result.feed.lang = e.base, e.lang
+	case e.name == "categories":
+		e.name = ""
 	case e.role == roleAuthor && !tok.empty:
 		t.author(&e)
 		if e.role != roleContainer {
@@ -232,7 +234,7 @@ func (t *tidier) start(tok *token) bool {
 	case e.name == "source" && t.atom, e.name == "atom:source":
 		t.emitStart(e.name, false)
 	case e.name == "image" && t.item >= 0:
-		if !t.holdsElements("url") {
+		if !t.holdsElements() {
 			t.readText(&e, tok)
 			return true
 		}
@@ -262,7 +264,7 @@ func (t *tidier) start(tok *token) bool {
 
 // author opens an author that is made of elements, and reads one that is only text.
 func (t *tidier) author(e *tidyElement) {
-	if t.holdsElements("name", "email", "uri", "url") {
+	if t.holdsElements() {
 		e.role = roleContainer
 		if !t.atom {
 			e.name = "atom:author"
@@ -285,8 +287,8 @@ func (t *tidier) author(e *tidyElement) {
 	}
 }
 
-// holdsElements reports whether the next thing is one of these elements.
-func (t *tidier) holdsElements(locals ...string) bool {
+// holdsElements reports whether the next thing is an element.
+func (t *tidier) holdsElements() bool {
 	ahead := t.lexer
 	ahead.attrs = nil
 	for {
@@ -294,7 +296,7 @@ func (t *tidier) holdsElements(locals ...string) bool {
 		if tok.kind == lexText && len(bytes.TrimSpace(tok.text)) == 0 {
 			continue
 		}
-		return tok.kind == lexStart && slices.Contains(locals, strings.ToLower(localName(string(tok.name))))
+		return tok.kind == lexStart
 	}
 }
 

@@ -26,11 +26,14 @@ func (t *tidier) readText(e *tidyElement, tok *token) {
 			t.out = t.out[:from]
 			return
 		}
-		plain = plain && !sawMarkup
-		if e.name == "link" && t.atom && !sawMarkup && t.attribute("href") == "" { // as RSS has it
-			t.attrs = append(t.attrs, attribute{[]byte("href"), bytes.Clone(t.text)})
-			t.out, t.text = t.out[:from], t.text[:0]
-			t.emitStart(e.name, true)
+		plain = plain && !sawMarkup && (t.attribute("type") != "" || !looksLikeHTML(t.text))
+		if t.atom && !sawMarkup && len(t.text) > 0 { // as RSS has it
+			inAttribute := map[string]string{"link": "href", "category": "term"}[e.name]
+			if inAttribute != "" && t.attribute(inAttribute) == "" {
+				t.attrs = append(t.attrs, attribute{[]byte(inAttribute), appendText(nil, t.text, true)})
+				t.out, t.text = t.out[:from], t.text[:0]
+				t.emitStart(e.name, true)
+			}
 		}
 	}
 	if encoded {
@@ -38,6 +41,9 @@ func (t *tidier) readText(e *tidyElement, tok *token) {
 		if t.text = t.text[:0]; err == nil && utf8.Valid(decoded) {
 			t.text = appendCDATA(t.text, decoded, false)
 		}
+	}
+	if mayBeLong(e.name) {
+		t.text = undouble(t.text)
 	}
 	if e.role == roleDate {
 		when := parseDate(string(t.text))
