@@ -151,6 +151,7 @@ var (
 	httpURI      = regexp.MustCompile(`^https?://([0-9a-zA-Z;:&=+$._!~*'()%,-]*@)?([a-z0-9_.-]+)(:[1-9][0-9]*)?(/[^?#]*)(\?[^#]*)?(#.*)?$`)
 	uriChars     = regexp.MustCompile(`^[0-9a-zA-Z;/?:@&=+$._!~*'()%,#-]*$`)
 	escape       = regexp.MustCompile(`%.{0,2}`)
+	doubleEscape = regexp.MustCompile(`%25[0-9a-fA-F]{2}`) // the validator resolves it twice
 )
 
 // publishable reports whether the W3C feed validator takes id as it is, without error or warning: a
@@ -168,7 +169,7 @@ func publishable(id string) bool {
 		return urn.MatchString(id) && (!strings.HasPrefix(strings.ToLower(id), "urn:uuid:") || urnUUID.MatchString(id))
 	case "http", "https":
 		m := httpURI.FindStringSubmatch(id)
-		if m == nil || m[3] == ":80" && scheme == "http" || m[3] == ":443" && scheme == "https" ||
+		if m == nil || m[1] == "@" || m[1] == ":@" || m[3] == ":80" && scheme == "http" || m[3] == ":443" && scheme == "https" ||
 			strings.HasSuffix(m[2], ".") || strings.Contains(m[6], "##") || strings.Count(id, "#") > 1 {
 			return false
 		}
@@ -195,5 +196,5 @@ func canonicalEscapes(id string) bool {
 		}
 	}
 	s, err := url.PathUnescape(id)
-	return err == nil && utf8.ValidString(s) && norm.NFC.IsNormalString(s)
+	return err == nil && !doubleEscape.MatchString(id) && utf8.ValidString(s) && norm.NFC.IsNormalString(s)
 }

@@ -28,6 +28,9 @@ type model struct {
 	published map[store.Key]bool
 }
 
+// NewModel makes a store in memory that is as simple as can be, for tests of what is above any keeper.
+func NewModel() store.Store { return newModel() }
+
 func newModel() *model {
 	return &model{items: map[store.ItemID]store.Item{}, bodies: map[store.ItemID]store.Body{},
 		stories: map[store.StoryID]store.Story{}, feeds: map[[2]string]store.FeedState{},
