@@ -22,9 +22,10 @@ func toUTF8(body []byte, contentType string) []byte {
 		return decodeAs(e, body[n:])
 	}
 	if bytes.HasPrefix(body, utf8BOM) {
-		body = body[len(utf8BOM):]
-	} else if valid, multi := utf8.Valid(body), !isASCII(body); valid && (multi || !bytes.Contains(body, []byte{0x1b})) {
-		return body // ASCII as well, but for the charsets that shift by an escape
+		return repairUTF8(body[len(utf8BOM):])
+	}
+	if utf8.Valid(body) && (bytes.IndexByte(body, 0x1b) < 0 || !isASCII(body)) { // with escapes it may be ISO-2022
+		return body
 	}
 	_, params, _ := mime.ParseMediaType(contentType)
 	declared := declaredCharset(body)

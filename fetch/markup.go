@@ -211,7 +211,9 @@ func (m *markup) start(a atom.Atom, z *html.Tokenizer) (drop bool) {
 		}
 		m.breakLine()
 	case markBlock:
-		m.closeIn(atom.P)
+		if m.closeIn(atom.P) {
+			m.block()
+		}
 		if !m.fits(e.as) {
 			m.endLine()
 			return false
@@ -251,12 +253,18 @@ func (m *markup) fits(a atom.Atom) bool {
 func (m *markup) end(a atom.Atom) {
 	switch e := elements[a]; e.kind {
 	case markBlock:
-		m.closeIn(atom.P)
-		if e.as == 0 || e.as != atom.P && !m.closeIn(e.as) {
-			m.endLine()
-			return
+		closed := m.closeIn(atom.P)
+		if closed {
+			m.block()
 		}
-		m.block()
+		if e.as != atom.P {
+			closed = e.as != 0 && m.closeIn(e.as)
+		}
+		if closed {
+			m.block()
+		} else {
+			m.endLine()
+		}
 	case markInline:
 		m.closeIn(e.as)
 	case markNone:

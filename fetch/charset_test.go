@@ -1,0 +1,101 @@
+package fetch
+
+import (
+	"fmt"
+	"net/url"
+	"testing"
+
+	"golang.org/x/text/encoding"
+	"golang.org/x/text/encoding/charmap"
+	"golang.org/x/text/encoding/japanese"
+	"golang.org/x/text/encoding/korean"
+	"golang.org/x/text/encoding/simplifiedchinese"
+	"golang.org/x/text/encoding/unicode"
+	"golang.org/x/text/encoding/unicode/utf32"
+)
+
+// titleIn reads a feed that is written in a charset, declares one and is sent as one.
+func titleIn(t *testing.T, e encoding.Encoding, title, declared, header string) string {
+	t.Helper()
+	doc := `<rss version="2.0"><channel><title>` + title + `</title></channel></rss>`
+	if declared != "" {
+		doc = fmt.Sprintf("<?xml version=\"1.0\" encoding=%q?>\n", declared) + doc
+	}
+	body := []byte(doc)
+	if e != nil {
+		var err error
+		if body, err = e.NewEncoder().Bytes(body); err != nil {
+			t.Fatal(err)
+		}
+	}
+	contentType := "application/rss+xml"
+	if header != "" {
+		contentType += "; charset=" + header
+	}
+	d, err := parseDocument(body, contentType, &url.URL{Scheme: "https", Host: "outlet.example"})
+	if err != nil {
+		t.Errorf("declared %q, sent as %q: %v", declared, header, err)
+		return ""
+	}
+	return d.Title
+}
+
+func TestCharsets(t *testing.T) {
+	const russian, german, japaneseTitle, chinese, hangul = "Новости дня", "Größe – „Übung“", "新しいニュース", "今日新闻", "오늘의 뉴스"
+	utf16le := unicode.UTF16(unicode.LittleEndian, unicode.UseBOM)
+	utf16be := unicode.UTF16(unicode.BigEndian, unicode.UseBOM)
+	for _, test := range []struct {
+		name             string
+		e                encoding.Encoding
+		title            string
+		declared, header string
+	}{
+		{"UTF-8, nothing said", nil, russian, "", ""},
+		{"UTF-8, declared", nil, russian, "UTF-8", ""},
+		{"UTF-8, sent", nil, russian, "", "utf-8"},
+		{"UTF-8 with a mark", unicode.UTF8BOM, russian, "", ""},
+		{"mark beats header and declaration", unicode.UTF8BOM, german, "windows-1251", "koi8-r"},
+		{"windows-1251, declared", charmap.Windows1251, russian, "windows-1251", ""},
+		{"windows-1251, sent", charmap.Windows1251, russian, "", "windows-1251"},
+		{"header beats declaration", charmap.Windows1251, russian, "koi8-r", "windows-1251"},
+		{"header lies: not UTF-8", charmap.Windows1251, russian, "windows-1251", "utf-8"},
+		{"declaration lies: not UTF-8", charmap.Windows1252, german, "utf-8", ""},
+		{"both lie", charmap.Windows1252, german, "utf-8", "utf-8"},
+		{"nothing said, not UTF-8", charmap.Windows1252, german, "", ""},
+		{"header lies: UTF-8", nil, russian, "utf-8", "iso-8859-1"},
+		{"declaration lies: UTF-8", nil, russian, "iso-8859-1", ""},
+		{"unknown charset", nil, russian, "x-nobody-knows", "bogus"},
+		{"iso-8859-1 is windows-1252", charmap.Windows1252, german, "iso-8859-1", ""},
+		{"koi8-r", charmap.KOI8R, russian, "koi8-r", ""},
+		{"gb2312", simplifiedchinese.GBK, chinese, "gb2312", ""},
+		{"shift_jis", japanese.ShiftJIS, japaneseTitle, "Shift_JIS", ""},
+		{"euc-jp", japanese.EUCJP, japaneseTitle, "euc-jp", ""},
+		{"iso-2022-jp", japanese.ISO2022JP, japaneseTitle, "iso-2022-jp", ""},
+		{"euc-kr", korean.EUCKR, hangul, "", "euc-kr"},
+		{"UTF-16, little end first", utf16le, chinese, "utf-16", ""},
+		{"UTF-16, big end first", utf16be, chinese, "utf-16", ""},
+		{"UTF-16 mark beats the header", utf16le, russian, "utf-16", "utf-8"},
+		{"UTF-16 without a mark", unicode.UTF16(unicode.LittleEndian, unicode.IgnoreBOM), chinese, "utf-16", ""},
+		{"UTF-16 without a mark, big end first", unicode.UTF16(unicode.BigEndian, unicode.IgnoreBOM), chinese, "", ""},
+		{"UTF-32", utf32.UTF32(utf32.LittleEndian, utf32.UseBOM), chinese, "utf-32", ""},
+	} {
+		if got := titleIn(t, test.e, test.title, test.declared, test.header); got != test.title {
+			t.Errorf("%s: %q, want %q", test.name, got, test.title)
+		}
+	}
+}
+
+// A few bytes amiss do not make a document windows-1252.
+func TestCharsetRepair(t *testing.T) {
+	for _, test := range []struct{ body, want string }{
+		{"Новости \xd0", "Новости \uFFFD"},
+		{"Новости \x96 дня", "Новости – дня"},
+		{"caf\xe9 cr\xe8me", "café crème"},
+		{"\x93quoted\x94", "“quoted”"},
+		{"plain", "plain"},
+	} {
+		if got := string(toUTF8([]byte(test.body), "")); got != test.want {
+			t.Errorf("%q: %q, want %q", test.body, got, test.want)
+		}
+	}
+}
