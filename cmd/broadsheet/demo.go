@@ -145,7 +145,7 @@ func (o *demoOutlet) item(n int, began time.Time, origin string) demoItem {
 		it.link = fmt.Sprintf("%s/islands/%d?utm_source=%s", origin, k, o.ID)
 	}
 	var b strings.Builder
-	for i := range 2 + k%3 {
+	for i := range min(2+k%3, len(o.Paragraphs)) {
 		fmt.Fprintf(&b, "<p>%s</p>", html.EscapeString(o.Paragraphs[(k+i)%len(o.Paragraphs)]))
 	}
 	it.html = b.String()
