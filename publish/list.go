@@ -89,10 +89,9 @@ func (p *Publisher) list(ctx context.Context, d *desk) (*list, error) {
 			body[b.Item] = &b
 		}
 	}
-	created := p.st.Created().UTC()
 	l := &list{
 		Slug: d.section.Slug, Title: cmp.Or(plainLine(d.section.Title), d.section.Slug), Description: plainLine(d.section.Description),
-		ID: feedID(p.st.ID(), d.section.Slug), Updated: created, Modified: created,
+		ID:  feedID(p.st.ID(), d.section.Slug),
 		TTL: d.ttl, MaxAge: cacheAge(d.ttl), Outlets: d.chooser.filter.drawnOn(),
 	}
 	for i := range d.view.Choices {
@@ -124,6 +123,10 @@ func (p *Publisher) list(ctx context.Context, d *desk) (*list, error) {
 			}
 		}
 		l.Items = append(l.Items, entry)
+	}
+	if len(l.Items) == 0 {
+		l.Updated = p.st.Created().UTC()
+		l.Modified = l.Updated
 	}
 	return l, nil
 }

@@ -36,58 +36,81 @@ type choice struct {
 	Members []store.ItemID `json:"members"` // all items of the story, in order of arrival
 }
 
-// before orders choices: newest place first, of one date the latest arrival first.
-func (c choice) before(d choice) bool {
-	return cmp.Or(d.Place.Compare(c.Place), cmp.Compare(d.First, c.First)) < 0
+// compare orders choices: newest place first, of one date the latest arrival first.
+func (c choice) compare(d choice) int {
+	return cmp.Or(d.Place.Compare(c.Place), cmp.Compare(d.First, c.First))
 }
 
 // A view is a section's whole list.
 type view struct {
-	Choices []choice  `json:"choices"`
-	Newest  time.Time `json:"newest"` // arrival of the newest admitted item; zero if there is none
-	More    bool      `json:"more"`   // the limit cut the list
+	Choices []choice     `json:"choices"`
+	More    bool         `json:"more"`              // the limit cut the list
+	Newest  store.ItemID `json:"newest,omitempty"`  // the newest admitted item, where max_age counts from it
+	Arrived time.Time    `json:"arrived,omitzero"`  // when that came
+	Watched []choice     `json:"watched,omitempty"` // see watch
+}
+
+// watch remembers stories that have their place outside of the list, while a later item of theirs lies
+// inside: when their first item is pruned, they come up.
+func (v *view) watch(hidden []choice) {
+	listed := map[store.StoryID]bool{}
+	for _, c := range append(slices.Clone(v.Choices), v.Watched...) {
+		listed[c.Story] = true
+	}
+	for _, c := range hidden {
+		if len(c.Members) > 1 && !listed[c.Story] {
+			listed[c.Story] = true
+			v.Watched = append(v.Watched, c)
+		}
+	}
 }
 
 // choose walks the store, newest first, until the section is full.
 func (c *chooser) choose(ctx context.Context) (view, error) {
 	var v view
-	newest, err := c.newestArrival(ctx)
-	if err != nil || newest.IsZero() {
-		return v, err
+	if c.section.MaxAge > 0 {
+		newest, err := c.newest(ctx)
+		if err != nil || newest.ID == 0 {
+			return v, err
+		}
+		v.Newest, v.Arrived = newest.ID, newest.Arrived
 	}
-	v.Newest = newest
 	perOutlet := map[string]int{}
 	size := 128
 	if c.section.Limit > 0 {
 		size = min(max(c.section.Limit+c.section.Limit/4, 16), 256)
 	}
+	var hidden []choice
 	for chunk, err := range chunks(c.st.Items(ctx, store.Query{Outlets: c.filter.outlets}), size) {
 		if err != nil {
 			return v, err
 		}
 		last := false
-		if i := slices.IndexFunc(chunk, func(it store.Item) bool { return c.tooOld(it.Date, newest) }); i >= 0 {
+		if i := slices.IndexFunc(chunk, func(it store.Item) bool { return c.tooOld(it.Date, v.Arrived) }); i >= 0 {
 			chunk, last = chunk[:i], true
 		}
-		found, err := c.places(ctx, chunk)
+		here, elsewhere, err := c.places(ctx, chunk)
 		if err != nil {
 			return v, err
 		}
-		for _, p := range found {
-			if c.section.Limit > 0 && len(v.Choices) == c.section.Limit {
-				v.More = true
-				return v, nil
-			}
-			if n := perOutlet[p.Outlet]; c.section.MaxPerOutlet > 0 && n >= c.section.MaxPerOutlet {
+		hidden = append(hidden, elsewhere...)
+		for _, p := range here {
+			switch {
+			case c.section.Limit > 0 && len(v.Choices) == c.section.Limit:
+				v.More, last = true, true
+			case c.section.MaxPerOutlet > 0 && perOutlet[p.Outlet] >= c.section.MaxPerOutlet:
+			default:
+				perOutlet[p.Outlet]++
+				v.Choices = append(v.Choices, p)
 				continue
 			}
-			perOutlet[p.Outlet]++
-			v.Choices = append(v.Choices, p)
+			hidden = append(hidden, p)
 		}
 		if last {
 			break
 		}
 	}
+	v.watch(hidden)
 	return v, nil
 }
 
@@ -96,33 +119,34 @@ func (c *chooser) tooOld(place, newest time.Time) bool {
 	return c.section.MaxAge > 0 && place.Before(newest.Add(-c.section.MaxAge))
 }
 
-// newestArrival finds when the newest item arrived that the section admits; zero if it admits none.
-func (c *chooser) newestArrival(ctx context.Context) (time.Time, error) {
+// newest finds the item that arrived last of those that the section admits; the zero item if it admits none.
+func (c *chooser) newest(ctx context.Context) (store.Item, error) {
 	q := store.Query{Outlets: c.filter.outlets, ByArrival: true}
 	for chunk, err := range chunks(c.st.Items(ctx, q), 16) {
 		if err != nil {
-			return time.Time{}, err
+			return store.Item{}, err
 		}
 		admitted, err := c.admitted(ctx, chunk)
 		if err != nil {
-			return time.Time{}, err
+			return store.Item{}, err
 		}
 		if len(admitted) > 0 {
-			return admitted[0].Arrived, nil
+			return admitted[0], nil
 		}
 	}
-	return time.Time{}, nil
+	return store.Item{}, nil
 }
 
-// places finds the choices that have their place at one of items, in the order of items.
-func (c *chooser) places(ctx context.Context, items []store.Item) ([]choice, error) {
+// places finds the choices that have their place at one of items, in the order of items, and those that
+// have it elsewhere although one of items belongs to them.
+func (c *chooser) places(ctx context.Context, items []store.Item) (here, elsewhere []choice, err error) {
 	admitted, err := c.admitted(ctx, items)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	stories, err := c.stories(ctx, admitted)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	known := map[store.ItemID]store.Item{}
 	for _, it := range admitted {
@@ -147,20 +171,19 @@ func (c *chooser) places(ctx context.Context, items []store.Item) ([]choice, err
 	if len(missing) > 0 {
 		others, err := collect(c.st.Items(ctx, store.Query{IDs: missing}))
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		if others, err = c.admitted(ctx, others); err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		for _, it := range others {
 			known[it.ID] = it
 		}
 	}
-	var out []choice
 	for _, it := range admitted {
 		s := stories[it.Story]
 		if c.section.Stories == "keep" {
-			out = append(out, choice{it.PublishedID, it.ID, it.Date, it.ID, it.Outlet, it.Story, s.Items})
+			here = append(here, choice{it.PublishedID, it.ID, it.Date, it.ID, it.Outlet, it.Story, s.Items})
 			continue
 		}
 		var members []store.Item
@@ -169,13 +192,15 @@ func (c *chooser) places(ctx context.Context, items []store.Item) ([]choice, err
 				members = append(members, m)
 			}
 		}
-		if members[0].ID != it.ID {
-			continue // the story has its place where its first item is
+		first, stands := members[0], c.stands(members)
+		found := choice{s.PublishedID, first.ID, first.Date, stands.ID, stands.Outlet, it.Story, s.Items}
+		if first.ID == it.ID {
+			here = append(here, found)
+		} else {
+			elsewhere = append(elsewhere, found)
 		}
-		stands := c.stands(members)
-		out = append(out, choice{s.PublishedID, it.ID, it.Date, stands.ID, stands.Outlet, it.Story, s.Items})
 	}
-	return out, nil
+	return here, elsewhere, nil
 }
 
 // firstHour is how long after a story's first item another may come to stand for it.

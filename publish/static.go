@@ -1,110 +1,177 @@
 package publish
 
 import (
-	"bytes"
-	"errors"
+	"context"
+	"encoding/json"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"time"
+
+	"broadsheet/store"
 )
 
-// openFolder opens dir so that no name leads out of it, and makes it if only it is missing.
-func openFolder(dir string) (*os.Root, error) {
-	root, err := os.OpenRoot(dir)
-	if errors.Is(err, fs.ErrNotExist) {
-		if err = os.Mkdir(dir, 0o755); err == nil {
-			root, err = os.OpenRoot(dir)
+// written is what a folder holds of ours: the note of kind "static" under the folder's path.
+type written struct {
+	Digest   string                 `json:"digest"`
+	Revision store.Revision         `json:"revision"`
+	Files    map[string]writtenFile `json:"files"`
+	Sections map[string]view        `json:"sections"` // what they list
+}
+
+type writtenFile struct {
+	Size     int64     `json:"size"`
+	Modified time.Time `json:"modified"`
+}
+
+const noteKind = "static"
+
+// Write brings the static files in dir up to the store, and says how many it wrote. A file that is right
+// already, to its time, is not touched; a section that nothing new concerns since dir was last written
+// is not even rendered, also by another process, as notes remember. Files of sections that are gone are
+// removed if they are still as they were written. dir is made if its parent exists.
+func (p *Publisher) Write(ctx context.Context, dir string, notes store.Notes) (int, error) {
+	f, err := openStatic(ctx, dir, p.pub.Digest, notes)
+	if err != nil {
+		return 0, err
+	}
+	defer f.root.Close()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, d := range p.desks {
+		if v, ok := f.before.Sections[d.section.Slug]; ok && !d.known() && f.before.Revision > 0 && f.intact(sectionPaths(d.section.Slug)) {
+			d.view, d.revision, d.resumed = v, f.before.Revision, true
 		}
 	}
-	switch {
-	case err == nil:
-		return root, nil
-	case errors.Is(err, fs.ErrNotExist):
-		return nil, fmt.Errorf("write %s: its parent folder is missing; make %s first", dir, filepath.Dir(dir))
+	moved, err := p.update(ctx)
+	if err != nil {
+		return 0, err
 	}
-	return nil, writeError(dir, err)
+	var docs []*Document // what may have to be written
+	if moved || !f.intact(commonPaths) {
+		if docs, err = p.documents(ctx); err != nil {
+			return 0, err
+		}
+	} else {
+		for _, d := range p.desks {
+			docs = append(docs, d.docs...)
+		}
+	}
+	kept := map[string]view{}
+	for _, d := range p.desks {
+		kept[d.section.Slug] = d.view
+	}
+	return f.write(ctx, NewEdition(p.revision, docs), kept)
 }
 
-// writeError says what to do when a folder does not take files.
-func writeError(dir string, err error) error {
-	remedy := "see that the folder can be written to, or name another one"
-	if errors.Is(err, fs.ErrPermission) {
-		remedy = fmt.Sprintf("give user %d the right to write there, or name another folder", os.Getuid())
+// Write puts an edition into dir as Publisher.Write does, for a client of the process that rendered it.
+func (e *Edition) Write(ctx context.Context, dir, digest string, notes store.Notes) (int, error) {
+	f, err := openStatic(ctx, dir, digest, notes)
+	if err != nil {
+		return 0, err
 	}
-	return fmt.Errorf("write %s: %w; %s", dir, err, remedy)
+	defer f.root.Close()
+	return f.write(ctx, e, nil)
 }
 
-func writeDocuments(root *os.Root, e *Edition) (n int, err error) {
+// A static is a folder with static files.
+type static struct {
+	dir    string // absolute
+	digest string
+	root   *os.Root
+	notes  store.Notes
+	before written // as notes have it; empty if that was another configuration's, but for Files
+}
+
+func openStatic(ctx context.Context, dir, digest string, notes store.Notes) (*static, error) {
+	dir, err := filepath.Abs(dir)
+	if err != nil {
+		return nil, fmt.Errorf("write %s: %w", dir, err)
+	}
+	root, err := openFolder(dir)
+	if err != nil {
+		return nil, err
+	}
+	f := &static{dir: dir, digest: digest, root: root, notes: notes, before: readWritten(ctx, notes, dir)}
+	if f.before.Digest != digest {
+		f.before = written{Files: f.before.Files}
+	}
+	return f, nil
+}
+
+// write writes the documents of e, removes what is gone, and remembers what the folder holds now.
+func (f *static) write(ctx context.Context, e *Edition, sections map[string]view) (int, error) {
+	n, err := writeDocuments(f.root, e)
+	if err != nil {
+		return n, writeError(f.dir, err)
+	}
+	now := written{Digest: f.digest, Revision: e.Revision, Files: map[string]writtenFile{}, Sections: sections}
+	keep := func(paths []string) {
+		for _, path := range paths {
+			now.Files[path] = f.before.Files[path]
+		}
+	}
+	if sections != nil { // e is without what was kept
+		keep(commonPaths)
+	}
+	for slug := range sections {
+		keep(sectionPaths(slug))
+	}
 	for d := range e.Documents() {
-		wrote, err := writeDocument(root, d)
-		if err != nil {
-			return n, err
-		}
-		if wrote {
-			n++
-		}
+		now.Files[d.Path] = writtenFile{int64(len(d.Body)), d.Modified}
 	}
-	if n == 0 {
+	if err := f.remove(now); err != nil {
+		return n, writeError(f.dir, err)
+	}
+	if n == 0 && f.before.Digest == now.Digest && f.before.Revision == now.Revision {
 		return 0, nil
 	}
-	return n, syncFolder(root)
-}
-
-// syncFolder makes what was renamed in a folder last.
-func syncFolder(root *os.Root) error {
-	folder, err := root.Open(".")
-	if err != nil {
-		return err
+	note, err := json.Marshal(now)
+	if err == nil {
+		err = f.notes.SetNote(ctx, noteKind, f.dir, note)
 	}
-	defer folder.Close()
-	return folder.Sync()
+	if err != nil {
+		return n, fmt.Errorf("remember what %s holds: %w", f.dir, err)
+	}
+	return n, nil
 }
 
-// writeDocument puts a document in its place at once: a reader sees the old bytes or the new ones, also
-// after a crash, and never through a link that leads out of the folder.
-func writeDocument(root *os.Root, d *Document) (wrote bool, err error) {
-	if inPlace(root, d.Path, int64(len(d.Body)), d.Modified) {
-		if old, err := root.ReadFile(d.Path); err == nil && bytes.Equal(old, d.Body) {
-			return false, nil
+// readWritten returns what is known of a folder; nothing where that cannot be read, which costs that
+// all is rendered and compared, and no more.
+func readWritten(ctx context.Context, notes store.Notes, dir string) written {
+	var w written
+	note, err := notes.Note(ctx, noteKind, dir)
+	if err != nil || json.Unmarshal(note, &w) != nil {
+		return written{}
+	}
+	return w
+}
+
+// intact reports whether files are as they were written under this configuration.
+func (f *static) intact(paths []string) bool {
+	for _, path := range paths {
+		w, ok := f.before.Files[path]
+		if !ok || f.before.Digest == "" || !inPlace(f.root, path, w.Size, w.Modified) {
+			return false
 		}
 	}
-	temp := "." + d.Path + ".new"
-	if err := root.Remove(temp); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return false, err // left over by a process that died
-	}
-	file, err := root.OpenFile(temp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
-	if err != nil {
-		return false, err
-	}
-	defer func() {
-		if err != nil {
-			root.Remove(temp)
-		}
-	}()
-	_, err = file.Write(d.Body)
-	if err == nil {
-		err = file.Chmod(0o644) // whatever the umask says: the web server is another user
-	}
-	if err == nil {
-		err = file.Sync()
-	}
-	if err = errors.Join(err, file.Close()); err != nil {
-		return false, err
-	}
-	if err = root.Chtimes(temp, d.Modified, d.Modified); err != nil {
-		return false, err
-	}
-	// If we were to crash before this, the old file would stand, and the next write remove ours.
-	if err = root.Rename(temp, d.Path); err != nil {
-		return false, err
-	}
-	return true, nil
+	return true
 }
 
-// inPlace reports whether a file is there with this size and time.
-func inPlace(root *os.Root, name string, size int64, modified time.Time) bool {
-	info, err := root.Lstat(name)
-	return err == nil && info.Mode().IsRegular() && info.Size() == size && info.ModTime().Equal(modified)
+// remove deletes the files that now has no more, if nobody has changed them.
+func (f *static) remove(now written) error {
+	removed := false
+	for path, w := range f.before.Files {
+		if _, still := now.Files[path]; still || !inPlace(f.root, path, w.Size, w.Modified) {
+			continue
+		}
+		if err := f.root.Remove(path); err != nil {
+			return err
+		}
+		removed = true
+	}
+	if !removed {
+		return nil
+	}
+	return syncFolder(f.root)
 }

@@ -1,0 +1,109 @@
+package publish
+
+import (
+	"bytes"
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"testing"
+	"time"
+
+	"broadsheet/store"
+)
+
+// A publisher that follows the store, one that resumes from static files, and one that begins anew must
+// come to the same bytes after any polls, edits, joins and prunings.
+func TestIncremental(t *testing.T) {
+	sections := []Section{
+		{Slug: "all"},
+		{Slug: "five", Limit: 5},
+		{Slug: "five-days", Limit: 5, MaxAge: 5 * 24 * time.Hour},
+		{Slug: "keep", Limit: 7, Stories: "keep"},
+		{Slug: "one-each", MaxPerOutlet: 1},
+		{Slug: "two-each", MaxPerOutlet: 2, Limit: 4, MaxAge: 3 * 24 * time.Hour},
+		{Slug: "words", Include: []string{"odd"}, Limit: 3},
+		{Slug: "some", From: []string{"b", "c"}, Limit: 4},
+		{Slug: "covered", Where: "coverage > 1", Limit: 4},
+		{Slug: "text", Where: `text contains "odd"`, MaxAge: 4 * 24 * time.Hour},
+		{Slug: "none", Include: []string{"never"}, MaxAge: time.Hour},
+	}
+	outlets := []Outlet{outlet("a"), outlet("b", priority(2)), outlet("c", priority(1))}
+	pub := publication(outlets, sections...)
+	for seed := range uint64(3) {
+		t.Run(fmt.Sprint(seed), func(t *testing.T) {
+			w := newWorld(t)
+			r := rand.New(rand.NewPCG(seed, 1))
+			follower, dir, now := w.publisher(pub), t.TempDir(), start
+			for step := range 30 {
+				now = now.Add(time.Duration(r.IntN(10*60)) * time.Minute)
+				if r.IntN(8) == 0 {
+					if _, err := w.st.Prune(t.Context(), now.Add(-time.Duration(r.IntN(8*24))*time.Hour), r.IntN(20)); err != nil {
+						t.Fatal(err)
+					}
+				} else {
+					id := []string{"a", "b", "c", "gone"}[r.IntN(4)]
+					w.poll(now, id, feedOf(id), randomItems(r, now)...)
+				}
+				if _, err := w.publisher(pub).Write(t.Context(), dir, w.st); err != nil {
+					t.Fatal(err)
+				}
+				if step%3 == 0 {
+					continue // several revisions at once
+				}
+				sameEditions(t, fmt.Sprintf("step %d", step), follower, w.publisher(pub), dir)
+				if t.Failed() {
+					return
+				}
+			}
+		})
+	}
+}
+
+func randomItems(r *rand.Rand, now time.Time) []store.Arrival {
+	var out []store.Arrival
+	for range r.IntN(4) {
+		n := r.IntN(40)
+		a := news(fmt.Sprintf("%s %d", []string{"odd", "even"}[r.IntN(2)], n), fmt.Sprintf("https://wire.example/%d", n),
+			fmt.Sprintf("<p>version %d</p>", r.IntN(3)))
+		if r.IntN(2) == 0 {
+			a.Body.Published = now.Add(-time.Duration(r.IntN(9*24)) * time.Hour)
+		}
+		out = append(out, a)
+	}
+	return out
+}
+
+// sameEditions compares what a follower and a beginner publish, and the files in a folder.
+func sameEditions(t *testing.T, when string, follower, beginner *Publisher, dir string) {
+	t.Helper()
+	a, err := follower.Edition(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := beginner.Edition(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := 0
+	for d := range b.Documents() {
+		n++
+		got := a.Document(d.Path)
+		switch {
+		case got == nil:
+			t.Errorf("%s: %s is missing", when, d.Path)
+		case !bytes.Equal(got.Body, d.Body):
+			t.Errorf("%s: %s differs", when, d.Path)
+			for i := range beginner.desks {
+				if f, b := follower.desks[i], beginner.desks[i]; strings.HasPrefix(d.Path, f.section.Slug+".") {
+					t.Logf("followed: %v\nbegun: %v", f.view, b.view)
+				}
+			}
+		case got.ETag != d.ETag || !got.Modified.Equal(d.Modified):
+			t.Errorf("%s: %s: %s %v, want %s %v", when, d.Path, got.ETag, got.Modified, d.ETag, d.Modified)
+		}
+		sameFile(t, when, dir, d)
+	}
+	if m := len(a.docs); m != n {
+		t.Errorf("%s: %d documents, want %d", when, m, n)
+	}
+}

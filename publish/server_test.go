@@ -1,0 +1,257 @@
+package publish
+
+import (
+	"compress/gzip"
+	"context"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+)
+
+// listen serves h on a real listener and returns its address.
+func listen(t *testing.T, w *world, h http.Handler) string {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := NewServer(h, w.log)
+	done := make(chan error)
+	go func() { done <- s.Serve(l) }()
+	t.Cleanup(func() {
+		s.Close()
+		if err := <-done; !errors.Is(err, http.ErrServerClosed) {
+			t.Error(err)
+		}
+	})
+	return "http://" + l.Addr().String()
+}
+
+// ask sends a request with these headers, "name: value" each, as it is: nothing is unpacked or followed.
+func ask(t *testing.T, method, url string, headers ...string) (*http.Response, string) {
+	t.Helper()
+	r, err := http.NewRequestWithContext(t.Context(), method, url, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, h := range headers {
+		name, value, _ := strings.Cut(h, ": ")
+		r.Header.Add(name, value)
+	}
+	c := http.Client{
+		Transport:     &http.Transport{DisableCompression: true, DisableKeepAlives: true},
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
+	resp, err := c.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return resp, string(body)
+}
+
+func TestServer(t *testing.T) {
+	w := newWorld(t)
+	w.poll(in("0s"), "a", feedOf("a"), news("one", "https://a.example/1", strings.Repeat("<p>text</p>", 200)))
+	p := w.publisher(publication([]Outlet{outlet("a")}, Section{Slug: "all"}))
+	h := NewHandler("https://paper.example/news")
+	base := listen(t, w, h)
+	if resp, _ := ask(t, "GET", base+"/all.atom"); resp.StatusCode != 503 || resp.Header.Get("Retry-After") == "" {
+		t.Errorf("before the first edition: %d", resp.StatusCode)
+	}
+	e := w.edition(p)
+	h.Show(e)
+
+	types := map[string]string{
+		"/": typeHTML, "/index.html": typeHTML, "/all": typeHTML, "/all.html": typeHTML,
+		"/all.rss": typeRSS, "/all.atom": typeAtom, "/all.json": typeJSON, "/all.opml": typeOPML,
+		"/outlets.opml": typeOPML, "/sections.opml": typeOPML, "/style.css": typeCSS,
+	}
+	for path, want := range types {
+		for _, prefix := range []string{"", "/news"} {
+			resp, body := ask(t, "GET", base+prefix+path+"?utm_source=x")
+			d := e.at(path)
+			if resp.StatusCode != 200 || body != string(d.Body) || resp.Header.Get("Content-Type") != want {
+				t.Errorf("%s: %d %s", prefix+path, resp.StatusCode, resp.Header.Get("Content-Type"))
+			}
+			for name, value := range map[string]string{
+				"ETag": d.ETag, "Last-Modified": d.Modified.Format(http.TimeFormat), "Vary": "Accept-Encoding", "X-Content-Type-Options": "nosniff",
+				"Access-Control-Allow-Origin": "*", "Access-Control-Expose-Headers": "ETag, Last-Modified",
+			} {
+				if got := resp.Header.Get(name); got != value {
+					t.Errorf("%s: %s: %q, want %q", path, name, got, value)
+				}
+			}
+			if resp.ContentLength != int64(len(d.Body)) || !strings.HasPrefix(resp.Header.Get("Cache-Control"), "public, max-age=") ||
+				!strings.HasPrefix(resp.Header.Get("Content-Security-Policy"), "default-src 'none'") {
+				t.Errorf("%s: %v", path, resp.Header)
+			}
+		}
+	}
+	for _, path := range []string{"/none", "/all.xml", "/all/", "/index", "/../etc/passwd", "/%2e%2e/x", "/style", "//all", "/all.html.html", "/ALL"} {
+		resp, body := ask(t, "GET", base+path)
+		if resp.StatusCode != 404 || resp.Header.Get("Content-Type") != "text/plain; charset=utf-8" || strings.Contains(body, path) {
+			t.Errorf("%s: %d %q", path, resp.StatusCode, body)
+		}
+	}
+	if resp, _ := ask(t, "GET", base+"/news?x=1"); resp.StatusCode != 308 || resp.Header.Get("Location") != "/news/?x=1" {
+		t.Errorf("/news: %d %s", resp.StatusCode, resp.Header.Get("Location"))
+	}
+	for _, method := range []string{"POST", "PUT", "DELETE", "PATCH"} {
+		if resp, _ := ask(t, method, base+"/all.rss"); resp.StatusCode != 405 || resp.Header.Get("Allow") != allowed {
+			t.Errorf("%s: %d", method, resp.StatusCode)
+		}
+	}
+	if resp, _ := ask(t, "OPTIONS", base+"/all.rss"); resp.StatusCode != 204 || resp.Header.Get("Allow") != allowed || resp.Header.Get("Access-Control-Allow-Origin") != "*" {
+		t.Errorf("OPTIONS: %d", resp.StatusCode)
+	}
+}
+
+func TestConditional(t *testing.T) {
+	w := newWorld(t)
+	w.poll(in("0s"), "a", feedOf("a"), news("one", "https://a.example/1", strings.Repeat("<p>text</p>", 200)))
+	e := w.edition(w.publisher(publication([]Outlet{outlet("a")}, Section{Slug: "all"})))
+	h := NewHandler("https://paper.example")
+	h.Show(e)
+	url := listen(t, w, h) + "/all.atom"
+	d := e.Document("all.atom")
+	tag := strings.Trim(d.ETag, `"`)
+	date := d.Modified.Format(http.TimeFormat)
+	const gz = "Accept-Encoding: gzip"
+	for _, test := range []struct {
+		status  int
+		headers []string
+	}{
+		{304, []string{`If-None-Match: "` + tag + `"`}},
+		{304, []string{`If-None-Match: W/"` + tag + `"`}},
+		{304, []string{`If-None-Match: "` + tag + `-gz"`}},
+		{304, []string{`If-None-Match: W/"` + tag + `-gzip"`}},
+		{304, []string{`If-None-Match: "` + tag + `;gzip"`}},
+		{304, []string{`If-None-Match: ` + tag}},
+		{304, []string{`If-None-Match: *`}},
+		{304, []string{`If-None-Match: "other", "` + tag + `"`}},
+		{304, []string{`If-None-Match: "other"`, `If-None-Match: "` + tag + `"`}},
+		{200, []string{`If-None-Match: "other"`}},
+		{200, []string{`If-None-Match: ""`}},
+		{200, []string{`If-None-Match: "` + tag[1:] + `"`}},
+		{304, []string{"If-Modified-Since: " + date}},
+		{304, []string{"If-Modified-Since: " + d.Modified.Format("Monday, 02-Jan-06 15:04:05 GMT")}},
+		{200, []string{"If-Modified-Since: " + d.Modified.Add(time.Second).Format(http.TimeFormat)}},
+		{200, []string{"If-Modified-Since: " + d.Modified.Add(-time.Second).Format(http.TimeFormat)}},
+		{200, []string{"If-Modified-Since: nonsense"}},
+		{200, []string{`If-None-Match: "other"`, "If-Modified-Since: " + date}},
+		{304, []string{`If-None-Match: "` + tag + `"`, "If-Modified-Since: nonsense"}},
+		{200, []string{"Range: bytes=0-9"}},
+		{200, nil},
+	} {
+		for _, method := range []string{"GET", "HEAD"} {
+			for _, coding := range []string{"", gz} {
+				headers := test.headers
+				if coding != "" {
+					headers = append([]string{coding}, headers...)
+				}
+				resp, body := ask(t, method, url, headers...)
+				if resp.StatusCode != test.status {
+					t.Errorf("%s %v: %d, want %d", method, headers, resp.StatusCode, test.status)
+					continue
+				}
+				wantTag, size := d.ETag, len(d.Body)
+				if coding != "" {
+					wantTag, size = `"`+tag+`-gz"`, len(d.gzip())
+				}
+				for name, value := range map[string]string{"ETag": wantTag, "Last-Modified": date, "Vary": "Accept-Encoding", "Cache-Control": d.cacheControl()} {
+					if got := resp.Header.Get(name); got != value {
+						t.Errorf("%s %v: %s: %q, want %q", method, headers, name, got, value)
+					}
+				}
+				if test.status == 200 && resp.ContentLength != int64(size) {
+					t.Errorf("%s %v: length %d, want %d", method, headers, resp.ContentLength, size)
+				}
+				if want := test.status == 200 && method == "GET"; (len(body) > 0) != want || want && len(body) != size {
+					t.Errorf("%s %v: %d bytes", method, headers, len(body))
+				}
+			}
+		}
+	}
+	_, body := ask(t, "GET", url, gz)
+	z, err := gzip.NewReader(strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if unzipped, err := io.ReadAll(z); err != nil || string(unzipped) != string(d.Body) {
+		t.Error("gzip holds something else", err)
+	}
+}
+
+func TestAcceptEncoding(t *testing.T) {
+	for accept, want := range map[string]bool{
+		"": false, "gzip": true, "GZIP": true, "x-gzip": true, "deflate, gzip;q=0.5": true, "gzip;q=0": false, "gzip;q=0.0": false, "br": false, "*": true,
+		"*;q=0": false, "*;q=0, gzip": true, "gzip;q=0, *": false, "identity": false, "identity;q=0": true, "identity;q=0, *;q=0": false,
+		"identity;q=0, gzip;q=0": false, "gzip;q=0.5, identity": false, "gzip;q=0.5, identity;q=0.2": true, "gzip;q=nonsense": false, "br, zstd, gzip": true, ",,gzip": true,
+	} {
+		if got := acceptsGzip([]string{accept}); got != want {
+			t.Errorf("%q: %v", accept, got)
+		}
+	}
+}
+
+func TestStatus(t *testing.T) {
+	w := newWorld(t)
+	at := in("0s")
+	rows := []Row{{Outlet: "a", Feed: "https://a.example/feed?key=${KEY}", State: "failing", Reason: "back-off", LastPoll: &at, Failures: 3,
+		Error: `<script>alert("x")</script>`, Items: 7}}
+	var trouble error
+	mux := http.NewServeMux()
+	status := Status(func(*http.Request) ([]Row, error) { return rows, trouble })
+	mux.Handle("/status", status)
+	mux.Handle("/status.json", status)
+	mux.Handle("/healthz", Health(func(*http.Request) error { return nil }))
+	mux.Handle("/readyz", Health(func(*http.Request) error { return trouble }))
+	base := listen(t, w, Under("https://paper.example/news", mux))
+	resp, body := ask(t, "GET", base+"/news/status.json")
+	const want = `[
+  {
+    "outlet": "a",
+    "feed": "https://a.example/feed?key=${KEY}",
+    "state": "failing",
+    "reason": "back-off",
+    "last_poll": "2026-03-01T12:00:00Z",
+    "last_success": null,
+    "last_new_item": null,
+    "next_poll": null,
+    "failures": 3,
+    "error": "\u003cscript\u003ealert(\"x\")\u003c/script\u003e",
+    "items": 7
+  }
+]
+`
+	if body != want || resp.Header.Get("Content-Type") != "application/json" {
+		t.Errorf("%s: %s", resp.Header.Get("Content-Type"), body)
+	}
+	resp, body = ask(t, "GET", base+"/status")
+	if resp.StatusCode != 200 || !strings.Contains(body, "&lt;script&gt;") || !strings.Contains(body, "2026-03-01 12:00:00") {
+		t.Error(body)
+	}
+	checkHTML(t, "status", strings.ReplaceAll(body, "status.json", "all.json"))
+	for path, want := range map[string]int{"/healthz": 200, "/news/readyz": 200} {
+		if resp, _ := ask(t, "GET", base+path); resp.StatusCode != want {
+			t.Errorf("%s: %d", path, resp.StatusCode)
+		}
+	}
+	if resp, _ := ask(t, "POST", base+"/healthz"); resp.StatusCode != 405 {
+		t.Errorf("POST: %d", resp.StatusCode)
+	}
+	trouble = context.DeadlineExceeded
+	for path, want := range map[string]int{"/healthz": 200, "/readyz": 503, "/status": 500} {
+		if resp, _ := ask(t, "GET", base+path); resp.StatusCode != want {
+			t.Errorf("%s in trouble: %d", path, resp.StatusCode)
+		}
+	}
+}
