@@ -335,6 +335,20 @@ func TestPublishedIDOfReusedGUID(t *testing.T) {
 	}
 }
 
+// A guid that forges the id of another item of its own document does not get it twice.
+func TestPublishedIDForged(t *testing.T) {
+	p := newPaper(t)
+	p.poll("a/1", doc{"1", "", "one"})
+	forged := p.items()[0].PublishedID
+	for _, docs := range [][]doc{{{"1", "", "one"}, {forged, "", "forged"}}, {{forged, "", "forged"}, {"1", "", "one"}}} {
+		p := newPaper(t)
+		p.poll("a/1", docs...)
+		if items := p.items(); len(items) != 2 || items[0].PublishedID == items[1].PublishedID {
+			t.Errorf("%+v", items)
+		}
+	}
+}
+
 // What a feed remembers of ambiguous keys is bounded.
 func TestAmbiguousIsBounded(t *testing.T) {
 	p := newPaper(t)

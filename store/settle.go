@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 )
 
@@ -14,9 +13,6 @@ const TombstoneAge = 400 * 24 * time.Hour
 // updatedPause is how long an item's Updated stays where it is after it has moved: a story that is
 // edited by the minute must not be unread by the minute in every reader.
 const updatedPause = time.Hour
-
-// maxAmbiguous bounds what a feed remembers; the oldest are forgotten first.
-const maxAmbiguous = 2000
 
 // Lookup is what a keeper must look up before it settles a poll.
 type Lookup struct {
@@ -28,18 +24,25 @@ type Lookup struct {
 // Wanted says what Settle needs to know to settle p, when f is the stored state of its feed.
 func Wanted(p *Poll, f FeedState) Lookup {
 	var w Lookup
-	first := map[Key]int{} // which arrival has the key
+	// The more exact keys matter where the first one stands on several.
+	sharpen := func(i int) {
+		for level := 1; level < levels; level++ {
+			w.Keys = append(w.Keys, p.Arrivals[i].key(&p.State, level))
+		}
+	}
+	first := make(map[Key]int, len(p.Arrivals)) // which arrival has the key
 	for i := range p.Arrivals {
 		a := &p.Arrivals[i]
 		k := a.key(&p.State, 0)
 		w.Keys = append(w.Keys, k)
-		// The more exact keys matter where the first one stands on several.
-		if j, twice := first[k]; twice || len(f.Ambiguous) > 0 {
-			for level := 1; level < levels; level++ {
-				w.Keys = append(w.Keys, a.key(&p.State, level), p.Arrivals[j].key(&p.State, level))
-			}
+		j, twice := first[k]
+		if twice {
+			sharpen(j)
 		} else {
 			first[k] = i
+		}
+		if twice || len(f.Ambiguous) > 0 {
+			sharpen(i)
 		}
 		if a.Canonical != "" {
 			w.Links = append(w.Links, LinkKey(a.Canonical))
@@ -127,182 +130,6 @@ func Settle(p *Poll, k Known) Settled {
 	return s.out
 }
 
-// settler holds the work on one poll. docs are the document's items without exact copies.
-type settler struct {
-	poll    *Poll
-	at      time.Time
-	known   Known
-	out     Settled
-	docs    []candidate
-	claimed map[ItemID]bool // items that an arrival was recognised as
-	taken   map[Key]bool    // published ids that this poll took
-	links   map[string]int  // how many candidates have this canonical link
-	shared  map[Key]bool    // the feed's ambiguous keys
-}
-
-type candidate struct {
-	*Arrival
-	key   Key    // identifies it
-	level int    // how exact key is
-	link  uint64 // hash of the canonical link
-	id    ItemID // who it is
-	known bool   // it was recognised
-	old   *Item  // the stored item; nil if new or pruned
-}
-
-// body is the candidate's body as it is kept.
-func (c *candidate) body(id ItemID) Body {
-	b := c.Body
-	b.Item, b.Published, b.Updated, b.FeedUpdated = id, moment(b.Published), moment(b.Updated), moment(b.FeedUpdated)
-	return b
-}
-
-// candidates collects the arrivals, without those that repeat another one's key, link and title.
-func (s *settler) candidates() {
-	s.docs = make([]candidate, 0, len(s.poll.Arrivals))
-	s.links = make(map[string]int, len(s.poll.Arrivals))
-	seen := make(map[exact]bool, len(s.poll.Arrivals))
-	for i := range s.poll.Arrivals {
-		a := &s.poll.Arrivals[i]
-		if seen[a.exact()] {
-			continue
-		}
-		seen[a.exact()] = true
-		s.docs = append(s.docs, candidate{Arrival: a, key: a.key(&s.poll.State, 0), link: linkHash(a.Canonical)})
-		s.links[a.Canonical]++
-	}
-}
-
-// disambiguate gives each candidate the first of its keys that stands on it alone and never stood on
-// several items, and remembers those that did.
-func (s *settler) disambiguate() {
-	s.shared = make(map[Key]bool, len(s.out.State.Ambiguous))
-	for _, k := range s.out.State.Ambiguous {
-		s.shared[k] = true
-	}
-	places := placesName(&s.poll.State)
-	if slices.ContainsFunc(s.docs, s.movedOn) {
-		s.remember(places)
-	}
-	for i := range s.docs {
-		if d := &s.docs[i]; d.Item.GUID != "" && s.shared[places] {
-			s.sharpen(d)
-		}
-	}
-	for level := range levels - 1 {
-		count := map[Key]int{}
-		for i := range s.docs {
-			if s.docs[i].level == level {
-				count[s.docs[i].key]++
-			}
-		}
-		for i := range s.docs {
-			d := &s.docs[i]
-			if d.level != level {
-				continue
-			}
-			if count[d.key] > 1 {
-				s.remember(d.key)
-			}
-			if s.shared[d.key] {
-				s.sharpen(d)
-			}
-		}
-	}
-	for i := range s.docs {
-		if d := &s.docs[i]; d.Canonical != "" && s.links[d.Canonical] > 1 {
-			s.remember(d.linkName(&s.poll.State))
-		}
-	}
-}
-
-// sharpen gives a candidate its next, more exact key.
-func (s *settler) sharpen(d *candidate) {
-	d.level++
-	d.key = d.Arrival.key(&s.poll.State, d.level)
-}
-
-// movedOn reports whether d's guid names a place in the document ("the third from the top") instead of an
-// item: the item that is known by it is still there, with its link and title, under another guid. One such
-// guid speaks for all guids of the feed.
-func (s *settler) movedOn(d candidate) bool {
-	old, ok := s.known.Items[s.known.Keys[d.key]]
-	if !ok || d.Item.GUID == "" || old.LinkHash == 0 || old.LinkHash == d.link {
-		return false
-	}
-	return slices.ContainsFunc(s.docs, func(o candidate) bool {
-		return o.Item.GUID != d.Item.GUID && o.link == old.LinkHash && o.Item.Title == old.Title
-	})
-}
-
-func (s *settler) remember(k Key) {
-	if s.shared[k] {
-		return
-	}
-	s.shared[k] = true
-	a := append(slices.Clip(s.out.State.Ambiguous), k)
-	s.out.State.Ambiguous = a[max(0, len(a)-maxAmbiguous):]
-}
-
-// recognise finds the known items among the candidates: by key first, all of them, so that no weaker
-// evidence takes an item from the one that has its name.
-func (s *settler) recognise() {
-	for _, evidence := range []func(*candidate) ItemID{s.byKey, s.byEarlierKey, s.byLink} {
-		for i := range s.docs {
-			d := &s.docs[i]
-			if d.known {
-				continue
-			}
-			id := evidence(d)
-			if id == 0 || s.claimed[id] {
-				continue
-			}
-			d.id, d.known = id, true
-			s.claimed[id] = true
-			if old, ok := s.known.Items[id]; ok {
-				d.old = &old
-			}
-		}
-	}
-}
-
-func (s *settler) byKey(d *candidate) ItemID { return s.known.Keys[d.key] }
-
-// byEarlierKey finds an item that was stored before its key turned out to stand on several.
-func (s *settler) byEarlierKey(d *candidate) ItemID {
-	for level := range d.level {
-		id := s.known.Keys[d.Arrival.key(&s.poll.State, level)]
-		old, ok := s.known.Items[id]
-		if ok && old.LinkHash == d.link && (d.level < 2 || old.Title == d.Item.Title) {
-			return id
-		}
-	}
-	return 0
-}
-
-// byLink finds an item whose guid was changed: its link stands on this candidate only, and no other
-// candidate was recognised as the item, so its old guid has left the document. A stored item must still
-// have the link; an outlet may use one address for one item after the other.
-func (s *settler) byLink(d *candidate) ItemID {
-	if !s.ownLink(d) {
-		return 0
-	}
-	var pruned ItemID
-	for _, ref := range s.known.Links[LinkKey(d.Canonical)] {
-		if ref.Outlet != s.poll.State.Outlet || s.claimed[ref.Item] {
-			continue
-		}
-		old, stored := s.known.Items[ref.Item]
-		switch {
-		case stored && old.LinkHash == d.link:
-			return ref.Item
-		case !stored && pruned == 0:
-			pruned = ref.Item
-		}
-	}
-	return pruned
-}
-
 // insert makes a new item of d and ties it to the story of another outlet's item with its link.
 func (s *settler) insert(d *candidate) {
 	f, at, body := &s.out.State, s.at, d.body(s.known.Next)
@@ -354,14 +181,6 @@ func (s *settler) publishedID(d *candidate) string {
 	}
 	s.taken[IDKey(id)] = true
 	return id
-}
-
-// ownLink reports whether d's link says something about d alone: it never stood on several items of
-// one document, and it does not lead to a front page.
-func (s *settler) ownLink(d *candidate) bool {
-	_, rest, _ := strings.Cut(d.Canonical, "://")
-	_, path, _ := strings.Cut(rest, "/")
-	return path != "" && s.links[d.Canonical] == 1 && (len(s.shared) == 0 || !s.shared[d.linkName(&s.poll.State)])
 }
 
 // listed notes by which names the document lists a known item, stored or pruned.

@@ -5,7 +5,7 @@
 // the Stories that tie them. Start with Store.
 //
 // Two things are decided here, by pure functions, so that every keeper decides alike: who an item
-// is (identity.go) and what a poll changes (settle.go). A keeper looks up what Wanted asks for, lets
+// is (identity.go, recognise.go) and what a poll changes (settle.go). A keeper looks up what Wanted asks for, lets
 // Settle decide, and applies the result, all inside one transaction.
 package store
 
@@ -65,7 +65,7 @@ type Store interface {
 }
 
 // Notes keeps what the parts above the store want to remember across restarts: small values under a
-// kind and a key. A note that was never set is nil.
+// kind and a key. A note that was never set is nil; setting one to nil removes it. Kinds are without U+0000.
 type Notes interface {
 	Note(ctx context.Context, kind, key string) ([]byte, error)
 	SetNote(ctx context.Context, kind, key string, value []byte) error
@@ -79,9 +79,9 @@ type Backuper interface {
 // A Query chooses items. The zero Query is every item, newest date first, and of one date the one
 // that arrived last first.
 type Query struct {
-	IDs       []ItemID // only these, in this order; all else is ignored
+	IDs       []ItemID // only these, in this order, all else is ignored; nil is all
 	Outlets   []string // only items of these outlets; nil is all
-	Since     Revision // only items that changed after this revision
+	Since     Revision // only items that changed after this revision, in the order of their changes; 0 is all
 	ByArrival bool     // newest arrival first
 }
 
