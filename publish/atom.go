@@ -12,6 +12,7 @@ type (
 		Lang      string      `xml:"xml:lang,attr,omitempty"`
 		Title     charData    `xml:"title"`
 		Subtitle  *charData   `xml:"subtitle"`
+		Author    atomPerson  `xml:"author"`
 		Links     []atomLink  `xml:"link"`
 		Generator string      `xml:"generator"`
 		Entries   []atomEntry `xml:"entry"`
@@ -22,9 +23,14 @@ type (
 		Title      charData       `xml:"title"`
 		Rights     *charData      `xml:"rights"`
 		Links      []atomLink     `xml:"link"`
-		Authors    []atomAuthor   `xml:"author"`
+		Authors    []atomPerson   `xml:"author"`
 		Categories []atomCategory `xml:"category"`
 		Source     atomSource     `xml:"source"`
+	}
+	atomPerson struct {
+		Name  charData `xml:"name"`
+		URL   string   `xml:"uri,omitempty"`
+		Email string   `xml:"email,omitempty"`
 	}
 	atomLink struct {
 		Rel    string `xml:"rel,attr"`
@@ -66,7 +72,7 @@ func (p *Publisher) atom(l *list) *Document {
 	feed.Title = plainText(l.Title)
 	feed.Subtitle = optional(l.Description)
 	feed.Updated = atomTime(l.Updated)
-	feed.Author = &atomAuthor{AtomPerson: atomPerson{Name: plainLine(p.pub.Title), Uri: p.url("")}}
+	feed.Author = atomPerson{Name: plainText(plainLine(p.pub.Title)), URL: p.url("")}
 	for i := range l.Items {
 		feed.Entries = append(feed.Entries, atomEntryOf(&l.Items[i]))
 	}
@@ -99,7 +105,7 @@ func atomEntryOf(e *listed) atomEntry {
 		out.Links = append(out.Links, atomLink{Rel: "replies", Type: "text/html", Href: e.Comments})
 	}
 	for _, a := range e.Authors {
-		out.Authors = append(out.Authors, atomAuthor{AtomPerson: atomPerson{Name: a.Name, Uri: a.URL, Email: a.Email}})
+		out.Authors = append(out.Authors, atomPerson{plainText(a.Name), a.URL, a.Email})
 	}
 	for _, t := range e.Tags {
 		out.Categories = append(out.Categories, atomCategory(t))

@@ -15,8 +15,6 @@ type (
 
 	atomFeedBase  = feeds.AtomFeed
 	atomEntryBase = feeds.AtomEntry
-	atomAuthor    = feeds.AtomAuthor
-	atomPerson    = feeds.AtomPerson
 	atomContent   = feeds.AtomContent
 	atomSummary   = feeds.AtomSummary
 

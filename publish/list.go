@@ -118,7 +118,7 @@ func (p *Publisher) list(ctx context.Context, d *desk) (*list, error) {
 				continue
 			}
 			if o, feeds := p.roster.carriers(m); len(feeds) > 0 {
-				entry.Also = append(entry.Also, also{o.ID, plainLine(once(o.Name)), cmp.Or(address(m.Link), entry.Link)})
+				entry.Also = append(entry.Also, also{o.ID, label(o.Name), cmp.Or(address(m.Link), entry.Link)})
 				l.Modified = latest(l.Modified, m.Arrived)
 			}
 		}
@@ -189,7 +189,7 @@ func (p *Publisher) describe(c *choice, it *store.Item, b *store.Body, o *Outlet
 	if version := o.feed(it.Feeds[0]); version != nil && version.Private {
 		e.Authors = authors(nil, o)
 		e.Source = sourceOf(&store.Body{}, it, o, feed)
-		e.Rights = line(o.Rights)
+		e.Rights = plainLine(o.Rights)
 		return e
 	}
 	e.Lead = lead
@@ -202,7 +202,7 @@ func (p *Publisher) describe(c *choice, it *store.Item, b *store.Body, o *Outlet
 	}
 	e.Authors = authors(it.Authors, o)
 	for _, t := range it.Categories {
-		t = store.Category{Term: plainLine(t.Term), Scheme: address(t.Scheme), Label: plainLine(once(t.Label))}
+		t = store.Category{Term: plainLine(t.Term), Scheme: address(t.Scheme), Label: label(t.Label)}
 		t.Term = cmp.Or(t.Term, t.Label)
 		if t.Term != "" && !slices.Contains(e.Tags, t) {
 			e.Tags = append(e.Tags, t)
@@ -218,13 +218,13 @@ func (p *Publisher) describe(c *choice, it *store.Item, b *store.Body, o *Outlet
 		}
 	}
 	e.Image, e.Comments = address(it.Image), address(b.Comments)
-	e.Rights = cmp.Or(line(b.Rights), line(b.FeedRights), line(o.Rights))
+	e.Rights = cmp.Or(plainLine(b.Rights), plainLine(b.FeedRights), plainLine(o.Rights))
 	e.Source = sourceOf(b, it, o, feed)
 	return e
 }
 
 func sourceOf(b *store.Body, it *store.Item, o *Outlet, feed *Feed) source {
-	s := source{ID: cmp.Or(canonical(feed.Shown), canonical(o.URL), "urn:broadsheet:"+o.ID), Updated: it.Updated, Rights: cmp.Or(line(b.FeedRights), line(o.Rights))}
+	s := source{ID: cmp.Or(canonical(feed.Shown), canonical(o.URL), "urn:broadsheet:"+o.ID), Updated: it.Updated, Rights: cmp.Or(plainLine(b.FeedRights), plainLine(o.Rights))}
 	if sourceID.MatchString(b.FeedID) || b.FeedID != "" && canonical(b.FeedID) == b.FeedID {
 		s.ID = b.FeedID
 	}

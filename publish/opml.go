@@ -42,7 +42,7 @@ func OPML(title string, outlets []Outlet) []byte {
 }
 
 func outlines(o *Outlet) (out []opmlOutline) {
-	name := cmp.Or(plainLine(o.Name), o.ID)
+	name := cmp.Or(label(o.Name), o.ID)
 	for i := range o.Feeds {
 		if a := address(o.Feeds[i].Shown); a != "" && !o.Feeds[i].Private {
 			out = append(out, opmlOutline{Type: "rss", Text: name, Title: name, XMLURL: a,
@@ -74,8 +74,8 @@ func (p *Publisher) allOutlets() *Document {
 func (p *Publisher) allSections() *Document {
 	var lines []opmlOutline
 	for _, d := range p.desks {
-		lines = append(lines, opmlOutline{Type: "rss", Text: d.list.Title, Title: d.list.Title,
-			XMLURL: p.url(d.list.Slug + ".atom"), HTMLURL: p.url(d.list.Slug + ".html"), Description: d.list.Description})
+		lines = append(lines, opmlOutline{Type: "rss", Text: label(d.list.Title), Title: label(d.list.Title),
+			XMLURL: p.url(d.list.Slug + ".atom"), HTMLURL: p.url(d.list.Slug + ".html"), Description: label(d.list.Description)})
 	}
 	return newDocument("sections.opml", typeOPML, marshalOPML(p.pub.Title, lines), p.st.Created(), listAge)
 }

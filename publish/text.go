@@ -117,13 +117,25 @@ func plainLine(s string) string {
 	return tagStart.ReplaceAllString(tagLike.ReplaceAllString(s, "‹$1›"), "‹$1")
 }
 
-// once takes character references out of a text that still has some: attributes, unlike elements, have no
-// spelling that keeps readers and validators from taking them for HTML.
-func once(s string) string {
+// label is a text on one line for an attribute. Attributes, unlike elements, have no spelling of "&" that
+// keeps readers and validators from taking what follows for a character reference; so references are taken
+// out, and what still looks like one is spelt with another character.
+func label(s string) string {
 	for range 3 {
 		s = html.UnescapeString(s)
 	}
-	return s
+	return reference.ReplaceAllStringFunc(plainLine(s), func(m string) string {
+		if name := m[1:]; isWord(name) && html.UnescapeString(m+";") == m+";" {
+			return m // as in AT&T
+		}
+		return "＆" + m[1:]
+	})
+}
+
+var reference = regexp.MustCompile(`&(#?[\pL\pN_]+)`)
+
+func isWord(s string) bool {
+	return strings.IndexFunc(s, func(r rune) bool { return !unicode.IsLetter(r) }) < 0
 }
 
 // address returns an absolute http or https URL in the form that the W3C validator accepts (RFC 3986;
@@ -240,17 +252,36 @@ func dots(path string) string {
 
 func isHex(c byte) bool { return c >= '0' && c <= '9' || c >= 'a' && c <= 'f' || c >= 'A' && c <= 'F' }
 
-// languageTag is s as BCP 47 writes it, "" if it is no tag of a known language.
+// languageTag is s as BCP 47 writes it, "" if it is no language that validators know: those of ISO 639-1,
+// and of ISO 639-2 the living ones that have no shorter code.
 func languageTag(s string) string {
 	if s == "" {
 		return ""
 	}
 	t, err := language.Parse(strings.ReplaceAll(s, "_", "-"))
-	if err != nil || t == language.Und {
+	if err != nil {
 		return ""
 	}
-	return t.String()
+	base, rest, _ := strings.Cut(t.String(), "-")
+	if wide := macroLanguages[base]; wide != "" {
+		base = wide
+	}
+	if len(base) != 2 && !strings.Contains(threeLetters, " "+base+" ") {
+		return ""
+	}
+	if rest != "" {
+		base += "-" + rest
+	}
+	return base
 }
+
+// macroLanguages are the languages under which validators know some that have codes of their own.
+var macroLanguages = map[string]string{"ckb": "ku", "kmr": "ku", "prs": "fa", "pes": "fa", "cmn": "zh", "yue": "zh", "arb": "ar", "arz": "ar",
+	"ary": "ar", "azb": "az", "azj": "az", "swh": "sw", "uzn": "uz", "khk": "mn", "npi": "ne", "pbu": "ps", "ekk": "et", "lvs": "lv"}
+
+const threeLetters = " ady ast bal ban bem bho bin bua ceb chm chr crh csb dar din doi dsb efi fat fil fon frr fur gaa gil gsw haw hil hsb iba " +
+	"ilo inh kab kac kbd kha kok krc krl lez loz lus mad mag mai mak mdf men min mni mos mus myv nap nds new nia niu nso pam pap pau raj rap rar " +
+	"rom sah sas sat scn sco shn sma smj smn sms snk srn srr suk syr tem tet tig tiv tkl tmh tpi tum tvl tyv udm umb vai war wal yao zza "
 
 // shorten cuts a text after at most n runes, between words where it has any.
 func shorten(s string, n int) string {
