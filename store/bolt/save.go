@@ -160,7 +160,7 @@ func find[K store.Key | place](b *bucket, keys []K, f func(K, []byte) error) err
 	var k, v []byte
 	for i := range keys {
 		want := [16]byte(keys[i])
-		for n := 0; i > 0 && n < steps && k != nil && bytes.Compare(k, want[:]) < 0; n++ {
+		for n := 0; n < steps && k != nil && bytes.Compare(k, want[:]) < 0; n++ {
 			k, v = c.Next()
 		}
 		if i == 0 || bytes.Compare(k, want[:]) < 0 && k != nil {

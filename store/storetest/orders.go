@@ -205,9 +205,10 @@ func checkWriteInLoop(t *testing.T, s *session) {
 				t.Fatalf("%+v: item %d came twice", q, it.ID)
 			}
 			seen[it.ID] = true
-			if n++; n%50 == 1 { // another edit of the same items, and new ones of every date
+			if n++; n%50 == 1 { // an edit of this item and of others, and new ones of every date
 				at := start.Add(time.Duration(n) * time.Hour)
-				s.save(t, poll("a", at, arrival("599", "", fmt.Sprint(q, n), time.Time{}), arrival("3", "", fmt.Sprint(q, n), time.Time{})),
+				s.save(t, poll(it.Outlet, at, arrival(it.GUID, "", fmt.Sprint(q, n, "this"), time.Time{})),
+					poll("a", at, arrival("599", "", fmt.Sprint(q, n), time.Time{}), arrival("3", "", fmt.Sprint(q, n), time.Time{})),
 					poll("b", at, arrival(fmt.Sprint(q, n), "", "new", start), arrival(fmt.Sprint(q, n, "!"), "", "newer", at)))
 			}
 		}
