@@ -70,6 +70,28 @@ func checkPruneOrder(t *testing.T, s *session) {
 	expect(t, "what is left", titles(s.items(t, store.Query{})), []string{"from the future"})
 }
 
+// checkPruneInLoop deletes what a reader has just passed; what it has not reached yet must still come.
+func checkPruneInLoop(t *testing.T, s *session) {
+	var early, late []store.Arrival
+	for i := range 300 {
+		early = append(early, arrival(fmt.Sprint("early", i), "", "early", start.Add(-time.Duration(i)*time.Second)))
+		late = append(late, arrival(fmt.Sprint("late", i), "", "late", start.Add(-aDay-time.Duration(i)*time.Second)))
+	}
+	s.save(t, poll("a", start, early...), poll("b", start.Add(aDay), late...))
+	n := 0
+	for it, err := range s.Items(t.Context(), store.Query{}) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if it.Title == "late" {
+			n++
+		} else {
+			s.prune(t, start.Add(time.Hour), 1000)
+		}
+	}
+	expect(t, "items that were not pruned", n, 300)
+}
+
 func checkTombstones(t *testing.T, s *session) {
 	doc := []store.Arrival{
 		arrival("https://a.example/?p=1", "https://a.example/1", "one", start),

@@ -53,6 +53,7 @@ func Run(t *testing.T, k Keeper) {
 		{"concurrent use", checkConcurrent},
 		{"prune", checkPrune},
 		{"prune by arrival", checkPruneOrder},
+		{"pruning while reading", checkPruneInLoop},
 		{"tombstones", checkTombstones},
 		{"prune stories", checkPruneStories},
 		{"notes", checkNotes},
