@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
-	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -52,7 +51,7 @@ func (p *program) fetchOnce(ctx context.Context, want fetch.Request, strict bool
 	}
 	for _, id := range want.Outlets {
 		if !slices.ContainsFunc(pl.feeds, func(f fetch.Feed) bool { return f.Outlet == id }) {
-			return fmt.Errorf("--outlet %s: the configuration has no such outlet; it has %s", id, pl.outletIDs())
+			return fmt.Errorf("%w: --outlet %s: the configuration has no such outlet; `broadsheet outlets` lists them", errUsage, id)
 		}
 	}
 	if p.verbose || onTerminal(p.stderr) && !p.quiet {
@@ -137,12 +136,4 @@ func (pl *plan) write(ctx context.Context, st *bolt.Store, r *remote, dir string
 		return 0, err
 	}
 	return publisher.Write(ctx, dir, st)
-}
-
-func (pl *plan) outletIDs() string {
-	var ids []string
-	for _, o := range pl.config.Outlets {
-		ids = append(ids, o.ID)
-	}
-	return strings.Join(ids, ", ")
 }

@@ -65,7 +65,10 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	return code
 }
 
-var errStrict = errors.New("some outlets failed")
+var (
+	errStrict = errors.New("some outlets failed")
+	errUsage  = errors.New("wrong usage") // found out only with the configuration at hand
+)
 
 func (p *program) exitCode(err error) int {
 	var problems config.Errors
@@ -73,7 +76,7 @@ func (p *program) exitCode(err error) int {
 	switch {
 	case err == nil:
 		return exitDone
-	case !p.started:
+	case !p.started, errors.Is(err, errUsage):
 		return exitUsage
 	case errors.As(err, &problems), errors.As(err, &refused):
 		return exitConfig
