@@ -201,13 +201,20 @@ func prepare(s string) prepared { return prepared{s, fold(s)} }
 // kinds of space.
 func fold(s string) string {
 	s = norm.NFC.String(s)
-	var b strings.Builder
-	b.Grow(len(s))
+	out := make([]byte, 0, len(s)+8)
 	space := false
-	for _, r := range s {
+	for i := 0; i < len(s); {
+		r, size := rune(s[i]), 1
+		if r >= utf8.RuneSelf {
+			r, size = utf8.DecodeRuneInString(s[i:])
+		}
+		i += size
 		switch {
+		case 'A' <= r && r <= 'Z':
+			r += 'a' - 'A'
+		case ' ' < r && r < utf8.RuneSelf:
 		case unicode.IsSpace(r):
-			space = b.Len() > 0
+			space = len(out) > 0
 			continue
 		case r == '’' || r == 'ʼ':
 			r = '\''
@@ -219,12 +226,12 @@ func fold(s string) string {
 			r = unicode.ToLower(r)
 		}
 		if space {
-			b.WriteByte(' ')
+			out = append(out, ' ')
 			space = false
 		}
-		b.WriteRune(r)
+		out = utf8.AppendRune(out, r)
 	}
-	return b.String()
+	return string(out)
 }
 
 // in reports whether the pattern stands in a text; words as whole words.

@@ -1,0 +1,97 @@
+package publish
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"broadsheet/store"
+)
+
+// bigWorld holds 100,000 items of 200 outlets, a tenth of them copies of other outlets' items.
+func bigWorld(b *testing.B) (*world, []Outlet) {
+	w := newWorld(b)
+	content := strings.Repeat("<p>The minister said on Sunday that talks would resume next week, and left it at that.</p>\n", 20)
+	var outlets []Outlet
+	for n := range 200 {
+		outlets = append(outlets, outlet(fmt.Sprintf("o%d", n), priority(n%3), tagged(fmt.Sprintf("tag%d", n%10))))
+	}
+	var polls []store.Poll
+	for n := range 1000 {
+		id := outlets[n%200].ID
+		at := start.Add(time.Duration(n) * 10 * time.Minute)
+		p := store.Poll{At: at, State: store.FeedState{Outlet: id, URL: feedOf(id), LastPoll: at}}
+		for i := range 100 {
+			link := fmt.Sprintf("https://%s.example/%d/%d", id, n, i)
+			if i%10 == 0 {
+				link = fmt.Sprintf("https://wire.example/%d/%d", n/3, i)
+			}
+			p.Arrivals = append(p.Arrivals, news(fmt.Sprintf("Talks resume in city %d after %d days", n, i), link, content,
+				dated(at.Add(-time.Duration(i)*time.Minute)), func(a *store.Arrival) { a.Item.Lead = a.Item.Lead[:400] }))
+		}
+		if polls = append(polls, p); len(polls) == 50 {
+			if _, err := w.st.SavePolls(b.Context(), polls...); err != nil {
+				b.Fatal(err)
+			}
+			polls = nil
+		}
+	}
+	return w, outlets
+}
+
+func BenchmarkPublish(b *testing.B) {
+	w, outlets := bigWorld(b)
+	sections := []Section{
+		{Slug: "all", Limit: 50, MaxAge: 30 * 24 * time.Hour},
+		{Slug: "tag", Limit: 50, From: []string{"tag:tag7"}, MaxAge: 30 * 24 * time.Hour},
+		{Slug: "words", Limit: 50, Include: []string{"after 7 days"}},
+		{Slug: "never", Limit: 50, Include: []string{"never"}, MaxAge: 30 * 24 * time.Hour},
+		{Slug: "where", Limit: 50, Where: `title contains "after 7 days" && "tag7" in tags`},
+		{Slug: "text", Limit: 50, Where: `text contains "after 7 days"`},
+	}
+	pub := publication(outlets, sections...)
+	for i, s := range sections {
+		b.Run("Choose/"+s.Slug, func(b *testing.B) {
+			for b.Loop() {
+				p := w.publisher(pub)
+				if _, err := p.desks[i].chooser.choose(b.Context()); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+	one := publication(outlets, sections[0])
+	b.Run("Section", func(b *testing.B) { // from the store to the bytes of all its formats
+		for b.Loop() {
+			if _, err := w.publisher(one).Edition(b.Context()); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+	p := w.publisher(one)
+	w.edition(p)
+	l := p.desks[0].list
+	for name, render := range map[string]func(*list) *Document{"Page": p.page, "RSS": p.rss, "Atom": p.atom, "JSON": p.json} {
+		b.Run("Render/"+name, func(b *testing.B) {
+			b.SetBytes(int64(len(render(l).Body)))
+			for b.Loop() {
+				render(l)
+			}
+		})
+	}
+	b.Run("Update", func(b *testing.B) { // one new item, six sections that all look at it
+		p := w.publisher(pub)
+		w.edition(p)
+		at := start.Add(10000 * time.Hour)
+		for n := 0; b.Loop(); n++ {
+			b.StopTimer()
+			at = at.Add(time.Second)
+			w.poll(at, "o1", feedOf("o1"), news(fmt.Sprint("News ", n), fmt.Sprint("https://o1.example/new/", n), "<p>x</p>"))
+			b.StartTimer()
+			if _, err := p.Edition(b.Context()); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+}
