@@ -17,18 +17,18 @@ const (
 	batchLooks = 10000   // and past how many keys it looks
 )
 
-// A walk goes through a store in steps. Each step is a transaction of its own: it copies values out and says
-// whether there may be more.
-type walk[T any] func(tx *tx, room int) (batch []T, more bool)
+// A walk goes through a store in steps. Each step is a transaction of its own: it appends copies of up to room
+// values to batch and says whether there may be more.
+type walk[T any] func(tx *tx, batch []T, room int) (_ []T, more bool)
 
 // rows yields what a walk comes by. The first steps are short, for callers who need little.
 func rows[T, R any](ctx context.Context, s *Store, next walk[T], decode func(T) (R, error)) iter.Seq2[R, error] {
 	return func(yield func(R, error) bool) {
 		var zero R
+		var batch []T
 		for room, more := 64, true; more; room = min(2*room, batchItems) {
-			var batch []T
 			err := s.view(ctx, func(tx *tx) error {
-				batch, more = next(tx, room)
+				batch, more = next(tx, slices.Grow(batch[:0], room), room)
 				return nil
 			})
 			if err != nil {
@@ -86,7 +86,7 @@ func outletFilter(outlets []string) func(v []byte) bool {
 // walkDates goes from the newest date to the oldest. The date of an item never changes, so none comes twice.
 func walkDates(wanted func([]byte) bool) walk[head] {
 	var last []byte
-	return func(tx *tx, room int) (batch []head, more bool) {
+	return func(tx *tx, batch []head, room int) (_ []head, more bool) {
 		c := tx.Bucket(headsBucket).Cursor()
 		k, v := before(c, last)
 		for looks := 0; k != nil && len(batch) < room && looks < batchLooks; looks++ {
@@ -103,7 +103,7 @@ func walkDates(wanted func([]byte) bool) walk[head] {
 // walkArrivals goes from the last number to the first.
 func walkArrivals(wanted func([]byte) bool) walk[head] {
 	var last []byte
-	return func(tx *tx, room int) (batch []head, more bool) {
+	return func(tx *tx, batch []head, room int) (_ []head, more bool) {
 		ids, heads := tx.Bucket(idsBucket).Cursor(), tx.Bucket(headsBucket)
 		k, v := before(ids, last)
 		for looks := 0; k != nil && len(batch) < room && looks < batchLooks; looks++ {
@@ -133,7 +133,7 @@ func before(c *cursor, key []byte) (k, v []byte) {
 // it begins: an item that changes meanwhile moves behind that and is left for the next query.
 func walkSince(since store.Revision, wanted func([]byte) bool) walk[head] {
 	next, end := key8(since+1), []byte(nil)
-	return func(tx *tx, room int) (batch []head, more bool) {
+	return func(tx *tx, batch []head, room int) (_ []head, more bool) {
 		if end == nil {
 			end = key8(number(tx.Bucket(metaBucket).Get(revisionKey)) + 1)
 		}
@@ -153,7 +153,7 @@ func walkSince(since store.Revision, wanted func([]byte) bool) walk[head] {
 }
 
 func walkIDs(ids []store.ItemID) walk[head] {
-	return func(tx *tx, room int) (batch []head, more bool) {
+	return func(tx *tx, batch []head, room int) (_ []head, more bool) {
 		index, heads := tx.Bucket(idsBucket), tx.Bucket(headsBucket)
 		for n := 0; len(ids) > 0 && n < room; n++ {
 			if p, _, ok := stands(index, ids[0]); ok {
@@ -175,7 +175,7 @@ type packed struct {
 func (s *Store) Bodies(ctx context.Context, ids ...store.ItemID) iter.Seq2[store.Body, error] {
 	return func(yield func(store.Body, error) bool) {
 		left := ids
-		next := func(tx *tx, room int) (batch []packed, more bool) {
+		next := func(tx *tx, batch []packed, room int) (_ []packed, more bool) {
 			bodies := tx.Bucket(bodiesBucket)
 			for n, size := 0, 0; len(left) > 0 && n < room && size < batchBytes; n++ {
 				if v := bodies.Get(key8(left[0])); v != nil {
@@ -206,7 +206,7 @@ func (s *Store) Stories(ctx context.Context, ids ...store.StoryID) iter.Seq2[sto
 	}
 	return func(yield func(store.Story, error) bool) {
 		left := ids
-		next := func(tx *tx, room int) (batch []entry, more bool) {
+		next := func(tx *tx, batch []entry, room int) (_ []entry, more bool) {
 			stories, index, heads := tx.Bucket(storiesBucket), tx.Bucket(idsBucket), tx.Bucket(headsBucket)
 			for n := 0; len(left) > 0 && n < room; n++ {
 				id := left[0]
@@ -231,7 +231,7 @@ func (s *Store) Stories(ctx context.Context, ids ...store.StoryID) iter.Seq2[sto
 func (s *Store) Feeds(ctx context.Context) iter.Seq2[store.FeedState, error] {
 	return func(yield func(store.FeedState, error) bool) {
 		next := []byte{0}
-		step := func(tx *tx, room int) (batch [][]byte, more bool) {
+		step := func(tx *tx, batch [][]byte, room int) (_ [][]byte, more bool) {
 			c := tx.Bucket(feedsBucket).Cursor()
 			k, v := c.Seek(next)
 			for k != nil && len(batch) < room {
