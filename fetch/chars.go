@@ -109,8 +109,8 @@ func reference(raw []byte) (string, int) {
 	if strings.HasSuffix(chars, ";") { // not a name, or one with a letter too many
 		return "&", 1
 	}
-	if r, n := utf8.DecodeRuneInString(chars); n == len(chars) && !isText(r) {
-		chars = ""
+	if r, n := utf8.DecodeRuneInString(chars); n == len(chars) && (!isText(r) || r == utf8.RuneError) {
+		chars = "" // of no character
 	}
 	return chars, end + 1
 }

@@ -27,10 +27,10 @@ type document struct {
 // of the answer and address where it came from, after redirects. Of a document that is cut off the complete
 // items are returned, and Damaged says so. A web page is a NotAFeed.
 func parseDocument(body []byte, contentType string, address *url.URL) (*document, error) {
-	if len(bytes.TrimSpace(body)) == 0 {
+	src := bytes.TrimLeft(toUTF8(body, contentType), " \t\r\n\x00\ufeff")
+	if len(src) == 0 {
 		return nil, errors.New("the document is empty: the outlet sends no feed at this address")
 	}
-	src := bytes.TrimLeft(toUTF8(body, contentType), " \t\r\n\ufeff")
 	feed := rawFeed{base: address}
 	var err error
 	if len(src) > 0 && src[0] == '{' {

@@ -85,7 +85,7 @@ func plain(s string) string {
 		return s
 	}
 	var text []byte
-	z := html.NewTokenizer(strings.NewReader(s))
+	z := html.NewTokenizer(strings.NewReader(withoutCDATA(s)))
 	hidden := atom.Atom(0)
 	for {
 		kind := z.Next()
@@ -114,4 +114,13 @@ func plain(s string) string {
 			}
 		}
 	}
+}
+
+// withoutCDATA takes the marks of a CDATA section out of a text that was put into one twice. To HTML they are a
+// comment, and the text in it would be lost.
+func withoutCDATA(s string) string {
+	if !strings.Contains(s, "<![CDATA[") {
+		return s
+	}
+	return strings.NewReplacer("<![CDATA[", "", "]]>", "").Replace(s)
 }

@@ -57,7 +57,7 @@ func (m *markup) sanitise(s string, base *url.URL) unfinished {
 		return unfinished{plain: s}
 	}
 	u := unfinished{from: len(m.html), hole: len(m.holes)}
-	m.read(s)
+	m.read(withoutCDATA(s))
 	m.closeTo(0)
 	u.to, u.holesEnd = len(m.html), len(m.holes)
 	return u

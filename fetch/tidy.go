@@ -103,6 +103,7 @@ type tidier struct {
 	open     []tidyElement
 	text     []byte // of the element that was read last
 	elements int
+	counted  int // where the last element that elements counts begins
 	again    int // bytes that were read a second time
 	item     int // where in out the open item begins; -1 outside of items
 }
@@ -122,7 +123,7 @@ func (t *tidier) root() error {
 	for {
 		tok := t.next()
 		if tok.kind == lexEnd {
-			return notFeed(t.src, "")
+			return notFeed(t.src, "", t.address)
 		}
 		if tok.kind != lexStart {
 			continue
@@ -141,7 +142,7 @@ func (t *tidier) root() error {
 				t.pos = at
 				continue
 			}
-			return notFeed(t.src, local)
+			return notFeed(t.src, local, t.address)
 		}
 		e.name, e.space = "", ""
 		t.result.feed.base, t.result.feed.lang = e.base, e.lang
@@ -170,7 +171,7 @@ func (t *tidier) body() error {
 		tok := t.next()
 		switch tok.kind {
 		case lexStart:
-			if t.elements++; t.elements > maxElements {
+			if t.count(&tok); t.elements > maxElements {
 				return fmt.Errorf("the document has more than %d elements: that is no feed", maxElements)
 			}
 			if len(t.open) >= maxDepth {
@@ -329,7 +330,7 @@ func (t *tidier) skip(e *tidyElement) {
 		tok := t.next()
 		switch tok.kind {
 		case lexStart:
-			t.elements++
+			t.count(&tok)
 			if string(tok.name) == e.raw && !tok.empty {
 				depth++
 			} else if t.boundary(tok.name) {
@@ -347,6 +348,14 @@ func (t *tidier) skip(e *tidyElement) {
 			t.goBack(back, len(t.src))
 			return
 		}
+	}
+}
+
+// count counts an element, once.
+func (t *tidier) count(tok *token) {
+	if tok.at > t.counted {
+		t.elements++
+		t.counted = tok.at
 	}
 }
 

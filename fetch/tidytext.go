@@ -117,7 +117,7 @@ func (t *tidier) collect(e *tidyElement, markup bool) (sawMarkup, closed bool) {
 			return markup, true
 		}
 		if tok.kind == lexStart {
-			t.elements++
+			t.count(&tok)
 			if sibling < 0 && t.known(tok.name, e.space).role != roleNone {
 				sibling, textLen = tok.at, len(t.text)
 			}

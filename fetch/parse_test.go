@@ -1,0 +1,375 @@
+package fetch
+
+import (
+	"errors"
+	"fmt"
+	"net/url"
+	"os"
+	"path/filepath"
+	"reflect"
+	"runtime"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"broadsheet/store"
+)
+
+func testAddress() *url.URL {
+	return &url.URL{Scheme: "https", Host: "feeds.example", Path: "/x/feed"}
+}
+
+func parseFile(t *testing.T, name string) *document {
+	t.Helper()
+	body, err := os.ReadFile(filepath.Join("testdata", name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	d, err := parseDocument(body, "", testAddress())
+	if err != nil {
+		t.Fatal(err)
+	}
+	checkDocument(t, name, d)
+	return d
+}
+
+func parseText(t *testing.T, doc string) *document {
+	t.Helper()
+	d, err := parseDocument([]byte(doc), "", testAddress())
+	if err != nil {
+		t.Fatalf("%.100s: %v", doc, err)
+	}
+	checkDocument(t, doc[:min(len(doc), 100)], d)
+	return d
+}
+
+// same compares what is there with what should be, field by field.
+func same(t *testing.T, what string, got, want any) {
+	t.Helper()
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("%s:\n got %#v\nwant %#v", what, got, want)
+	}
+}
+
+func at(s string) time.Time {
+	t, err := time.Parse(time.RFC3339Nano, s)
+	if err != nil {
+		panic(err)
+	}
+	return t.UTC()
+}
+
+func TestParseRSS(t *testing.T) {
+	d := parseFile(t, "news.rss")
+	same(t, "title", d.Title, "Harbour & Hill News")
+	same(t, "link", d.Link, "https://harbour.example/")
+	same(t, "language", d.Language, "en-GB")
+	same(t, "rights", d.Rights, "© 2026 Harbour & Hill")
+	same(t, "updated", d.Updated.UTC(), at("2026-11-23T07:00:00Z"))
+	same(t, "ttl", d.TTL, 30*time.Minute)
+	same(t, "damaged", d.Damaged, error(nil))
+	same(t, "items", len(d.Arrivals), 2)
+
+	it, body := d.Arrivals[0].Item, d.Arrivals[0].Body
+	same(t, "title", it.Title, "AT&T & Tom bold – “quoted”")
+	same(t, "link", it.Link, "https://harbour.example/news/1?utm_source=rss")
+	same(t, "canonical", d.Arrivals[0].Canonical, "https://harbour.example/news/1")
+	same(t, "guid", it.GUID, "harbour:1")
+	same(t, "published", body.Published.UTC(), at("2026-11-23T05:30:00Z"))
+	same(t, "authors", it.Authors, []store.Author{{Name: "News Desk", Email: "desk@harbour.example"}, {Name: "Amara Berg"}, {Name: "Bo Costa"}})
+	same(t, "categories", it.Categories, []store.Category{{Term: "Ports", Scheme: "https://harbour.example/topics"}, {Term: "Sea & Sky"}})
+	same(t, "comments", body.Comments, "https://harbour.example/news/1#comments")
+	same(t, "summary", body.Summary, `<p>The pier’s <a href="https://harbour.example/map"`+rel+`>map</a>`+"\u00a0changed.</p>")
+	same(t, "content", body.Content, `<p>First.</p><p>Second &amp; last.</p><img src="https://harbour.example/news/pier.jpg" alt="Pier">`)
+	same(t, "lead", it.Lead, "The pier’s map changed.")
+	same(t, "words", it.Words, 3)
+	same(t, "enclosures", it.Enclosures, []store.Enclosure{{URL: "https://feeds.example/audio/1.mp3", Type: "audio/mpeg", Length: 12345}})
+	same(t, "image", it.Image, "https://img.harbour.example/1.jpg")
+	same(t, "language", it.Language, "en-GB")
+	same(t, "feed's title", body.FeedTitle, "Harbour & Hill News")
+	same(t, "feed's rights", body.FeedRights, "© 2026 Harbour & Hill")
+
+	it, body = d.Arrivals[1].Item, d.Arrivals[1].Body
+	same(t, "title", it.Title, "Only a summary: 5 < 6 & so on")
+	same(t, "published", body.Published, time.Time{})
+	same(t, "language", it.Language, "de-DE")
+	same(t, "summary", body.Summary, "Grüße &amp;lol; aus dem Norden")
+	same(t, "content", body.Content, "")
+	same(t, "words", it.Words, 5)
+}
+
+func TestParseAtom(t *testing.T) {
+	d := parseFile(t, "notes.atom")
+	same(t, "title", d.Title, "Le « Carnet »")
+	same(t, "id", d.ID, "tag:carnet.example,2026:fil")
+	same(t, "link", d.Link, "https://carnet.example/")
+	same(t, "language", d.Language, "fr")
+	same(t, "items", len(d.Arrivals), 2)
+
+	it, body := d.Arrivals[0].Item, d.Arrivals[0].Body
+	same(t, "title", it.Title, "<title> et &amp;")
+	same(t, "link", it.Link, "https://carnet.example/fil/billets/1")
+	same(t, "guid", it.GUID, "tag:carnet.example,2026:1")
+	same(t, "authors", it.Authors, []store.Author{{Name: "La rédaction", URL: "https://carnet.example/equipe"}})
+	same(t, "categories", it.Categories, []store.Category{{Term: "ports", Scheme: "https://carnet.example/sujets/", Label: "Les ports"}})
+	same(t, "summary", body.Summary, "Moins de 3 &lt; 4")
+	same(t, "content", body.Content, `<p>One <em>two</em> &lt;three&gt;<br></p><p><a href="https://carnet.example/fil/billets/1/carte"`+rel+`>map</a></p>`)
+	same(t, "language", it.Language, "en")
+	same(t, "enclosures", it.Enclosures, []store.Enclosure{{URL: "https://carnet.example/fil/son.ogg", Type: "audio/ogg"}})
+	same(t, "comments", body.Comments, "https://carnet.example/fil/billets/1#reponses")
+	same(t, "published", body.Published.UTC(), at("2026-11-22T09:00:00Z"))
+	same(t, "updated", body.Updated.UTC(), at("2026-11-23T06:00:00.25Z"))
+	same(t, "feed's id", body.FeedID, "tag:carnet.example,2026:fil")
+
+	it = d.Arrivals[1].Item
+	same(t, "guid", it.GUID, "https://carnet.example/Ä b")
+	same(t, "title", it.Title, "Un titre")
+	same(t, "authors", it.Authors, []store.Author{{Name: "Zoë", Email: "zoe@carnet.example"}})
+	same(t, "language", it.Language, "fr")
+}
+
+func TestParseRDF(t *testing.T) {
+	d := parseFile(t, "old.rdf")
+	same(t, "rights", d.Rights, "Old Times Ltd")
+	it, body := d.Arrivals[0].Item, d.Arrivals[0].Body
+	same(t, "guid", it.GUID, "https://old.example/1")
+	same(t, "title", it.Title, "東京の新しい橋")
+	same(t, "language", it.Language, "ja")
+	same(t, "words", it.Words, 5)
+	same(t, "authors", it.Authors, []store.Author{{Name: "佐藤"}})
+	same(t, "categories", it.Categories, []store.Category{{Term: "橋"}})
+	same(t, "published", body.Published.UTC(), at("2026-11-22T03:00:00Z"))
+}
+
+func TestParseJSON(t *testing.T) {
+	d := parseFile(t, "items.json")
+	same(t, "title", d.Title, "Bits & <Pieces>")
+	same(t, "items", len(d.Arrivals), 2)
+	it, body := d.Arrivals[0].Item, d.Arrivals[0].Body
+	same(t, "guid", it.GUID, "7")
+	same(t, "title", it.Title, "1 < 2 & so")
+	same(t, "content", body.Content, "a &lt; b &amp; c<br>\nline")
+	same(t, "summary", body.Summary, "s &amp; t")
+	same(t, "language", it.Language, "pt-BR")
+	same(t, "image", it.Image, "https://feeds.example/i.png")
+	same(t, "authors", it.Authors, []store.Author{{Name: "Ed & Co", URL: "https://bits.example/ed"}})
+	same(t, "categories", it.Categories, []store.Category{{Term: "x & y"}})
+	same(t, "enclosures", it.Enclosures, []store.Enclosure{{URL: "https://bits.example/7.mp3", Type: "audio/mpeg", Length: 99}})
+	same(t, "published", body.Published.UTC(), at("2026-11-23T06:00:00Z"))
+	it, body = d.Arrivals[1].Item, d.Arrivals[1].Body
+	same(t, "link", it.Link, "https://elsewhere.example/8")
+	same(t, "content", body.Content, "<p>html \uFFFD</p>")
+	same(t, "authors", it.Authors, []store.Author{{Name: "Zoë"}})
+
+	with := parseText(t, "\xef\xbb\xbf"+`{"version":"https://jsonfeed.org/version/1","title":["odd"],"items":[{"id":"1","title":5,"url":true,"tags":"x","authors":[3]},"odd",{"id":2.5}]}`)
+	same(t, "odd types", len(with.Arrivals), 2)
+	same(t, "odd title", with.Arrivals[0].Item.Title, "5")
+}
+
+// What is not well-formed is read as it was meant.
+func TestParseIllFormed(t *testing.T) {
+	item := func(s string) string { return "<rss><channel><item>" + s + "</item></channel></rss>" }
+	for _, test := range []struct{ name, doc, title string }{
+		{"no declaration, no version", item("<title>t</title>"), "t"},
+		{"junk before", "\n\n \ufeff<b>Warning</b>: mysql_connect() in /var/www/x.php\n<?xml version=\"1.0\"?>" + item("<title>t</title>"), "t"},
+		{"comment of 9 KB before", "<!--" + strings.Repeat(" -x", 3000) + "-->" + item("<title>t</title>"), "t"},
+		{"junk behind", item("<title>t</title>") + "<!-- generated in 0.3 s --> <script>track()</script> & so on", "t"},
+		{"bare ampersand", item("<title>a & b &c; AT&T</title>"), "a & b &c; AT&T"},
+		{"bare less-than", item("<title>a < b <3</title>"), "a < b <3"},
+		{"entities of HTML", item("<title>caf&eacute;&nbsp;&ndash; &hellip;</title>"), "café – …"},
+		{"controls", item("<title>a\x01\x0b\x1fb&#8;&#x1F;&#0;c\u0092d</title>"), "abc’d"},
+		{"not a character", item("<title>a\ufffe\uffffb&#xFFFE;&#xD800;</title>"), "ab"},
+		{"unquoted attribute", item("<guid isPermaLink=false>1</guid><title>t</title>"), "t"},
+		{"attribute without value", item("<guid isPermaLink>1</guid><title>t</title>"), "t"},
+		{"attribute twice", item(`<enclosure url="a" url="b"/><title>t</title>`), "t"},
+		{"markup in the title", item("<title>a <b>b</b> &amp; <i>c</i></title>"), "a b & c"},
+		{"title that does not end", item("<title>t<link>https://outlet.example/1</link><guid>1</guid>"), "t"},
+		{"description with tags that do not end", item("<description>a<br>b<p>c</description><title>t</title>"), "t"},
+		{"unknown element that does not end", item("<foo:bar><title>t</title>"), "t"},
+		{"item that does not end", "<rss><channel><item><title>t</title><item><title>u</title></item></channel></rss>", "t"},
+		{"upper case", "<RSS><CHANNEL><ITEM><TITLE>t</TITLE></ITEM></CHANNEL></RSS>", "t"},
+		{"tags that cross", item("<title>t</title><category>x</item></category>"), "t"},
+		{"channel without rss", "<channel><item><title>t</title></item></channel>", "t"},
+		{"undeclared prefixes", item("<dc:creator>x</dc:creator><title>t</title><media:thumbnail url='x'/>"), "t"},
+		{"namespace of another", `<rss xmlns="http://www.w3.org/2005/Atom"><channel><item><title>t</title></item></channel></rss>`, "t"},
+		{"prefixed", `<a:feed xmlns:a="http://www.w3.org/2005/Atom"><a:entry><a:title>t</a:title></a:entry></a:feed>`, "t"},
+		{"CDATA and text", item("<title>a <![CDATA[b & <i>c</i>]]> d</title>"), "a b & c d"},
+		{"CDATA in CDATA", item("<title><![CDATA[a <![CDATA[b]]>]]></title>"), "a b"},
+		{"encoded twice", item("<title>FÃ³rmula â€“ EspaÃ±ol</title>"), "Fórmula – Español"},
+		{"white space", item("<title>\r\n  a\r\n\t b  </title>"), "a b"},
+		{"marks of our own", item("<title>\ue0000</title><description>" + strings.Repeat("x", 300) + "</description>"), "\ue0000"},
+		{"a DOCTYPE that never ends", "<!DOCTYPE rss [ <!ENTITY a 'b>\n" + item("<title>t</title>"), "t"},
+	} {
+		d := parseText(t, test.doc)
+		if len(d.Arrivals) == 0 {
+			t.Errorf("%s: no item", test.name)
+		} else if got := d.Arrivals[0].Item.Title; got != test.title {
+			t.Errorf("%s: title %q, want %q", test.name, got, test.title)
+		}
+	}
+}
+
+// A document that is cut off anywhere gives the items that are whole, as they are in the whole document.
+func TestParseCutOff(t *testing.T) {
+	for _, name := range []string{"news.rss", "notes.atom", "old.rdf", "items.json"} {
+		body, err := os.ReadFile(filepath.Join("testdata", name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		whole := parseFile(t, name)
+		most := 0
+		for n := range body {
+			d, err := parseDocument(body[:n], "", testAddress())
+			if err != nil {
+				continue
+			}
+			if d.Damaged == nil && len(strings.TrimSpace(string(body[n:]))) > 0 {
+				t.Fatalf("%s cut off at %d: not damaged", name, n)
+			}
+			if most = max(most, len(d.Arrivals)); len(d.Arrivals) > len(whole.Arrivals) {
+				t.Fatalf("%s cut off at %d: %d items", name, n, len(d.Arrivals))
+			}
+			for i, a := range d.Arrivals {
+				if a.Item.Text != whole.Arrivals[i].Item.Text || a.Item.GUID != whole.Arrivals[i].Item.GUID {
+					t.Fatalf("%s cut off at %d: item %d is %+v", name, n, i, a.Item)
+				}
+			}
+		}
+		if most != len(whole.Arrivals) {
+			t.Errorf("%s: never more than %d items", name, most)
+		}
+	}
+}
+
+func TestParseErrors(t *testing.T) {
+	page, err := os.ReadFile("testdata/page.html")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = parseDocument(page, "application/rss+xml", testAddress())
+	var not *NotAFeed
+	if !errors.As(err, &not) {
+		t.Fatal(err)
+	}
+	same(t, "candidates", not.Candidates, []string{"https://feeds.example/rss", "https://harbour.example/atom?a=1&b=2", "https://feeds.example/x/feed.json"})
+
+	for _, test := range []struct{ name, doc, says string }{
+		{"empty", "", "is empty"},
+		{"blank", " \n\t", "is empty"},
+		{"a mark and nothing", "\xef\xbb\xbf", "is empty"},
+		{"text", "Service temporarily unavailable", `"Service temporarily unavailable"`},
+		{"page in XHTML", `<?xml version="1.0"?><html xmlns="http://www.w3.org/1999/xhtml"><body/></html>`, "a web page"},
+		{"part of a page", "<div><a href=/login>Log in</a></div>", "web page"},
+		{"OPML", "<opml version='2.0'><body/></opml>", "broadsheet import"},
+		{"site map", "<urlset/>", "site map"},
+		{"XML", "<catalogue><book/></catalogue>", "<catalogue>"},
+		{"JSON", `{"status": "ok"}`, "JSON Feed"},
+		{"JSON list", `[1, 2]`, "not a feed"},
+		{"broken JSON", `{"version": "https://jsonfeed.org/version/1.1", "items": [}`, "JSON"},
+		{"deep JSON", `{"items":` + strings.Repeat("[", 200), "100 levels"},
+		{"picture", "\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR", "not a feed"},
+	} {
+		d, err := parseDocument([]byte(test.doc), "", testAddress())
+		if err == nil || !strings.Contains(err.Error(), test.says) {
+			t.Errorf("%s: %v, %v", test.name, d, err)
+		}
+	}
+}
+
+// What an attacker sends costs little time and memory, and none of the items beside it.
+func TestParseHostile(t *testing.T) {
+	item := "<item><title>good</title><guid>good</guid></item>"
+	rss := func(s string) string { return "<rss><channel>" + s + item + "</channel></rss>" }
+	var lol strings.Builder
+	lol.WriteString(`<!DOCTYPE lolz [<!ENTITY a0 "lol">`)
+	for i := range 20 {
+		fmt.Fprintf(&lol, `<!ENTITY a%d "%s">`, i+1, strings.Repeat(fmt.Sprintf("&a%d;", i), 10))
+	}
+	lol.WriteString("]>")
+	for name, doc := range map[string]string{
+		"billion laughs":     lol.String() + rss("<item><title>&a20;</title></item>"),
+		"external entity":    `<!DOCTYPE x [<!ENTITY e SYSTEM "file:///etc/passwd">]>` + rss("<item><title>&e;</title></item>"),
+		"deep unknown":       rss(strings.Repeat("<a>", 1000000) + strings.Repeat("</a>", 1000000)),
+		"deep, never closed": rss(strings.Repeat("<a>", 1000000)),
+		"deep in content":    rss("<item><description>" + strings.Repeat("<a>", 1000000) + strings.Repeat("</a>", 1000000) + "</description></item>"),
+		"title of 10 MB":     rss("<item><title>" + strings.Repeat("long ", 2<<20) + "</title></item>"),
+		"100,000 attributes": rss("<item><enclosure " + strings.Repeat(`a="b" `, 100000) + "/></item>"),
+		"long attribute":     rss(`<item><enclosure url="` + strings.Repeat("x", 10<<20) + `"/></item>`),
+		"unclosed elements":  rss("<item>" + strings.Repeat("<title>", 100000) + "</item>"),
+		"100,000 categories": rss("<item>" + strings.Repeat("<category>c</category>", 100000) + "</item>"),
+		"100,000 prefixes":   rss("<item>" + strings.Repeat(`<a xmlns:b="c"/>`, 100000) + "</item>"),
+		"15 MB of text":      rss("<item><description>" + strings.Repeat("word ", 3<<20) + "</description></item>"),
+		"15 MB of markup":    rss("<item><description><![CDATA[" + strings.Repeat("<p>x</p>", 2<<20) + "]]></description></item>"),
+		"ampersands":         rss("<item><title>" + strings.Repeat("&", 1<<20) + "</title></item>"),
+		"comments":           rss(strings.Repeat("<!---->", 1<<20)),
+		"CDATA":              rss("<item><title>" + strings.Repeat("<![CDATA[x]]>", 1<<20) + "</title></item>"),
+	} {
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		start := time.Now()
+		d, err := parseDocument([]byte(doc), "", testAddress())
+		took := time.Since(start)
+		runtime.ReadMemStats(&after)
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		if !slices.ContainsFunc(d.Arrivals, func(a store.Arrival) bool { return a.Item.GUID == "good" }) {
+			t.Errorf("%s: the good item is lost", name)
+		}
+		checkDocument(t, name, d)
+		if title := d.Arrivals[0].Item.Title; strings.Contains(title, "lollol") || strings.Contains(title, "root:") {
+			t.Errorf("%s: %.80q", name, title)
+		}
+		t.Logf("%-20s %3d ms, %3d MiB for %3d MiB", name, took.Milliseconds(), (after.TotalAlloc-before.TotalAlloc)>>20, len(doc)>>20)
+	}
+
+	for _, doc := range []string{
+		rss(strings.Repeat(item, 3000)),
+		`{"version":"https://jsonfeed.org/version/1","items":[` + strings.Repeat(`{"id":"a"},`, 3000) + `{"id":"z"}]}`,
+	} {
+		d := parseText(t, doc)
+		if len(d.Arrivals) != maxItems || d.Damaged == nil {
+			t.Errorf("%d items, %v", len(d.Arrivals), d.Damaged)
+		}
+	}
+	if _, err := parseDocument([]byte("<rss><channel>"+strings.Repeat("<image>", 1000)), "", testAddress()); err == nil {
+		t.Error("elements nest without end")
+	}
+	if _, err := parseDocument([]byte("<rss><channel>"+strings.Repeat("<ttl/>", maxElements+1)), "", testAddress()); err == nil {
+		t.Error("elements without end")
+	}
+}
+
+// The hashes move with what they stand for, and with nothing else.
+func TestParseHashes(t *testing.T) {
+	const base = `<rss xmlns:media="http://search.yahoo.com/mrss/"><channel><item><title>Title</title><link>https://outlet.example/1?utm_source=a</link>
+		<description>&lt;p&gt;Some text&lt;/p&gt;&lt;img src="https://i.example/1.jpg?w=1"&gt;</description><category>c</category>
+		<media:group><media:community><media:statistics views="1"/></media:community></media:group></item></channel></rss>`
+	one := parseText(t, base).Arrivals[0].Item
+	for _, test := range []struct {
+		old, new   string
+		text, rest bool
+	}{
+		{`views="1"`, `views="2"`, false, false},
+		{"Some text", "Some  \n text", false, false},
+		{"&lt;p&gt;Some text&lt;/p&gt;", "&lt;div&gt;Some text&lt;/div&gt;", false, false},
+		{"utm_source=a", "utm_source=b", false, false},
+		{"?w=1", "?w=2", false, false},
+		{"Some text", "Some other text", true, false},
+		{"Title", "New title", true, false},
+		{"example/1?", "example/2?", true, false},
+		{"1.jpg", "2.jpg", false, true},
+		{"<category>c", "<category>d", false, true},
+	} {
+		two := parseText(t, strings.Replace(base, test.old, test.new, 1)).Arrivals[0].Item
+		if (one.Text != two.Text) != test.text || (one.Rest != two.Rest) != test.rest {
+			t.Errorf("%q for %q: text moved %v, rest %v", test.new, test.old, one.Text != two.Text, one.Rest != two.Rest)
+		}
+	}
+	if again := parseText(t, base).Arrivals[0].Item; again.Text != one.Text || again.Rest != one.Rest {
+		t.Error("the hashes are not the same each time")
+	}
+	same(t, "hash of a text, for ever", one.Text, uint64(0xb9d84c3a61e5b477))
+}
