@@ -28,7 +28,7 @@ func rows[T, R any](ctx context.Context, s *Store, next walk[T], decode func(T) 
 		var batch []T
 		for room, more := 64, true; more; room = min(2*room, batchItems) {
 			err := s.view(ctx, func(tx *tx) error {
-				batch, more = next(tx, slices.Grow(batch[:0], room), room)
+				batch, more = next(tx, batch[:0], room)
 				return nil
 			})
 			if err != nil {
