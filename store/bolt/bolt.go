@@ -78,7 +78,6 @@ type Options struct {
 type Store struct {
 	db      *db
 	packer  *packer
-	log     *slog.Logger
 	id      string
 	created time.Time
 }
@@ -94,7 +93,7 @@ func Open(path string, o Options) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Store{db: d, packer: newPacker(), log: o.Log}
+	s := &Store{db: d, packer: newPacker()}
 	if err := d.View(s.load); err != nil {
 		s.Close()
 		return nil, fmt.Errorf("%s: %w", path, err)

@@ -77,6 +77,9 @@ func (c *checker) check(ctx context.Context, tx *tx) {
 	for _, name := range [][]byte{keysBucket, publishedBucket} {
 		c.each(ctx, tx, name, func(k, v []byte) error {
 			n, err := decodeName(v)
+			if p, _, ok := stands(tx.Bucket(idsBucket), n.item); ok && p != n.place() {
+				err = errors.New("has another date than its item")
+			}
 			return errors.Join(err, given(n.item, last))
 		})
 	}

@@ -7,6 +7,7 @@ import (
 	"hash/fnv"
 	"io"
 	"io/fs"
+	"log/slog"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -17,16 +18,17 @@ import (
 
 // open opens the store file at path, and makes it first where there is none.
 func open(path string, o Options) (*db, error) {
-	if err := ensure(path); err != nil {
+	if err := ensure(path, o.Log); err != nil {
 		return nil, err
 	}
-	for end := time.Now().Add(o.Wait); ; {
+	for begin, end := time.Now(), time.Now().Add(o.Wait); ; {
 		if err := examine(path); err != nil {
 			return nil, err
 		}
 		d, err := openFile(path, o.NoSync)
 		switch {
 		case err == nil:
+			o.Log.Debug("store opened", "path", path, "waited", time.Since(begin))
 			return d, nil
 		case !errors.Is(err, errLocked):
 			return nil, explain(path, err)
@@ -40,7 +42,7 @@ func open(path string, o Options) (*db, error) {
 // ensure makes a new store at path if there is no file. bbolt promises nothing for a file whose very first
 // pages are being written when the power fails (etcd#16596), so the file is made under another name and
 // only gets its own when it is whole.
-func ensure(path string) error {
+func ensure(path string, log *slog.Logger) error {
 	if _, err := os.Stat(path); !errors.Is(err, fs.ErrNotExist) {
 		return explain(path, err)
 	}
@@ -61,6 +63,9 @@ func ensure(path string) error {
 	}
 	if err != nil && !errors.Is(err, fs.ErrExist) {
 		return explain(path, err)
+	}
+	if err == nil {
+		log.Info("new store", "path", path)
 	}
 	return syncFolder(folder)
 }

@@ -120,6 +120,36 @@ func TestFreshDays(t *testing.T) {
 
 func second(_, v []byte) []byte { return v }
 
+// An address that is used for one item after the other does not make a list without end.
+func TestRefsAreBounded(t *testing.T) {
+	s := openTemp(t)
+	for n := range 200 {
+		p := numbered(1)
+		p.At = p.At.Add(time.Duration(n) * time.Hour)
+		p.Arrivals[0].Item.GUID = fmt.Sprint("guid", n)
+		p.Arrivals[0].Canonical = "https://a.example/live"
+		for range 2 { // then it moves to an address of its own
+			if _, err := s.SavePolls(t.Context(), p); err != nil {
+				t.Fatal(err)
+			}
+			p.Arrivals[0].Canonical = fmt.Sprint("https://a.example/", n)
+			p.Arrivals[0].Item.Text++
+		}
+	}
+	err := s.db.View(func(tx *tx) error {
+		k := store.LinkKey("https://a.example/live")
+		_, refs, err := decodeLinks(string(tx.Bucket(linksBucket).Get(k[:])))
+		if len(refs) != maxRefs || refs[maxRefs-1].Item != 200 {
+			t.Errorf("%d items, the last %+v", len(refs), refs[len(refs)-1])
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	mustCheck(t, s)
+}
+
 // Retention bounds the file: pages of pruned items are used again (PROTOCOL R5).
 func TestFileStaysSmall(t *testing.T) {
 	s := openTemp(t)
@@ -185,6 +215,7 @@ func TestCheckFindsFaults(t *testing.T) {
 		"2 entries for 1 items":              func(tx *tx) error { return tx.Bucket(revisionsBucket).Put(revisionEntry(1, 2), nil) },
 		"its revision has not come yet":      func(tx *tx) error { return tx.Bucket(metaBucket).Put(revisionKey, key8(uint64(0))) },
 		"names item 7, but the last is 1":    func(tx *tx) error { return tx.Bucket(keysBucket).Put(make([]byte, 16), appendName(nil, name{1, 7, 0})) },
+		"has another date than its item":     func(tx *tx) error { return tx.Bucket(keysBucket).Put(make([]byte, 16), appendName(nil, name{1, 1, 7})) },
 		"counts 1 items, but 0 name it":      func(tx *tx) error { return damageHead(tx, func(it *store.Item) { it.Feeds = []string{"other"} }) },
 		"its story is not there":             func(tx *tx) error { return damageHead(tx, func(it *store.Item) { it.Story = 9 }) },
 		"its published id is another item's": func(tx *tx) error { return damageHead(tx, func(it *store.Item) { it.PublishedID = "x" }) },

@@ -14,6 +14,10 @@ import (
 // would otherwise be written every day.
 const freshDays = 30
 
+// maxRefs bounds how many items a link is remembered for. Only an address that is used again and again, for one
+// item after the other, comes to more; the first of them are known by their guids.
+const maxRefs = 64
+
 // SavePolls implements store.Store.
 func (s *Store) SavePolls(ctx context.Context, polls ...store.Poll) ([]store.Saved, error) {
 	if len(polls) == 0 {
@@ -32,7 +36,7 @@ func (s *Store) SavePolls(ctx context.Context, polls ...store.Poll) ([]store.Sav
 				return fmt.Errorf("poll of %s: %w", p.State.URL, err)
 			}
 		}
-		return w.finish(polls[len(polls)-1].At.Unix() / 86400)
+		return w.finish(day(&polls[len(polls)-1]))
 	})
 	if err != nil {
 		return nil, err
@@ -239,7 +243,8 @@ func (w *writer) apply(p *store.Poll, known store.Known, stale staleNames) (stor
 		}
 	}
 	for k, l := range out.Links {
-		stale.links[k] = append(slices.Clip(known.Links[k]), l)
+		refs := append(slices.Clip(known.Links[k]), l)
+		stale.links[k] = refs[max(0, len(refs)-maxRefs):]
 	}
 	for k, refs := range stale.links {
 		if err := w.links.Put(k[:], w.keep(func(b []byte) []byte { return appendLinks(b, today, refs) })); err != nil {
@@ -346,9 +351,9 @@ func (w *writer) putState(f *store.FeedState) error {
 }
 
 // finish writes what concerns the transaction as a whole. The day is that of its last poll.
-func (w *writer) finish(day int64) error {
-	if d := uint64(max(day, 0)); d != number(w.meta.Get(dayKey)) {
-		if err := w.meta.Put(dayKey, key8(d)); err != nil {
+func (w *writer) finish(day uint64) error {
+	if day != number(w.meta.Get(dayKey)) {
+		if err := w.meta.Put(dayKey, key8(day)); err != nil {
 			return err
 		}
 	}
