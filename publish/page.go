@@ -8,6 +8,8 @@ import (
 	"strings"
 	"time"
 	"unicode/utf8"
+
+	"golang.org/x/text/language"
 )
 
 //go:embed templates
@@ -28,6 +30,7 @@ const shortText = 700
 type pageData struct {
 	Title, Publication, Description string
 	Language                        string
+	Direction                       string // of what is ours: "ltr" or "rtl"
 	Slug                            string // of the section; "" on the front page
 	Home                            string // relative address of the front page
 	Items                           []pageItem
@@ -58,7 +61,7 @@ type pageFile struct{ URL, Name string }
 func (p *Publisher) page(l *list) *Document {
 	data := pageData{
 		Title: l.Title, Publication: line(p.pub.Title), Description: l.Description,
-		Language: languageTag(p.pub.Language), Slug: l.Slug, Home: "index.html", Sections: p.pageSections(nil),
+		Language: languageTag(p.pub.Language), Direction: direction(p.pub.Language), Slug: l.Slug, Home: "index.html", Sections: p.pageSections(nil),
 	}
 	for i := range l.Items {
 		data.Items = append(data.Items, p.pageItem(&l.Items[i]))
@@ -76,7 +79,7 @@ func (p *Publisher) frontPage() *Document {
 		age = min(age, d.list.MaxAge)
 	}
 	data := pageData{
-		Title: line(p.pub.Title), Publication: line(p.pub.Title), Language: languageTag(p.pub.Language),
+		Title: line(p.pub.Title), Publication: line(p.pub.Title), Language: languageTag(p.pub.Language), Direction: direction(p.pub.Language),
 		Home: "index.html", Sections: p.pageSections(lists),
 	}
 	return newDocument("index.html", typeHTML, renderPage("front.html", data), modified, age)
@@ -147,6 +150,16 @@ func renderPage(name string, data any) []byte {
 		panic("publish: " + err.Error()) // the templates and what they get are ours
 	}
 	return b.Bytes()
+}
+
+// direction is that of a language's usual script.
+func direction(tag string) string {
+	script, _ := language.Make(tag).Script()
+	switch script.String() {
+	case "Arab", "Hebr", "Syrc", "Thaa", "Nkoo", "Adlm", "Rohg":
+		return "rtl"
+	}
+	return "ltr"
 }
 
 // styleSheet is the one of all pages.
