@@ -133,7 +133,7 @@ func (c *cleaner) sanitiseText(s string, n textNote, base *url.URL) unfinished {
 // hash sets the hashes by which the store knows that an item changed.
 func (c *cleaner) hash(a *store.Arrival) {
 	it := &a.Item
-	c.words([]byte(it.Title))
+	c.add(it.Title) // on one line already; what is left of white space may be what was corrected
 	c.words(c.text)
 	c.add(a.Canonical)
 	it.Text = c.sum()
