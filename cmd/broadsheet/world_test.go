@@ -106,7 +106,7 @@ func (w *world) must(args ...string) string {
 	return stderr
 }
 
-// must runs the program as a process of its own.
+// process is the program as a process of its own.
 func (w *world) process(args ...string) *exec.Cmd {
 	c := exec.CommandContext(w.t.Context(), "broadsheet", append([]string{"-c", w.config}, args...)...) // TestMain puts it into the path
 	c.Dir = w.dir
@@ -191,9 +191,12 @@ func read(t *testing.T, name string, body []byte) []published {
 	case ".rss":
 		var doc struct {
 			Items []struct {
-				GUID   string `xml:"guid"`
-				Title  string `xml:"title"`
-				Link   string `xml:"link"`
+				GUID  string `xml:"guid"`
+				Title string `xml:"title"`
+				Links []struct {
+					XMLName xml.Name
+					Text    string `xml:",chardata"`
+				} `xml:"link"` // atom:link is among them
 				Source struct {
 					URL  string `xml:"url,attr"`
 					Name string `xml:",chardata"`
@@ -204,7 +207,13 @@ func read(t *testing.T, name string, body []byte) []published {
 		}
 		err = xml.Unmarshal(body, &doc)
 		for _, i := range doc.Items {
-			out = append(out, published{ID: i.GUID, Title: i.Title, Link: i.Link, Outlet: i.Source.Name, Feed: i.Source.URL, Text: longer(i.Content, i.Description)})
+			link := ""
+			for _, l := range i.Links {
+				if l.XMLName.Space == "" {
+					link = l.Text
+				}
+			}
+			out = append(out, published{ID: i.GUID, Title: i.Title, Link: link, Outlet: i.Source.Name, Feed: i.Source.URL, Text: longer(i.Content, i.Description)})
 		}
 	case ".atom":
 		type link struct {
