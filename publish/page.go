@@ -8,8 +8,6 @@ import (
 	"strings"
 	"time"
 	"unicode/utf8"
-
-	"golang.org/x/text/language"
 )
 
 //go:embed templates
@@ -150,16 +148,6 @@ func renderPage(name string, data any) []byte {
 		panic("publish: " + err.Error()) // the templates and what they get are ours
 	}
 	return b.Bytes()
-}
-
-// direction is that of a language's usual script.
-func direction(tag string) string {
-	script, _ := language.Make(tag).Script()
-	switch script.String() {
-	case "Arab", "Hebr", "Syrc", "Thaa", "Nkoo", "Adlm", "Rohg":
-		return "rtl"
-	}
-	return "ltr"
 }
 
 // styleSheet is the one of all pages.

@@ -4,9 +4,11 @@
 // What goes out: an Edition, an immutable set of Documents by path, which a Handler serves from memory
 // or Write keeps in a folder as static files. Start with Publisher.
 //
-// The way of an item: store → choose (section.go, filter.go, where.go: which items, in which order,
-// what stands for a story) → list (list.go: what every format says of them, cleaned of what it cannot
-// hold) → render (rss.go, atom.go, json.go, page.go, opml.go) → serve (server.go) or write (static.go).
+// The way of an item: store → choose (section.go, story.go, filter.go, where.go: which items, in which
+// order, what stands for a story; desk.go: the same again after a change, without looking at everything) →
+// list (list.go, with text.go and markup.go: what every format says of them, cleaned of what it cannot hold)
+// → render (rss.go, atom.go, json.go, page.go, opml.go) → serve (server.go) or write (static.go, folder.go).
+//
 // Everything up to the bytes depends on what is stored and on the Publication alone, never on the time
 // of day, so that two processes that share a store publish the same bytes.
 package publish

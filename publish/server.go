@@ -45,23 +45,21 @@ func (h *Handler) Shown() *Edition { return h.edition.Load() }
 const allowed = "GET, HEAD, OPTIONS"
 
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	path := r.URL.Path
-	if h.base != "" {
-		if path == h.base {
-			redirect(w, r, h.base+"/")
-			return
-		}
-		if rest, ok := strings.CutPrefix(path, h.base+"/"); ok {
-			path = "/" + rest
-		}
-	}
 	e := h.edition.Load()
 	if e == nil {
 		w.Header().Set("Retry-After", "5")
 		plainAnswer(w, http.StatusServiceUnavailable, "The first edition is being made. Try again in a few seconds.")
 		return
 	}
-	d := e.at(path)
+	// As it is first: a section may be called what the base URL's path is called.
+	d := e.at(r.URL.Path)
+	if rest, ok := strings.CutPrefix(r.URL.Path, h.base); d == nil && ok && h.base != "" {
+		if rest == "" {
+			redirect(w, r, h.base+"/")
+			return
+		}
+		d = e.at(rest)
+	}
 	if d == nil {
 		plainAnswer(w, http.StatusNotFound, "There is no such page. The sections are listed on the front page.")
 		return
@@ -91,7 +89,10 @@ func redirect(w http.ResponseWriter, r *http.Request, path string) {
 
 // at finds the document for a path of the URL: "/" and "/world" are pages, too.
 func (e *Edition) at(path string) *Document {
-	name := strings.TrimPrefix(path, "/")
+	name, ok := strings.CutPrefix(path, "/")
+	if !ok {
+		return nil
+	}
 	if name == "" {
 		name = "index.html"
 	}

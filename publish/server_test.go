@@ -104,6 +104,13 @@ func TestServer(t *testing.T) {
 	if resp, _ := ask(t, "GET", base+"/news?x=1"); resp.StatusCode != 308 || resp.Header.Get("Location") != "/news/?x=1" {
 		t.Errorf("/news: %d %s", resp.StatusCode, resp.Header.Get("Location"))
 	}
+	for _, path := range []string{"/news/news", "/news/news.html", "/news.html"} { // a section of that name
+		named := NewHandler("https://paper.example/news")
+		named.Show(w.edition(w.publisher(publication([]Outlet{outlet("a")}, Section{Slug: "news"}))))
+		if resp, body := ask(t, "GET", listen(t, w, Under("https://paper.example/news", named))+path); resp.StatusCode != 200 || !strings.Contains(body, "Section news") {
+			t.Errorf("%s: %d", path, resp.StatusCode)
+		}
+	}
 	for _, method := range []string{"POST", "PUT", "DELETE", "PATCH"} {
 		if resp, _ := ask(t, method, base+"/all.rss"); resp.StatusCode != 405 || resp.Header.Get("Allow") != allowed {
 			t.Errorf("%s: %d", method, resp.StatusCode)

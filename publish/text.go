@@ -283,6 +283,16 @@ const threeLetters = " ady ast bal ban bem bho bin bua ceb chm chr crh csb dar d
 	"ilo inh kab kac kbd kha kok krc krl lez loz lus mad mag mai mak mdf men min mni mos mus myv nap nds new nia niu nso pam pap pau raj rap rar " +
 	"rom sah sas sat scn sco shn sma smj smn sms snk srn srr suk syr tem tet tig tiv tkl tmh tpi tum tvl tyv udm umb vai war wal yao zza "
 
+// direction is that of a language's usual script.
+func direction(tag string) string {
+	script, _ := language.Make(tag).Script()
+	switch script.String() {
+	case "Arab", "Hebr", "Syrc", "Thaa", "Nkoo", "Adlm", "Rohg":
+		return "rtl"
+	}
+	return "ltr"
+}
+
 // shorten cuts a text after at most n runes, between words where it has any.
 func shorten(s string, n int) string {
 	if utf8.RuneCountInString(s) <= n {
