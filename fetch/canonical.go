@@ -19,7 +19,9 @@ func CanonicalLink(link string) string {
 	rest, fragment, _ := strings.Cut(rest, "#")
 	rest, query, _ := strings.Cut(rest, "?")
 	host, path, _ := strings.Cut(rest, "/")
-	host = canonicalHost(host)
+	if host = canonicalHost(host); !hostForm.MatchString(host) {
+		return link
+	}
 	if to := wrapped(host, path, query); to != "" {
 		return CanonicalLink(to)
 	}
@@ -55,7 +57,7 @@ func canonicalHost(authority string) string {
 	if i := strings.LastIndexByte(host, ':'); i > strings.LastIndexByte(host, ']') {
 		host, port = host[:i], host[i+1:]
 	}
-	host = strings.TrimSuffix(host, ".")
+	host = strings.TrimRight(host, ".")
 	for strings.HasPrefix(host, "www.") && strings.Count(host, ".") > 1 {
 		host = host[len("www."):]
 	}

@@ -197,6 +197,11 @@ func undouble(text []byte) []byte {
 		}
 		out = append(out, b)
 		i += n
+		if bytes.HasSuffix(out, []byte("\xe2\x80")) { // of a right quotation mark the last byte is no character
+			if next, _ := utf8.DecodeRune(text[i:]); (next < 0xa0 || next > 0xbf) && !slices.Contains(windows1252[:], string(next)) {
+				out = append(out, 0x9d)
+			}
+		}
 	}
 	if !utf8.Valid(out) {
 		return text

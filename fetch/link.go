@@ -2,6 +2,7 @@ package fetch
 
 import (
 	"net/url"
+	"regexp"
 	"strings"
 
 	"golang.org/x/net/idna"
@@ -52,6 +53,9 @@ func absoluteLink(base *url.URL, ref string) string {
 		}
 		u.Host = host
 	}
+	if !hostForm.MatchString(u.Host) {
+		return ""
+	}
 	u.RawQuery, u.RawFragment = escapeLink(u.RawQuery), ""
 	s := u.String()
 	if len(s) > maxLink {
@@ -59,6 +63,8 @@ func absoluteLink(base *url.URL, ref string) string {
 	}
 	return s
 }
+
+var hostForm = regexp.MustCompile(`^([A-Za-z0-9._~-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?$`)
 
 // plainLink reports whether ref is an absolute address without anything unusual: most are.
 func plainLink(ref string) bool {
