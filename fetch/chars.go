@@ -181,8 +181,9 @@ func undouble(text []byte) []byte {
 	if first < 0 {
 		return text
 	}
-	if r, _ := utf8.DecodeRune(text[first:]); r < 0xc2 || r > 0xf4 { // no byte that begins a character of UTF-8
-		return text
+	lead, n := utf8.DecodeRune(text[first:])
+	if next, _ := utf8.DecodeRune(text[first+n:]); lead < 0xc2 || lead > 0xf4 || next < utf8.RuneSelf {
+		return text // as in all but a few documents
 	}
 	out := append(make([]byte, 0, len(text)), text[:first]...)
 	for i := first; i < len(text); {

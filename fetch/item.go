@@ -21,6 +21,12 @@ func (f *rawFeed) document() *document {
 		Arrivals: make([]store.Arrival, len(f.items)),
 	}
 	c := cleaner{texts: make([][2]unfinished, len(f.items))}
+	longest, all := 0, 0
+	for i := range f.items {
+		n := len(f.items[i].summary) + len(f.items[i].content)
+		longest, all = max(longest, n), all+n
+	}
+	c.html, c.text, c.buf = make([]byte, 0, all), make([]byte, 0, min(longest, maxText)), make([]byte, 0, min(longest, maxText)+512)
 	for i := range f.items {
 		r, a := &f.items[i], &d.Arrivals[i]
 		c.texts[i] = c.clean(r, a, f.base)

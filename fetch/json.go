@@ -8,63 +8,94 @@ import (
 	"slices"
 )
 
-// trimJSON prepares a JSON document for encoding/json, and is the guard before it: not more than maxDepth
-// levels, not more than maxItems items. Where the document is cut off, so is its last item. What was lost is
-// returned as damaged.
+// trimJSON prepares a JSON document for encoding/json, and is the guard before it: no more than maxDepth
+// levels, no more than maxItems items. Where the document is cut off or broken, the items that are whole and
+// JSON are kept. What was lost is returned as damaged.
 func trimJSON(src []byte) (trimmed []byte, damaged, err error) {
-	var open []byte // brackets to close
-	items := false  // inside of the array of items
-	count, whole, cutAt := 0, -1, -1
-	var key []byte // the string that was read last
-	for i := 0; i < len(src); i++ {
-		switch c := src[i]; c {
+	s := jsonScan{src: src}
+	if err := s.scan(); err != nil {
+		return nil, nil, err
+	}
+	switch {
+	case len(s.items) > maxItems:
+		s.items = s.items[:maxItems]
+		damaged = fmt.Errorf("the document has more than %d items, the rest is not read", maxItems)
+	case s.end > 0 && json.Valid(src[:s.end]):
+		return src[:s.end], nil, nil
+	case s.end > 0:
+		damaged = errors.New("the JSON is broken, its items that are whole are kept")
+	default:
+		damaged = errors.New("the document is cut off after its last complete item")
+	}
+	s.items = slices.DeleteFunc(s.items, func(item []byte) bool { return !json.Valid(item) })
+	if s.list == 0 || len(s.items) == 0 && s.end == 0 {
+		return nil, nil, errors.New("the JSON is cut off or broken before its first item")
+	}
+	items := append(bytes.Join(s.items, []byte(",")), ']')
+	if s.listEnd > 0 {
+		if trimmed = slices.Concat(src[:s.list], items, src[s.listEnd:max(s.end, s.listEnd)]); json.Valid(trimmed) {
+			return trimmed, damaged, nil
+		}
+	}
+	if trimmed = slices.Concat(src[:s.list], items, []byte("}")); json.Valid(trimmed) {
+		return trimmed, damaged, nil
+	}
+	return slices.Concat([]byte(`{"items":[`), items, []byte("}")), damaged, nil
+}
+
+// jsonScan finds the parts of a JSON Feed by its brackets and strings.
+type jsonScan struct {
+	src           []byte
+	items         [][]byte // objects of the list of items
+	list, listEnd int      // where that list begins, behind its bracket, and ends; 0 if it does not
+	end           int      // where the document ends; 0 if it does not
+}
+
+func (s *jsonScan) scan() error {
+	var open []byte // brackets to come
+	var key []byte  // the string that was read last
+	item := 0
+	for i := 0; i < len(s.src); i++ {
+		switch c := s.src[i]; c {
 		case '"':
-			end := stringEnd(src, i)
+			end := stringEnd(s.src, i)
 			if end < 0 {
-				i = len(src)
-				break
+				return nil
 			}
 			if len(open) == 1 {
-				key = src[i+1 : end]
+				key = s.src[i+1 : end]
 			}
 			i = end
 		case '{', '[':
 			if len(open) >= maxDepth {
-				return nil, nil, fmt.Errorf("the JSON nests more than %d levels: that is no feed", maxDepth)
+				return fmt.Errorf("the JSON nests more than %d levels: that is no feed", maxDepth)
 			}
 			open = append(open, c+2) // "}" and "]" stand two behind
-			if len(open) == 2 && c == '[' && string(key) == "items" {
-				items, whole = true, i+1
+			switch {
+			case len(open) == 2 && c == '[' && s.list == 0 && string(key) == "items":
+				s.list = i + 1
+			case len(open) == 3 && s.list > 0 && s.listEnd == 0:
+				item = i
 			}
-			key = nil
 		case '}', ']':
 			if len(open) == 0 || open[len(open)-1] != c {
-				return nil, nil, fmt.Errorf("the JSON is broken at byte %d: %q closes nothing", i, c)
+				return nil // nothing behind this can be trusted
 			}
 			open = open[:len(open)-1]
 			switch {
+			case len(open) == 2 && s.list > 0 && s.listEnd == 0:
+				if s.items = append(s.items, s.src[item:i+1]); len(s.items) > maxItems {
+					return nil
+				}
+			case len(open) == 1 && s.list > 0 && s.listEnd == 0:
+				s.listEnd = i + 1
 			case len(open) == 0:
-				if cutAt < 0 {
-					return src[:i+1], nil, nil
-				}
-				return slices.Concat(src[:cutAt], src[whole:i+1]), fmt.Errorf("the document has more than %d items, the rest is not read", maxItems), nil
-			case len(open) == 2 && items:
-				if count++; count == maxItems && bytes.HasPrefix(bytes.TrimLeft(src[i+1:], " \t\r\n"), []byte(",")) {
-					cutAt = i + 1
-				}
-				whole = i + 1
-			case len(open) == 1 && items:
-				items, whole = false, i
+				s.end = i + 1
+				return nil
 			}
 		}
 	}
-	if !items {
-		return nil, nil, errors.New("the JSON is cut off before its first item")
-	}
-	if cutAt < 0 {
-		cutAt = whole
-	}
-	return append(slices.Clone(src[:cutAt]), "]}"...), errors.New("the document is cut off after its last complete item"), nil
+	return nil
 }
 
 // stringEnd is where the string ends that begins at i; -1 if it does not.

@@ -162,6 +162,9 @@ func TestParseJSON(t *testing.T) {
 	same(t, "content", body.Content, "<p>html \uFFFD</p>")
 	same(t, "authors", it.Authors, []store.Author{{Name: "Zoë"}})
 
+	broken := parseText(t, `{"version":"https://jsonfeed.org/version/1.1","title":"T","items":[{"id":"1","title":"a"},{"id":"2",,"title":"b"},{"id":"3","title":"c"}],"language":"en"}`)
+	same(t, "broken items", []any{len(broken.Arrivals), broken.Title, broken.Language, broken.Damaged != nil}, []any{2, "T", "en", true})
+
 	with := parseText(t, "\xef\xbb\xbf"+`{"version":"https://jsonfeed.org/version/1","title":["odd"],"items":[{"id":"1","title":5,"url":true,"tags":"x","authors":[3]},"odd",{"id":2.5}]}`)
 	same(t, "odd types", len(with.Arrivals), 2)
 	same(t, "odd title", with.Arrivals[0].Item.Title, "5")
@@ -266,7 +269,8 @@ func TestParseErrors(t *testing.T) {
 		{"XML", "<catalogue><book/></catalogue>", "<catalogue>"},
 		{"JSON", `{"status": "ok"}`, "JSON Feed"},
 		{"JSON list", `[1, 2]`, "not a feed"},
-		{"broken JSON", `{"version": "https://jsonfeed.org/version/1.1", "items": [}`, "JSON"},
+		{"broken JSON", `{"version": "https://jsonfeed.org/version/1.1", "items": [}`, "broken before"},
+		{"JSON cut off", `{"version": "https://jsonfeed.org/version/1.1", "items": [{"id": "1`, "cut off"},
 		{"deep JSON", `{"items":` + strings.Repeat("[", 200), "100 levels"},
 		{"picture", "\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR", "not a feed"},
 	} {

@@ -232,7 +232,8 @@ func (t *tidier) start(tok *token) bool {
 		if e.role != roleContainer {
 			return true
 		}
-	case e.name == "source" && t.atom, e.name == "atom:source":
+	case e.name == "source" && t.atom:
+		e.role = roleContainer
 		t.emitStart(e.name, false)
 	case e.name == "image" && t.item >= 0:
 		if !t.holdsElements() {
