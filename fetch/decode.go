@@ -66,7 +66,7 @@ func decodeBody(r io.Reader, contentEncoding string, maxBytes int64) ([]byte, er
 			return nil, derr
 		}
 		if err == nil && derr != nil {
-			err = fmt.Errorf("%s: %w", coding, derr)
+			err = fmt.Errorf("the document is not the %s that its server says it is: %w", coding, derr)
 		}
 		wire = plain
 	}
