@@ -95,6 +95,9 @@ func TestConformance(t *testing.T) {
 		t.Logf("%-16s %4d of %4d", c, counts[c].held, counts[c].all)
 	}
 	t.Logf("parsed %d of %d", parsed, documents)
+	if all := counts["all"]; 100*all.held < 95*all.all || 1000*parsed < 996*documents {
+		t.Error("fewer than 95 % of the checks hold, or fewer documents are read than feedparser reads")
+	}
 }
 
 // lookUp returns what we have for a path of a check; false for fields that an aggregator does not need.

@@ -99,8 +99,7 @@ func plain(s string) string {
 				text = appendCDATA(text, z.Text(), false)
 			}
 		case html.StartTagToken, html.SelfClosingTagToken, html.EndTagToken:
-			name, _ := z.TagName()
-			a := atom.Lookup(name)
+			a := tagAtom(raw)
 			hidden = 0
 			switch e := elements[a]; {
 			case a == 0:

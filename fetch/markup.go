@@ -1,6 +1,7 @@
 package fetch
 
 import (
+	"bytes"
 	"net/url"
 	"slices"
 	"strings"
@@ -39,7 +40,7 @@ type openTag struct {
 // A hole is where in html the tag on that line goes, or the end tag that belongs to it.
 type hole struct {
 	at, tag int
-	end     string
+	end     atom.Atom // of the end tag; 0 for the tag on the line
 }
 
 // An unfinished text is a part of html with its holes, or plain text as it is.
@@ -80,10 +81,12 @@ func (m *markup) finish() func(unfinished) string {
 		for _, h := range m.holes[u.hole:u.holesEnd] {
 			b.Write(m.html[from:h.at])
 			from = h.at
-			if h.end == "" {
+			if h.end == 0 {
 				b.Write(tags[h.tag])
 			} else if len(tags[h.tag]) > 0 {
-				b.WriteString(h.end)
+				b.WriteString("</")
+				b.WriteString(h.end.String())
+				b.WriteByte('>')
 			}
 		}
 		b.Write(m.html[from:u.to])
@@ -103,7 +106,7 @@ func (m *markup) read(s string) {
 		at += len(z.Raw())
 		if skip != 0 {
 			if kind == html.EndTagToken {
-				if name, _ := z.TagName(); atom.Lookup(name) == skip {
+				if tagAtom(z.Raw()) == skip {
 					skip = 0
 				}
 			}
@@ -113,8 +116,7 @@ func (m *markup) read(s string) {
 		case html.TextToken:
 			m.writeText(z.Text())
 		case html.StartTagToken, html.SelfClosingTagToken:
-			name, _ := z.TagName()
-			a := atom.Lookup(name)
+			a := tagAtom(z.Raw())
 			if !m.start(a, z) || kind == html.SelfClosingTagToken {
 				continue
 			}
@@ -124,10 +126,27 @@ func (m *markup) read(s string) {
 				z.NextIsNotRawText()
 			}
 		case html.EndTagToken:
-			name, _ := z.TagName()
-			m.end(atom.Lookup(name))
+			m.end(tagAtom(z.Raw()))
 		}
 	}
+}
+
+// tagAtom is the name of a tag, which the tokenizer would copy.
+func tagAtom(raw []byte) atom.Atom {
+	raw = bytes.TrimLeft(raw, "</")
+	var name [16]byte // the longest that matters is "blockquote"
+	for i, c := range raw {
+		switch {
+		case isSpace(c) || c == '/' || c == '>':
+			return atom.Lookup(name[:i])
+		case i == len(name):
+			return 0
+		case 'A' <= c && c <= 'Z':
+			c += 'a' - 'A'
+		}
+		name[i] = c
+	}
+	return 0
 }
 
 // hasEnd reports whether an element that is left out ends at all; one that does not hides nothing.
@@ -312,10 +331,10 @@ func (m *markup) closeTo(n int) {
 			m.holes = m.holes[:last] // nothing to click on
 			continue
 		}
-		if end := "</" + o.a.String() + ">"; o.tag >= 0 {
-			m.holes = append(m.holes, hole{len(m.html), o.tag, end})
+		if o.tag >= 0 {
+			m.holes = append(m.holes, hole{len(m.html), o.tag, o.a})
 		} else {
-			m.html = append(m.html, end...)
+			m.html = append(append(append(m.html, "</"...), o.a.String()...), '>')
 		}
 	}
 	m.open = m.open[:n]
