@@ -234,8 +234,7 @@ func TestGuardRefuses(t *testing.T) {
 }
 
 func TestRedirects(t *testing.T) {
-	var r *recorder
-	r = record(t, func(w http.ResponseWriter, req *http.Request) {
+	r := record(t, func(w http.ResponseWriter, req *http.Request) {
 		to := map[string]string{
 			"/loop": "/loop2", "/loop2": "/loop", "/1": "/2", "/2": "/3", "/3": "/4", "/4": "/5", "/5": "/6", "/0": "/1",
 			"/file": "file:///etc/passwd", "/none": "", "/relative": "6", "/metadata": "http://169.254.169.254/latest", "/double": "//127.0.0.1:" + strings.Split(req.Host, ":")[1] + "/6",

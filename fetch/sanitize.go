@@ -8,10 +8,6 @@ import (
 	"github.com/microcosm-cc/bluemonday"
 )
 
-// SanitiserVersion grows with each change of what markup may be stored, so that a store can tell bodies that an
-// older, laxer policy let through.
-const SanitiserVersion = 1
-
 // markupPolicy is what bluemonday lets through: the tags with attributes that markup writes (markup.go), and so a
 // second opinion on all that could do harm. rel is written by markup and only passed on.
 var markupPolicy = sync.OnceValue(func() *bluemonday.Policy {

@@ -180,7 +180,7 @@ func TestSanitiseKeepsParagraphs(t *testing.T) {
 var nineParagraphs = []string{
 	"TEHRAN, Nov. 23 (MNA) – The minister said the talks were “serious and constructive”.",
 	"“We don’t expect miracles,” he added – and then, after a pause: ‘None at all’.",
-	"وزیر امور خارجه گفت: «گفت‌وگوها ادامه دارد» و افزود که «هیچ‌کس عجله ندارد».",
+	"وزیر امور خارجه گفت: «گفت\u200cوگوها ادامه دارد» و افزود که «هیچ\u200cکس عجله ندارد».",
 	"Переговоры продолжались девять часов — дольше, чем ожидалось.",
 	"双方将于下周继续会谈。",
 	"L’accord — « provisoire », selon l’agence — sera publié à 18 h 30.",

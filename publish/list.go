@@ -110,7 +110,7 @@ func (p *Publisher) list(ctx context.Context, d *desk) (*list, error) {
 			continue
 		}
 		l.Updated = latest(l.Updated, it.Arrived, it.Moved)
-		l.Modified = latest(l.Modified, l.Updated)
+		l.Modified = latest(l.Modified, l.Updated, it.Changed)
 		entry := p.describe(c, it, b, o, feed)
 		for _, id := range c.Members {
 			m := items[id]
@@ -119,7 +119,7 @@ func (p *Publisher) list(ctx context.Context, d *desk) (*list, error) {
 			}
 			if o, feeds := p.roster.carriers(m); len(feeds) > 0 {
 				entry.Also = append(entry.Also, also{o.ID, label(o.Name), cmp.Or(address(m.Link), entry.Link)})
-				l.Modified = latest(l.Modified, m.Arrived)
+				l.Modified = latest(l.Modified, m.Changed)
 			}
 		}
 		l.Items = append(l.Items, entry)
@@ -231,7 +231,7 @@ func sourceOf(b *store.Body, it *store.Item, o *Outlet, feed *Feed) source {
 	if t := plainLine(b.FeedTitle); t != plainLine(o.Name) {
 		s.Subtitle = t
 	}
-	if b.FeedUpdated.Year() >= 1990 && !b.FeedUpdated.After(latest(it.Arrived, it.Moved)) {
+	if b.FeedUpdated.Year() >= 1990 && !b.FeedUpdated.After(latest(it.Arrived, it.Changed)) {
 		s.Updated = b.FeedUpdated
 	}
 	return s

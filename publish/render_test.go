@@ -117,7 +117,7 @@ func TestArticle(t *testing.T) {
 	paragraphs := []string{
 		"TEHRAN, Mar. 01 – “We will not wait,” the minister said on Sunday – and left.",
 		"The ‘second round’ of talks, he added, begins next week… or the week after.",
-		"وزیر امور خارجه ایران گفت: «مذاکرات هفتهٔ آینده از سر گرفته می‌شود.»",
+		"وزیر امور خارجه ایران گفت: «مذاکرات هفتهٔ آینده از سر گرفته می\u200cشود.»",
 		"中国外交部发言人表示：“我们支持对话。”",
 		"Переговоры продлятся – как минимум – три дня.",
 		"Prices rose 3 % – from €1,200 to €1,236 – within 48 hours; “calm” followed.",

@@ -33,6 +33,7 @@ type Item struct {
 	Arrived time.Time // when it first came
 	Updated time.Time // last significant change: text or link; moves at most once an hour
 	Moved   time.Time // when Updated was last set
+	Changed time.Time // when anything of it last changed
 
 	LinkHash uint64   // of the canonical link; 0 without one
 	Text     uint64   // hash of what a reader reads: title, text, canonical link; white space aside
@@ -93,7 +94,7 @@ func ItemDate(claimed, arrived time.Time) time.Time {
 
 // An Arrival is one item of a polled document before the store has settled who it is. Of Item, the
 // fields that describe it are set, the others (ID, Story, Outlet, Feeds, PublishedID, Date, Arrived,
-// Updated, Moved, LinkHash, Revision) are Settle's to set.
+// Updated, Moved, Changed, LinkHash, Revision) are Settle's to set.
 type Arrival struct {
 	Item      Item
 	Body      Body

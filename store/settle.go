@@ -143,7 +143,7 @@ func (s *settler) insert(d *candidate) {
 	it.Story = StoryID(it.ID)
 	it.Outlet, it.Feeds = f.Outlet, []string{f.URL}
 	it.PublishedID = s.publishedID(d)
-	it.Date, it.Arrived, it.Moved = ItemDate(claimed, at), at, at
+	it.Date, it.Arrived, it.Moved, it.Changed = ItemDate(claimed, at), at, at, at
 	it.Updated = it.Date
 	if u := body.Updated; u.After(it.Date) && !u.After(at) {
 		it.Updated = u
@@ -225,6 +225,7 @@ func (s *settler) update(d *candidate) {
 		body = &b
 	}
 	if changed {
+		it.Changed = at
 		s.out.Updates = append(s.out.Updates, Update{it, body})
 	}
 }

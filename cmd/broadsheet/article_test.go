@@ -19,11 +19,11 @@ import (
 var nineParagraphs = []string{
 	"TEHRAN – “The talks will go on,” the spokesman said on Monday, “but not for ever.”",
 	"It’s the third round since autumn – the first in Geneva’s old town hall – and nobody’s counting on a fourth.",
-	"به گزارش خبرگزاری مهر، سخنگوی وزارت امور خارجه گفت: «گفت‌وگوها ادامه می‌یابد.»",
+	"به گزارش خبرگزاری مهر، سخنگوی وزارت امور خارجه گفت: «گفت\u200cوگوها ادامه می\u200cیابد.»",
 	"新华社北京电——外交部发言人说：“我们欢迎一切有助于对话的努力。”",
 	"“I was told ‘wait’,” recalled Zoë Łukasiewicz, 34, whose café faces the hall; “so I waited … and sold coffee.”",
 	"Prices rose 3–5 % in the week, to €1,200–€1,250 a tonne; AT&T’s and R&D firms’ shares didn’t move (<1 %).",
-	"وی افزود: نرخ ۱۲٫۵ درصدی در سال ۱۴۰۵ «واقع‌بینانه» نیست.",
+	"وی افزود: نرخ ۱۲٫۵ درصدی در سال ۱۴۰۵ «واقع\u200cبینانه» نیست.",
 	"谈判将于11月30日继续进行，地点是“老市政厅”——𠮷野先生说。",
 	"Mehr’s correspondent adds: naïve hopes aside, “peace – 😀 or not – is made by people who stay in the room.”",
 }

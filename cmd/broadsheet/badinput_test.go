@@ -23,7 +23,7 @@ func newsFeed(host, more string, titles ...string) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, `<?xml version="1.0" encoding="utf-8"?><rss version="2.0"><channel><title>%s</title><link>https://%[1]s/</link><description>News</description>`+"\n", host)
 	for _, title := range titles {
-		fmt.Fprintf(&b, `<item><title>%s</title><link>https://%s/%x</link><guid isPermaLink="false">%[2]s %[3]x</guid><description>Text of %[1].30s</description></item>`+"\n", title, host, title[:min(len(title), 20)])
+		fmt.Fprintf(&b, `<item><title>%s</title><link>https://%s/%x</link><guid isPermaLink="false">%[2]s %[3]x</guid><description>Text of %.30[1]s</description></item>`+"\n", title, host, title[:min(len(title), 20)])
 	}
 	return b.String() + more + "</channel></rss>\n"
 }

@@ -71,6 +71,7 @@ func appendHead(b []byte, it *store.Item) []byte {
 	b = binary.AppendVarint(b, it.Arrived.UnixMicro()-date)
 	b = binary.AppendVarint(b, it.Updated.UnixMicro()-date)
 	b = binary.AppendVarint(b, it.Moved.UnixMicro()-date)
+	b = binary.AppendVarint(b, it.Changed.UnixMicro()-date)
 	for _, h := range []uint64{it.LinkHash, it.Text, it.Rest} {
 		b = binary.LittleEndian.AppendUint64(b, h)
 	}
@@ -101,6 +102,7 @@ func decodeHead(p place, s string) (store.Item, error) {
 	it.Arrived = time.UnixMicro(r.varint() + p.date()).UTC()
 	it.Updated = time.UnixMicro(r.varint() + p.date()).UTC()
 	it.Moved = time.UnixMicro(r.varint() + p.date()).UTC()
+	it.Changed = time.UnixMicro(r.varint() + p.date()).UTC()
 	it.LinkHash, it.Text, it.Rest = r.hash(), r.hash(), r.hash()
 	if err := r.end(); err != nil {
 		return store.Item{}, fmt.Errorf("item %d: %w", p.id(), err)
