@@ -15,6 +15,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"broadsheet/store"
@@ -128,14 +129,14 @@ func (c *Client) get(ctx context.Context, f *Feed, v store.Validators) (*answer,
 			if cause := context.Cause(ctx); cause != nil {
 				err = cause
 			}
-			if hop == 0 && !met.reached {
+			if hop == 0 && !met.reached.Load() {
 				err = fmt.Errorf("%w: %w", errUnreached, err)
 			}
 			return nil, err
 		}
 		location := resp.Header.Get("Location")
 		if !slices.Contains([]int{301, 302, 303, 307, 308}, resp.StatusCode) || location == "" {
-			return c.read(ctx, resp, at, met.private)
+			return c.read(ctx, resp, at, met.private.Load())
 		}
 		io.CopyN(io.Discard, resp.Body, 4<<10) // a short body read to its end keeps the connection
 		resp.Body.Close()
@@ -148,26 +149,26 @@ func (c *Client) get(ctx context.Context, f *Feed, v store.Validators) (*answer,
 	}
 }
 
-// A meeting is what was seen of a server besides its answer.
+// A meeting is what was seen of a server besides its answer. A dial may still go on in the background when the
+// request has got a connection that became free; its hooks are called there.
 type meeting struct {
-	reached bool // there was a connection
-	private bool // to an address that is not public
+	reached atomic.Bool // there was a connection
+	private atomic.Bool // the one that served is to an address that is not public
 }
 
 func (m *meeting) trace() *httptrace.ClientTrace {
-	note := func(address string) {
-		m.reached = true
-		if a, err := netip.ParseAddrPort(address); err == nil {
-			m.private = !isPublic(a.Addr())
-		}
-	}
 	return &httptrace.ClientTrace{
-		ConnectDone: func(_, address string, err error) {
+		ConnectDone: func(_, _ string, err error) {
 			if err == nil {
-				note(address)
+				m.reached.Store(true)
 			}
 		},
-		GotConn: func(i httptrace.GotConnInfo) { note(i.Conn.RemoteAddr().String()) },
+		GotConn: func(i httptrace.GotConnInfo) {
+			m.reached.Store(true)
+			if a, err := netip.ParseAddrPort(i.Conn.RemoteAddr().String()); err == nil {
+				m.private.Store(!isPublic(a.Addr()))
+			}
+		},
 	}
 }
 
