@@ -97,12 +97,13 @@ func (p *player) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	w.Write(body)
 }
 
-// answered returns how it answered since it was last asked.
+// answered returns how it answered since it was last asked that, and forgets what it counted.
 func (p *player) answered() map[int]int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	a := maps.Clone(p.answers)
 	clear(p.answers)
+	clear(p.conditional)
 	return a
 }
 
@@ -158,11 +159,11 @@ var tracks = regexp.MustCompile(`^(amp;)*(ref|ito|utm_.*|at_.*|ns_.*)$`)
 // of its own as far as the store can tell: it is opened and closed at each step.
 func TestPlay(t *testing.T) {
 	dir := needShared(t, "recorded-plain")
-	if testing.Short() {
-		t.Skip("plays for seconds")
-	}
 	t.Parallel()
 	p := newPlayer(t, dir)
+	if testing.Short() {
+		p.steps = p.steps[:2] // enough for the race detector, which takes ten times as long
+	}
 	server := serveHandler(t, p.ServeHTTP)
 	config := everything + "[[section]]\nslug = \"latest\"\nmax_age = \"0\"\n"
 	outlets := slices.Sorted(maps.Keys(p.recordings))
@@ -237,15 +238,17 @@ func TestPlay(t *testing.T) {
 				identities["fox"][key] = it
 			}
 			p.mu.Unlock()
-			for range 2 { // the second time, it is asked as if it had never answered
-				p.conditional = map[string]int{}
+			for again := range 2 { // the second time, it is asked as if it had never answered
+				p.answered()
 				stderr := w.must("fetch", "--once", "--force", "--outlet", "fox")
+				p.mu.Lock()
+				if again == 1 && p.conditional["fox"] != 0 {
+					t.Errorf("%s: validators of a damaged document were kept", when)
+				}
+				p.mu.Unlock()
 				if !strings.Contains(stderr, server+"/fox") || !strings.Contains(stderr, "damaged document: the document is cut off") {
 					t.Errorf("%s: a document that breaks off: %q", when, stderr)
 				}
-			}
-			if p.conditional["fox"] != 0 {
-				t.Errorf("%s: validators of a damaged document were kept", when)
 			}
 			check(when + ", cut off")
 			p.mu.Lock()
@@ -298,7 +301,7 @@ func TestPlay(t *testing.T) {
 		}
 		w.sameFiles(when+", polled again", before)
 	}
-	if edits == 0 || damaged == 0 {
+	if !testing.Short() && (edits == 0 || damaged == 0) {
 		t.Error("no outlet edited anything, or no document is damaged: the play shows less than it should")
 	}
 
