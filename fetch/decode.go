@@ -138,18 +138,26 @@ func undo(body []byte, coding string, most int64) ([]byte, error) {
 		}
 		return readBounded(z, 4*int64(len(body)), most, most)
 	}
-	z, err := zstd.NewReader(r, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxWindow(maxZstdFrame), zstd.WithDecoderLowmem(true))
-	if err != nil {
+	z := zstdReaders.Get().(*zstd.Decoder)
+	defer zstdReaders.Put(z)
+	if err := z.Reset(r); err != nil {
 		return nil, err
 	}
-	defer z.Close()
 	return readBounded(z, 4*int64(len(body)), most, most)
 }
 
-// The readers are kept for their memory: each holds some 40 KiB.
+// The readers are kept for their memory: each holds 40 KiB and more. With a concurrency of one a zstd reader
+// starts no goroutine that would have to be ended.
 var (
 	gzipReaders   = sync.Pool{New: func() any { return new(gzip.Reader) }}
 	brotliReaders = sync.Pool{New: func() any { return new(brotli.Reader) }}
+	zstdReaders   = sync.Pool{New: func() any {
+		z, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxWindow(maxZstdFrame), zstd.WithDecoderLowmem(true))
+		if err != nil {
+			panic(err) // of an option, which are constants
+		}
+		return z
+	}}
 )
 
 // readBounded reads all of r, at most most bytes, of which hint are expected. If there are more, it says

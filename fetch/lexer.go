@@ -62,8 +62,8 @@ func (l *lexer) next() token {
 				continue
 			}
 			if m := bytes.IndexByte(rest[1:n], '<'); m >= 0 { // its ">" is missing
-				n = m
-				l.pos = at + 1 + m
+				n = m + 1
+				l.pos = at + n
 			} else {
 				l.pos = at + n + 1
 			}

@@ -18,6 +18,9 @@ import (
 	"github.com/mmcdole/gofeed/rss"
 )
 
+// errUnreadable begins the error of a document that tidy took for a feed and gofeed did not.
+const errUnreadable = "the feed cannot be read"
+
 func newGofeed() *gofeed.Parser {
 	p := gofeed.NewParser()
 	p.KeepOriginalFeed = true
@@ -32,7 +35,7 @@ func (f *rawFeed) readXML(src []byte) error {
 	}
 	parsed, err := newGofeed().Parse(bytes.NewReader(t.xml))
 	if err != nil {
-		return fmt.Errorf("the feed cannot be read: %w", err)
+		return fmt.Errorf("%s: %w", errUnreadable, err)
 	}
 	f.damaged = t.damaged
 	f.language = t.feed.lang

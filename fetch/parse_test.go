@@ -185,6 +185,8 @@ func TestParseIllFormed(t *testing.T) {
 		{"not a character", item("<title>a\ufffe\uffffb&#xFFFE;&#xD800;</title>"), "ab"},
 		{"unquoted attribute", item("<guid isPermaLink=false>1</guid><title>t</title>"), "t"},
 		{"attribute without value", item("<guid isPermaLink>1</guid><title>t</title>"), "t"},
+		{"end tag without its end", item("<title>t</title<guid>1</guid>"), "t"},
+		{"attributes with odd names", item(`<enclosure x:="a" y:1="b" é×="c" url="d"/><title>t</title>`), "t"},
 		{"attribute twice", item(`<enclosure url="a" url="b"/><title>t</title>`), "t"},
 		{"markup in the title", item("<title>a <b>b</b> &amp; <i>c</i></title>"), "a b & c"},
 		{"title that does not end", item("<title>t<link>https://outlet.example/1</link><guid>1</guid>"), "t"},

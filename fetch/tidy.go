@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -385,7 +386,8 @@ func (t *tidier) emitStart(name string, withAttrs bool) {
 	if withAttrs {
 		for _, a := range t.attrs {
 			local := localName(string(a.name))
-			if bytes.HasPrefix(a.name, []byte("xml")) || local == "type" && t.atom && !mayHaveType(name) || local == "mode" {
+			if !plainName.MatchString(local) || bytes.HasPrefix(a.name, []byte("xml")) || local == "mode" ||
+				local == "type" && t.atom && !mayHaveType(name) {
 				continue
 			}
 			t.out = append(append(append(t.out, ' '), local...), '=', '"')
@@ -395,6 +397,9 @@ func (t *tidier) emitStart(name string, withAttrs bool) {
 	}
 	t.out = append(t.out, '>')
 }
+
+// plainName is what all attributes are called that mean anything here, and a name to every XML parser.
+var plainName = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9]*$`)
 
 func (t *tidier) emitEnd(name string) {
 	if name != "" {
