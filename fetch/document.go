@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"errors"
 	"net/url"
+	"strconv"
+	"strings"
 	"time"
 
 	"broadsheet/store"
@@ -77,4 +79,18 @@ func firstOf(texts ...string) string {
 		}
 	}
 	return ""
+}
+
+func firstTime(times ...*time.Time) time.Time {
+	for _, t := range times {
+		if t != nil {
+			return *t
+		}
+	}
+	return time.Time{}
+}
+
+func (r *rawItem) enclose(address, kind, length string) {
+	n, _ := strconv.ParseInt(strings.TrimSpace(length), 10, 64)
+	r.enclosures = append(r.enclosures, store.Enclosure{URL: address, Type: kind, Length: n})
 }

@@ -1,6 +1,7 @@
 package fetch
 
 import (
+	"bytes"
 	"strings"
 
 	"golang.org/x/net/html"
@@ -122,4 +123,22 @@ func withoutCDATA(s string) string {
 		return s
 	}
 	return strings.NewReplacer("<![CDATA[", "", "]]>", "").Replace(s)
+}
+
+// tagAtom is the name of a tag, which the tokenizer would copy.
+func tagAtom(raw []byte) atom.Atom {
+	raw = bytes.TrimLeft(raw, "</")
+	var name [16]byte // the longest that matters is "blockquote"
+	for i, c := range raw {
+		switch {
+		case isSpace(c) || c == '/' || c == '>':
+			return atom.Lookup(name[:i])
+		case i == len(name):
+			return 0
+		case 'A' <= c && c <= 'Z':
+			c += 'a' - 'A'
+		}
+		name[i] = c
+	}
+	return 0
 }

@@ -1,7 +1,6 @@
 package fetch
 
 import (
-	"bytes"
 	"net/url"
 	"slices"
 	"strings"
@@ -129,24 +128,6 @@ func (m *markup) read(s string) {
 			m.end(tagAtom(z.Raw()))
 		}
 	}
-}
-
-// tagAtom is the name of a tag, which the tokenizer would copy.
-func tagAtom(raw []byte) atom.Atom {
-	raw = bytes.TrimLeft(raw, "</")
-	var name [16]byte // the longest that matters is "blockquote"
-	for i, c := range raw {
-		switch {
-		case isSpace(c) || c == '/' || c == '>':
-			return atom.Lookup(name[:i])
-		case i == len(name):
-			return 0
-		case 'A' <= c && c <= 'Z':
-			c += 'a' - 'A'
-		}
-		name[i] = c
-	}
-	return 0
 }
 
 // hasEnd reports whether an element that is left out ends at all; one that does not hides nothing.
@@ -387,20 +368,4 @@ func (m *markup) endTag() int {
 	m.holes = append(m.holes, hole{at: len(m.html), tag: m.lines})
 	m.lines++
 	return m.lines - 1
-}
-
-func (m *markup) void(a atom.Atom, z *html.Tokenizer) {
-	switch a {
-	case atom.Br:
-		m.breakLine()
-		m.html = append(m.html, "<br>"...)
-		m.newline()
-		m.inline = false
-	case atom.Hr:
-		m.closeIn(atom.P)
-		m.block()
-		m.html = append(m.html, "<hr>"...)
-	default:
-		m.image(z)
-	}
 }

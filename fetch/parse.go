@@ -364,11 +364,6 @@ func jsonPersons(persons []*feedjson.Author, only *feedjson.Author) []store.Auth
 	return authors
 }
 
-func (r *rawItem) enclose(address, kind, length string) {
-	n, _ := strconv.ParseInt(strings.TrimSpace(length), 10, 64)
-	r.enclosures = append(r.enclosures, store.Enclosure{URL: address, Type: kind, Length: n})
-}
-
 // first is the text of the first such element that has one.
 func first(x ext.Extensions, space, name string) string {
 	for _, e := range x[space][name] {
@@ -384,15 +379,6 @@ func child(e ext.Extension, name string) string {
 		return c.Value
 	}
 	return ""
-}
-
-func firstTime(times ...*time.Time) time.Time {
-	for _, t := range times {
-		if t != nil {
-			return *t
-		}
-	}
-	return time.Time{}
 }
 
 // firstDate is the date of the first of these elements that has one.

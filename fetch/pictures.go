@@ -142,3 +142,19 @@ func videoLink(link string) string {
 	}
 	return ""
 }
+
+func (m *markup) void(a atom.Atom, z *html.Tokenizer) {
+	switch a {
+	case atom.Br:
+		m.breakLine()
+		m.html = append(m.html, "<br>"...)
+		m.newline()
+		m.inline = false
+	case atom.Hr:
+		m.closeIn(atom.P)
+		m.block()
+		m.html = append(m.html, "<hr>"...)
+	default:
+		m.image(z)
+	}
+}

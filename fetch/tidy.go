@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -376,33 +375,4 @@ func (t *tidier) boundary(raw []byte) bool {
 		return true
 	}
 	return string(raw) == t.open[0].raw
-}
-
-func (t *tidier) emitStart(name string, withAttrs bool) {
-	if name == "" {
-		return
-	}
-	t.out = append(append(t.out, '<'), name...)
-	if withAttrs {
-		for _, a := range t.attrs {
-			local := localName(string(a.name))
-			if !plainName.MatchString(local) || bytes.HasPrefix(a.name, []byte("xml")) || local == "mode" ||
-				local == "type" && t.atom && !mayHaveType(name) {
-				continue
-			}
-			t.out = append(append(append(t.out, ' '), local...), '=', '"')
-			t.out = appendAttribute(t.out, a.value)
-			t.out = append(t.out, '"')
-		}
-	}
-	t.out = append(t.out, '>')
-}
-
-// plainName is what all attributes are called that mean anything here, and a name to every XML parser.
-var plainName = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9]*$`)
-
-func (t *tidier) emitEnd(name string) {
-	if name != "" {
-		t.out = append(append(append(t.out, "</"...), name...), '>')
-	}
 }
