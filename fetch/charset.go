@@ -2,6 +2,8 @@ package fetch
 
 import (
 	"bytes"
+	"cmp"
+	"fmt"
 	"mime"
 	"unicode/utf8"
 
@@ -17,15 +19,17 @@ import (
 // order mark, the charset of the Content-Type header, the XML declaration (RFC 7303 §3.2), UTF-8. Two
 // liars are seen through: what is valid UTF-8 beyond ASCII is UTF-8, whatever single-byte charset is
 // claimed, and what cannot be read as claimed is tried as the next in the order and last as windows-1252.
-func toUTF8(body []byte, contentType string) []byte {
+// fault says so in this last case, which is a guess; else it is "".
+func toUTF8(body []byte, contentType string) (text []byte, fault string) {
 	if e, n := byteOrder(body); e != nil {
-		return decodeAs(e, body[n:])
+		return decodeAs(e, body[n:]), ""
 	}
 	if bytes.HasPrefix(body, utf8BOM) {
-		return repairUTF8(body[len(utf8BOM):])
+		text, _ = repairUTF8(body[len(utf8BOM):])
+		return text, ""
 	}
 	if utf8.Valid(body) && (bytes.IndexByte(body, 0x1b) < 0 || !isASCII(body)) { // with escapes it may be ISO-2022
-		return body
+		return body, ""
 	}
 	_, params, _ := mime.ParseMediaType(contentType)
 	declared := declaredCharset(body)
@@ -35,10 +39,14 @@ func toUTF8(body []byte, contentType string) []byte {
 			continue
 		}
 		if out := decodeAs(e, body); e == encoding.Replacement || !mostlyBroken(out, body) {
-			return out
+			return out, ""
 		}
 	}
-	return repairUTF8(body)
+	text, guessed := repairUTF8(body)
+	if guessed {
+		fault = fmt.Sprintf("wrong charset: the text is not in %s, as it should be; it was read as windows-1252", cmp.Or(params["charset"], declared, "utf-8"))
+	}
+	return text, fault
 }
 
 var utf8BOM = []byte{0xef, 0xbb, 0xbf}
@@ -110,7 +118,8 @@ func charsetByName(name string) encoding.Encoding {
 func decodeAs(e encoding.Encoding, body []byte) []byte {
 	out, err := e.NewDecoder().Bytes(body)
 	if err != nil {
-		return repairUTF8(body)
+		out, _ = repairUTF8(body)
+		return out
 	}
 	return bytes.TrimPrefix(out, utf8BOM)
 }
@@ -131,10 +140,10 @@ func mostlyBroken(out, body []byte) bool {
 }
 
 // repairUTF8 reads what is neither declared otherwise nor valid UTF-8: as UTF-8 with some bytes amiss
-// where that is what most of its bytes are, else as windows-1252.
-func repairUTF8(body []byte) []byte {
+// where that is what most of its bytes are, else, guessed, as windows-1252.
+func repairUTF8(body []byte) (text []byte, guessed bool) {
 	if utf8.Valid(body) {
-		return body
+		return body, false
 	}
 	good, bad := 0, 0
 	for i := 0; i < len(body); {
@@ -167,7 +176,7 @@ func repairUTF8(body []byte) []byte {
 		out = utf8.AppendRune(out, r)
 		i += n
 	}
-	return out
+	return out, asLatin
 }
 
 func isASCII(b []byte) bool {

@@ -94,7 +94,7 @@ func TestCharsetRepair(t *testing.T) {
 		{"\x93quoted\x94", "“quoted”"},
 		{"plain", "plain"},
 	} {
-		if got := string(toUTF8([]byte(test.body), "")); got != test.want {
+		if got, _ := toUTF8([]byte(test.body), ""); string(got) != test.want {
 			t.Errorf("%q: %q, want %q", test.body, got, test.want)
 		}
 	}

@@ -23,13 +23,15 @@ type document struct {
 
 	Arrivals []store.Arrival // in the document's order, complete items only
 	Damaged  error           // what of the document was lost; nil if it is whole
+	Fault    string          // what is wrong with it although nothing was lost; "" if nothing is
 }
 
 // parseDocument reads a feed: RSS 0.9x to 2.0, RSS 1.0, Atom 0.3 and 1.0, JSON Feed. contentType is the header
 // of the answer and address where it came from, after redirects. Of a document that is cut off the complete
 // items are returned, and Damaged says so. A web page is a NotAFeed.
 func parseDocument(body []byte, contentType string, address *url.URL) (*document, error) {
-	src := bytes.TrimLeft(toUTF8(body, contentType), " \t\r\n\x00\ufeff")
+	text, fault := toUTF8(body, contentType)
+	src := bytes.TrimLeft(text, " \t\r\n\x00\ufeff")
 	if len(src) == 0 {
 		return nil, errors.New("the document is empty: the outlet sends no feed at this address")
 	}
@@ -43,7 +45,9 @@ func parseDocument(body []byte, contentType string, address *url.URL) (*document
 	if err != nil {
 		return nil, err
 	}
-	return feed.document(), nil
+	d := feed.document()
+	d.Fault = fault
+	return d, nil
 }
 
 // A rawFeed is a feed as the outlet wrote it, whatever the format. Texts of items may be HTML and links

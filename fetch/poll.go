@@ -31,6 +31,9 @@ func poll(ctx context.Context, c *Client, f *Feed, s *Settings, st store.FeedSta
 	case errors.Is(err, errUnreached):
 	case err != nil:
 		p.State.LastPoll = at
+		if a != nil { // its body was refused
+			p.State.Status, p.State.Private = a.status, a.private
+		}
 	default:
 		p.State.LastPoll, p.State.Private = at, a.private
 		p.State.Status = a.status
@@ -118,7 +121,7 @@ func received(p *store.Poll, a *answer, log *slog.Logger) error {
 		st.Validators, st.Document = store.Validators{}, store.Key{}
 		return nil
 	}
-	st.Validators, st.Document = validators(a), sum
+	st.Validators, st.Document, st.Err = validators(a), sum, doc.Fault
 	return nil
 }
 
