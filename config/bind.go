@@ -13,6 +13,7 @@ import (
 // binder lays trees onto a Config and collects what does not fit.
 type binder struct {
 	cfg      *Config
+	host     Host    // what a new [[host]] starts as
 	outlet   Outlet  // what a new [[outlet]] starts as
 	section  Section // what a new [[section]] starts as
 	file     string  // the one being read
@@ -104,6 +105,8 @@ func (b *binder) value(path string, n *node, v reflect.Value, option string) {
 				(*to)[name] = s
 			}
 		}
+	case *[]Host:
+		bindBlocks(b, path, n, to, b.host)
 	case *[]Outlet:
 		bindBlocks(b, path, n, to, b.outlet)
 	case *[]Feed:
@@ -218,7 +221,7 @@ func homesOf(name string, t reflect.Type, block string) (homes []string) {
 			homes = append(homes, open+at+shut)
 		case tag == name && block == "":
 			homes = append(homes, "the top of the file, before the first block")
-		case tag == name && (block == "outlet" || block == "section" || block == "outlet.feed"):
+		case tag == name && (block == "host" || block == "outlet" || block == "section" || block == "outlet.feed"):
 			homes = append(homes, "[["+block+"]]")
 		case tag == name:
 			homes = append(homes, "["+block+"]")

@@ -31,6 +31,7 @@ type Config struct {
 	Store    Store     `key:"store"`
 	Fetch    Fetch     `key:"fetch"`
 	Publish  Publish   `key:"publish"`
+	Hosts    []Host    `key:"host"`
 	Outlets  []Outlet  `key:"outlet"`
 	Sections []Section `key:"section"`
 
@@ -71,6 +72,15 @@ type Fetch struct {
 	Timeout      time.Duration  `key:"timeout"`
 	MaxBytes     int64          `key:"max_bytes,size"` // of a decoded document
 	AllowPrivate []netip.Prefix `key:"allow_private"`
+	Proxy        string         `key:"proxy"` // an address, with whatever the environment put into it; "" is none
+}
+
+// Host is an exception for a host that carries many feeds.
+type Host struct {
+	Name    string        `key:"name"`     // a domain or an IP address, in lower case
+	Gap     time.Duration `key:"gap"`      // its own, else fetch.host_gap
+	PerHost int           `key:"per_host"` // its own, else fetch.per_host
+	Scope   string        `key:"scope"`    // "domain": all names under Name are one host; "host": each is one
 }
 
 // Publish holds what is common to all sections.
@@ -135,8 +145,8 @@ type Section struct {
 
 const day = 24 * time.Hour
 
-// defaults is what holds for every key that is not written. The one outlet and
-// the one section stand for each block of that kind.
+// defaults is what holds for every key that is not written. The one host, the one
+// outlet and the one section stand for each block of that kind.
 func defaults() Config {
 	return Config{
 		Title:    "The Daily Broadsheet",
@@ -165,6 +175,9 @@ func defaults() Config {
 			Limit:   50,
 			Content: "full",
 		},
+		Hosts: []Host{{
+			Scope: "domain",
+		}},
 		Outlets: []Outlet{{
 			Enabled: true,
 		}},

@@ -11,6 +11,7 @@ package fetch
 
 import (
 	"net/netip"
+	"net/url"
 	"time"
 )
 
@@ -28,14 +29,16 @@ type Feed struct {
 	InsecureTLS  bool           // certificates are not verified
 }
 
-// Settings are the bounds of all polling. Every field must be set.
+// Settings are the bounds of all polling. Every field must be set, unless it says so.
 type Settings struct {
 	UserAgent   string        // without the feed's id, which is added
 	Concurrency int           // polls in flight
 	PerHost     int           // requests in flight to one host
 	HostGap     time.Duration // pause between two requests to one host
+	Hosts       []HostRule    // exceptions from PerHost and HostGap; may be nil
 	MinInterval time.Duration // between two polls of a feed
 	MaxInterval time.Duration // hints stretch the pause between two polls no further
 	Timeout     time.Duration // of one poll, redirects and body included
 	MaxBytes    int64         // of a document, decoded
+	Proxy       *url.URL      // http, https or socks5, through which all is asked; nil is none
 }

@@ -22,18 +22,3 @@ func TestIsPublic(t *testing.T) {
 		}
 	}
 }
-
-func TestHostName(t *testing.T) {
-	for address, want := range map[string]string{
-		"https://feeds.bbci.co.uk/news/rss.xml": "bbci.co.uk",
-		"https://WWW.Example.COM./rss":          "example.com",
-		"http://127.0.0.1:9000/feed/1":          "127.0.0.1",
-		"http://[::1]:9000/feed/1":              "::1",
-		"http://localhost:9000/":                "localhost",
-		"https://someone.github.io/feed":        "someone.github.io",
-	} {
-		if got := hostName(address); got != want {
-			t.Errorf("%s: host %s, want %s", address, got, want)
-		}
-	}
-}

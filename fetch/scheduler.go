@@ -165,10 +165,11 @@ func (s *Scheduler) configure(settings Settings, feeds []Feed, states map[feedKe
 			j = &job{index: -1, state: states[key]}
 		}
 		delete(before, key)
-		if !j.running { // a job that runs is counted at the host where it started
-			if h := s.host(f.Address); j.host != h {
-				s.dequeue(j)
-				j.host = h
+		if h := s.host(f.Address); j.host != h && !j.running { // a job that runs is counted at the host where it started
+			waits := j.queued
+			s.dequeue(j)
+			if j.host = h; waits {
+				s.enqueue(j)
 			}
 		}
 		j.feed = f
@@ -188,18 +189,20 @@ func (s *Scheduler) configure(settings Settings, feeds []Feed, states map[feedKe
 	}
 	for _, j := range s.jobs {
 		s.reckon(j)
+		s.offer(j.host)
 	}
 }
 
 var errRemoved = errors.New("the feed was taken out of the configuration")
 
 func (s *Scheduler) host(address string) *host {
-	name := hostName(address)
+	name, rule := s.o.Settings.rule(address)
 	h := s.hosts[name]
 	if h == nil {
 		h = &host{name: name, index: -1}
 		s.hosts[name] = h
 	}
+	h.perHost, h.gap = rule.PerHost, rule.Gap
 	return h
 }
 
@@ -236,7 +239,7 @@ func (s *Scheduler) dequeue(j *job) {
 
 // offer puts h among those that may start a poll, or takes it away.
 func (s *Scheduler) offer(h *host) {
-	if len(h.queue) > 0 && h.inFlight < s.o.Settings.PerHost {
+	if len(h.queue) > 0 && h.inFlight < h.perHost {
 		s.ready.put(h)
 	} else {
 		s.ready.take(h)
@@ -249,7 +252,7 @@ func (s *Scheduler) start(ctx context.Context, h *host, now time.Time) {
 	h.queue = h.queue[1:]
 	j.queued, j.running = false, true
 	h.inFlight++
-	h.free = now.Add(s.o.Settings.HostGap)
+	h.free = now.Add(h.gap)
 	s.offer(h)
 	s.running++
 	feed, state, settings, client := j.feed, j.state, s.o.Settings, s.client
@@ -272,7 +275,7 @@ func (s *Scheduler) finish(f finished, now time.Time) {
 	s.running--
 	j.running = false
 	j.host.inFlight--
-	if free := now.Add(s.o.Settings.HostGap); free.After(j.host.free) {
+	if free := now.Add(j.host.gap); free.After(j.host.free) {
 		j.host.free = free
 	}
 	if f.err == nil {

@@ -74,6 +74,12 @@ func assemble(cfg *config.Config) (*plan, config.Errors) {
 			Digest:   cfg.Digest + " " + version(),
 		},
 	}
+	if cfg.Fetch.Proxy != "" {
+		pl.settings.Proxy, _ = url.Parse(cfg.Fetch.Proxy) // config has reported what is wrong with it
+	}
+	for _, h := range cfg.Hosts {
+		pl.settings.Hosts = append(pl.settings.Hosts, fetch.HostRule{Name: h.Name, PerHost: h.PerHost, Gap: h.Gap, Each: h.Scope == "host"})
+	}
 	pub := &pl.publication
 	var err error
 	if pub.Location, err = time.LoadLocation(cfg.Timezone); err != nil {
