@@ -119,6 +119,9 @@ func Settle(p *Poll, k Known) Settled {
 		}
 	}
 	slices.Reverse(s.out.Inserts)
+	if n := len(s.out.Inserts); n > FloodItems && !k.State.LastNewItem.IsZero() {
+		s.out.State.Flood, s.out.State.FloodItems = s.at, n
+	}
 	for i := range s.docs {
 		if d := &s.docs[i]; d.known {
 			s.listed(d)
@@ -231,7 +234,8 @@ func (s *settler) update(d *candidate) {
 
 // times are the times of a state.
 func (f *FeedState) times() []*time.Time {
-	return []*time.Time{&f.LastTry, &f.LastPoll, &f.LastSuccess, &f.LastNewItem, &f.NextPoll, &f.FreshUntil, &f.RetryAfter}
+	return []*time.Time{&f.LastTry, &f.LastPoll, &f.LastSuccess, &f.LastNewItem, &f.NextPoll, &f.FreshUntil, &f.RetryAfter,
+		&f.FailingSince, &f.Pace.Newest, &f.Received, &f.Move.Since, &f.Move.Checked, &f.Flood}
 }
 
 // moment is t as it is kept: in UTC, whole microseconds, of a year that RFC 3339 can write.
