@@ -15,6 +15,8 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
+	"syscall"
 	"time"
 
 	"broadsheet/store"
@@ -40,6 +42,8 @@ type Client struct {
 	userAgent string
 	timeout   time.Duration
 	maxBytes  int64
+	proxy     *url.URL          // nil is none
+	resolver  *net.Resolver     // nil is the machine's
 	override  http.RoundTripper // tests with fake time have no sockets
 
 	mu         sync.Mutex
@@ -49,7 +53,7 @@ type Client struct {
 // NewClient makes a client. Tests give it a RoundTripper to answer in place of the network; else it
 // is nil.
 func NewClient(s Settings, override http.RoundTripper) *Client {
-	return &Client{userAgent: s.UserAgent, timeout: s.Timeout, maxBytes: s.MaxBytes, override: override, transports: map[string]http.RoundTripper{}}
+	return &Client{userAgent: s.UserAgent, timeout: s.Timeout, maxBytes: s.MaxBytes, proxy: s.Proxy, override: override, transports: map[string]http.RoundTripper{}}
 }
 
 // Close closes the connections that are kept alive.
@@ -64,7 +68,8 @@ func (c *Client) Close() {
 }
 
 // transport returns the transport of a policy. Environment proxies are never used: they would make
-// the connection that the guard must see.
+// the connection that the guard must see. With a configured one, ask lets the guard see the addresses
+// first; the connection to the proxy itself is the operator's own affair.
 func (c *Client) transport(p policy) http.RoundTripper {
 	if c.override != nil {
 		return c.override
@@ -73,9 +78,12 @@ func (c *Client) transport(p policy) http.RoundTripper {
 	defer c.mu.Unlock()
 	t, ok := c.transports[p.key()]
 	if !ok {
-		dialer := &net.Dialer{Timeout: dialTimeout, Control: p.control}
+		dialer, proxy := &net.Dialer{Timeout: dialTimeout, Resolver: c.resolver}, http.ProxyURL(c.proxy)
+		if c.proxy == nil {
+			dialer.Control, proxy = p.control, nil
+		}
 		t = &http.Transport{
-			Proxy:                  nil,
+			Proxy:                  proxy,
 			DialContext:            dialer.DialContext,
 			TLSClientConfig:        &tls.Config{MinVersion: tls.VersionTLS12, InsecureSkipVerify: p.insecure},
 			TLSHandshakeTimeout:    tlsTimeout,
@@ -101,22 +109,47 @@ type answer struct {
 	body      []byte
 	truncated error    // the body ended early; what came is in body
 	address   *url.URL // that answered
+	moved     *url.URL // where the permanent redirects before the first other one led; nil if there were none
 	private   bool     // at an address that is not public
 }
 
-// errUnreached marks attempts that never got a connection to a server: they are no polls.
-var errUnreached = errors.New("no server reached")
+// unreached marks attempts that never got a connection to a server: they are no polls.
+type unreached struct {
+	error
+	private bool // what was tried is not public, and permitted
+	refused bool // by our own guard
+	missing bool // there is no such name, or nobody listens there
+}
 
-// get asks for a feed, following redirects by hand: validators go only to the address that gave
-// them, credentials only to the configured origin, and no hop learns where we come from.
-func (c *Client) get(ctx context.Context, f *Feed, v store.Validators) (*answer, error) {
+func (u *unreached) Error() string { return "no server reached: " + u.error.Error() }
+func (u *unreached) Unwrap() error { return u.error }
+
+func newUnreached(err error, met *meeting) *unreached {
+	var guard *guardError
+	var dns *net.DNSError
+	u := &unreached{error: err, refused: errors.As(err, &guard)}
+	u.private = met.private.Load() && !u.refused
+	u.missing = errors.As(err, &dns) && dns.IsNotFound || errors.Is(err, syscall.ECONNREFUSED)
+	return u
+}
+
+// get asks for a feed at from, the configured address or the one that it has moved to, following redirects by
+// hand: validators go only to the address that gave them, credentials only to the configured origin, and no
+// hop learns where we come from.
+func (c *Client) get(ctx context.Context, f *Feed, from string, v store.Validators) (*answer, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, c.timeout, fmt.Errorf("no complete answer within %s (fetch.timeout)", c.timeout))
 	defer cancel()
 	first, err := url.Parse(f.Address)
 	if err != nil {
 		return nil, errors.New("the address cannot be read") // url.Error would show its secrets
 	}
-	at, seen := first, map[string]bool{}
+	at, err := url.Parse(from)
+	if err != nil {
+		return nil, errors.New("the address that the feed has moved to cannot be read")
+	}
+	var moved *url.URL
+	lasting := true // all hops so far were permanent
+	seen := map[string]bool{}
 	for hop := 0; ; hop++ {
 		if seen[at.String()] {
 			return nil, errors.New("redirects go round in a circle")
@@ -128,46 +161,66 @@ func (c *Client) get(ctx context.Context, f *Feed, v store.Validators) (*answer,
 			if cause := context.Cause(ctx); cause != nil {
 				err = cause
 			}
-			if hop == 0 && !met.reached {
-				err = fmt.Errorf("%w: %w", errUnreached, err)
+			if hop == 0 && !met.reached.Load() {
+				err = newUnreached(err, &met)
 			}
 			return nil, err
 		}
 		location := resp.Header.Get("Location")
 		if !slices.Contains([]int{301, 302, 303, 307, 308}, resp.StatusCode) || location == "" {
-			return c.read(ctx, resp, at, met.private)
+			a, err := c.read(ctx, resp, at, met.private.Load())
+			if a != nil && hop > 0 && (!lasting || !met.private.Load()) {
+				a.moved = moved
+			}
+			return a, err
 		}
 		io.CopyN(io.Discard, resp.Body, 4<<10) // a short body read to its end keeps the connection
 		resp.Body.Close()
 		if hop == maxRedirects {
 			return nil, fmt.Errorf("more than %d redirects", maxRedirects)
 		}
+		before := at
 		if at, err = redirect(first, at, location); err != nil {
 			return nil, err
+		}
+		lasting = lasting && (resp.StatusCode == http.StatusMovedPermanently || resp.StatusCode == http.StatusPermanentRedirect)
+		switch {
+		case met.private.Load(), before.Scheme == "https" && at.Scheme != "https": // a move leads neither into a private network nor out of TLS
+			lasting, moved = false, nil
+		case lasting:
+			moved = at
 		}
 	}
 }
 
 // A meeting is what was seen of a server besides its answer.
 type meeting struct {
-	reached bool // there was a connection
-	private bool // to an address that is not public
+	reached atomic.Bool // there was a connection
+	private atomic.Bool // the last one tried was to an address that is not public
 }
 
-func (m *meeting) trace() *httptrace.ClientTrace {
+func (m *meeting) trace(proxied bool) *httptrace.ClientTrace {
+	if proxied { // what is connected to is the proxy; a tunnel that it refuses is no meeting
+		return &httptrace.ClientTrace{GotConn: func(httptrace.GotConnInfo) { m.reached.Store(true) }}
+	}
 	note := func(address string) {
-		m.reached = true
 		if a, err := netip.ParseAddrPort(address); err == nil {
-			m.private = !isPublic(a.Addr())
+			m.private.Store(!isPublic(a.Addr()))
 		}
 	}
 	return &httptrace.ClientTrace{
 		ConnectDone: func(_, address string, err error) {
 			if err == nil {
+				m.reached.Store(true)
+			}
+			if err == nil || !m.reached.Load() {
 				note(address)
 			}
 		},
-		GotConn: func(i httptrace.GotConnInfo) { note(i.Conn.RemoteAddr().String()) },
+		GotConn: func(i httptrace.GotConnInfo) {
+			m.reached.Store(true)
+			note(i.Conn.RemoteAddr().String())
+		},
 	}
 }
 
@@ -195,7 +248,7 @@ func (c *Client) ask(ctx context.Context, f *Feed, v store.Validators, first, at
 	if at.Hostname() == first.Hostname() {
 		p = policy{allow: f.AllowPrivate, insecure: f.InsecureTLS}
 	}
-	req, err := http.NewRequestWithContext(httptrace.WithClientTrace(ctx, met.trace()), http.MethodGet, at.String(), nil)
+	req, err := http.NewRequestWithContext(httptrace.WithClientTrace(ctx, met.trace(c.proxy != nil)), http.MethodGet, at.String(), nil)
 	if err != nil {
 		return nil, errors.New("the address cannot be asked for")
 	}
@@ -219,7 +272,34 @@ func (c *Client) ask(ctx context.Context, f *Feed, v store.Validators, first, at
 			h["If-Modified-Since"] = []string{string(v.LastModified)}
 		}
 	}
+	if c.proxy != nil {
+		if met.private, err = c.check(ctx, p, at.Hostname()); err != nil {
+			return nil, err
+		}
+	}
 	return c.transport(p).RoundTrip(req)
+}
+
+// check resolves a name that a proxy will be asked for, and lets the guard see all its addresses:
+// which of them the proxy takes is not known here.
+func (c *Client) check(ctx context.Context, p policy, name string) (private bool, err error) {
+	resolver := c.resolver
+	if resolver == nil {
+		resolver = net.DefaultResolver
+	}
+	ctx, cancel := context.WithTimeout(ctx, dialTimeout)
+	defer cancel()
+	addresses, err := resolver.LookupNetIP(ctx, "ip", name)
+	if err != nil {
+		return false, err
+	}
+	for _, ip := range addresses {
+		if err := p.check(ip); err != nil {
+			return false, err
+		}
+		private = private || !isPublic(ip)
+	}
+	return private, nil
 }
 
 // addressHash stands for an address where the address itself, which may hold a secret, must not.
