@@ -273,9 +273,11 @@ func (c *Client) ask(ctx context.Context, f *Feed, v store.Validators, first, at
 		}
 	}
 	if c.proxy != nil {
-		if met.private, err = c.check(ctx, p, at.Hostname()); err != nil {
+		private, err := c.check(ctx, p, at.Hostname())
+		if err != nil {
 			return nil, err
 		}
+		met.private.Store(private)
 	}
 	return c.transport(p).RoundTrip(req)
 }
