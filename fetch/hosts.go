@@ -2,6 +2,7 @@ package fetch
 
 import (
 	"container/heap"
+	"context"
 	"net/netip"
 	"net/url"
 	"strings"
@@ -79,6 +80,7 @@ type job struct {
 	state   feedState
 	queued  bool
 	running bool
+	stop    context.CancelFunc // breaks off the poll that is running
 	waiters []*request
 	index   int // in the due heap; -1 outside
 }

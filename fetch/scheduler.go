@@ -42,18 +42,12 @@ type Scheduler struct {
 	ready    pile[*host] // hosts with a queue and a free place, by the time they are free
 	running  int
 	requests chan *request
-	reloads  chan reload
+	calls    chan call
 	finished chan finished
 	ended    chan struct{} // closed when Run has ended
 }
 
 type feedKey struct{ outlet, url string }
-
-type reload struct {
-	settings Settings
-	feeds    []Feed
-	done     chan struct{}
-}
 
 type finished struct {
 	job   *job
@@ -79,7 +73,7 @@ func New(o Options) *Scheduler {
 			index: func(h *host) *int { return &h.index },
 		},
 		requests: make(chan *request),
-		reloads:  make(chan reload),
+		calls:    make(chan call),
 		finished: make(chan finished),
 		ended:    make(chan struct{}),
 	}
@@ -90,12 +84,9 @@ func New(o Options) *Scheduler {
 func (s *Scheduler) Run(ctx context.Context) error {
 	defer close(s.ended)
 	defer func() { s.client.Close() }()
-	states := map[feedKey]feedState{}
-	for st, err := range s.o.Store.Feeds(ctx) {
-		if err != nil {
-			return fmt.Errorf("read the feeds' states: %w", err)
-		}
-		states[feedKey{st.Outlet, st.URL}] = st
+	states, err := s.states(ctx)
+	if err != nil {
+		return err
 	}
 	s.configure(s.o.Settings, s.o.Feeds, states)
 
@@ -121,13 +112,8 @@ func (s *Scheduler) Run(ctx context.Context) error {
 		case <-timer.C:
 		case r := <-s.requests:
 			s.accept(r, time.Now())
-		case r := <-s.reloads:
-			states := map[feedKey]feedState{}
-			for k, j := range s.jobs {
-				states[k] = j.state
-			}
-			s.configure(r.settings, r.feeds, states)
-			close(r.done)
+		case c := <-s.calls:
+			c.done <- c.do(ctx)
 		case f := <-s.finished:
 			s.finish(f, time.Now())
 		}
@@ -136,6 +122,18 @@ func (s *Scheduler) Run(ctx context.Context) error {
 		s.finish(<-s.finished, time.Now())
 	}
 	return nil
+}
+
+// states reads what the store knows of all feeds.
+func (s *Scheduler) states(ctx context.Context) (map[feedKey]feedState, error) {
+	states := map[feedKey]feedState{}
+	for st, err := range s.o.Store.Feeds(ctx) {
+		if err != nil {
+			return nil, fmt.Errorf("read the feeds' states: %w", err)
+		}
+		states[feedKey{st.Outlet, st.URL}] = st
+	}
+	return states, nil
 }
 
 // pause is how long nothing happens by itself.
@@ -256,6 +254,7 @@ func (s *Scheduler) start(ctx context.Context, h *host, now time.Time) {
 	s.offer(h)
 	s.running++
 	feed, state, settings, client := j.feed, j.state, s.o.Settings, s.client
+	ctx, j.stop = context.WithCancel(ctx)
 	go func() { // ended by finish, which Run waits for
 		p, err := poll(ctx, client, &feed, &settings, state, s.o.Log)
 		f := finished{job: j, err: err, took: time.Since(now)}
@@ -274,11 +273,16 @@ func (s *Scheduler) finish(f finished, now time.Time) {
 	j := f.job
 	s.running--
 	j.running = false
+	j.stop()
 	j.host.inFlight--
 	if free := now.Add(j.host.gap); free.After(j.host.free) {
 		j.host.free = free
 	}
 	if f.err == nil {
+		if f.saved.State.ByLink && !j.state.ByLink {
+			s.o.Log.Warn("the feed gives known items new guids with every document; from now on they are known by their links",
+				"outlet", j.feed.Outlet, "feed", j.feed.URL)
+		}
 		j.state = f.saved.State
 		s.tell(f)
 		if f.saved.New+f.saved.Changed > 0 && s.o.Saved != nil {
@@ -328,14 +332,4 @@ func (s *Scheduler) tell(f finished) {
 		args = append(args, "failures", st.Failures, "err", st.Err)
 	}
 	s.o.Log.Log(context.Background(), level, msg, args...)
-}
-
-// Reload takes up another configuration while Run runs.
-func (s *Scheduler) Reload(settings Settings, feeds []Feed) {
-	r := reload{settings, feeds, make(chan struct{})}
-	select {
-	case s.reloads <- r:
-		<-r.done
-	case <-s.ended:
-	}
 }

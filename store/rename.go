@@ -40,7 +40,7 @@ func (n *Names) Rename(states map[FeedName]FeedState, renames []Rename) (done []
 		known, moved := false, false
 		for _, name := range slices.SortedFunc(maps.Keys(states), FeedName.compare) {
 			known = known || r.To.URL == "" && name.Outlet == r.To.Outlet
-			to := r.name(name)
+			to := r.Name(name)
 			if to == name {
 				continue
 			}
@@ -94,8 +94,8 @@ func (n *Names) put(at, own, name string, known bool) {
 	}
 }
 
-// name is what a feed is called after r.
-func (r *Rename) name(f FeedName) FeedName {
+// Name is what a feed is called after r.
+func (r *Rename) Name(f FeedName) FeedName {
 	switch {
 	case r.From.URL == "" && f.Outlet == r.From.Outlet:
 		return FeedName{r.To.Outlet, f.URL}
@@ -116,7 +116,7 @@ func (r *Rename) Item(it *Item) bool {
 	}
 	feeds := make([]string, 0, len(it.Feeds))
 	for _, url := range it.Feeds {
-		if url = r.name(FeedName{r.From.Outlet, url}).URL; !slices.Contains(feeds, url) {
+		if url = r.Name(FeedName{r.From.Outlet, url}).URL; !slices.Contains(feeds, url) {
 			feeds = append(feeds, url)
 		}
 	}
