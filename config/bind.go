@@ -83,7 +83,11 @@ func (b *binder) value(path string, n *node, v reflect.Value, option string) {
 		b.duration(path, n, to)
 	case *[]string:
 		for at, c := range b.list(path, n) {
-			if s, ok := b.text(at, c, false); ok {
+			if option == "raw" { // its "${NAME}" stays, also one that is not set any more
+				if b.wants(at, c, stringKind, wantString(at, c)) {
+					*to = append(*to, c.text)
+				}
+			} else if s, ok := b.text(at, c, false); ok {
 				*to = append(*to, s)
 			}
 		}

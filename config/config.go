@@ -103,6 +103,7 @@ type Outlet struct {
 	Rights    string   `key:"rights"`
 	Schedule  string   `key:"schedule"`  // as written; "" is fetch.schedule
 	Republish bool     `key:"republish"` // although polled with a secret
+	Formerly  []string `key:"formerly"`  // its earlier ids
 	Feeds     []Feed   `key:"feed"`
 }
 
@@ -117,6 +118,7 @@ type Feed struct {
 	PasswordFile string            `key:"password_file"`
 	AllowPrivate []netip.Prefix    `key:"allow_private"` // its own and fetch.allow_private
 	InsecureTLS  bool              `key:"insecure_tls"`
+	Formerly     []string          `key:"formerly,raw"` // its earlier addresses, as Shown was
 
 	// Shown is the address as the file has it, "${NAME}" not replaced: for
 	// logs, pages and whatever else leaves the process.

@@ -68,6 +68,7 @@ func (c checker) outlets() {
 			own[f.URL] = true
 		}
 	}
+	c.formerly(ids)
 }
 
 // name checks an outlet's id or a section's slug, and that it is taken only once.

@@ -23,6 +23,7 @@ type plan struct {
 	config      *config.Config
 	settings    fetch.Settings
 	feeds       []fetch.Feed
+	renames     []store.Rename // what outlets and feeds were called before
 	publication publish.Publication
 }
 
@@ -88,9 +89,16 @@ func assemble(cfg *config.Config) (*plan, config.Errors) {
 	judged := map[string]bool{}
 	for i := range cfg.Outlets {
 		o := &cfg.Outlets[i]
+		for _, id := range o.Formerly {
+			pl.renames = append(pl.renames, store.Rename{From: store.FeedName{Outlet: id}, To: store.FeedName{Outlet: o.ID}})
+		}
 		po := publish.Outlet{ID: o.ID, Name: o.Name, URL: o.URL, Language: o.Language, Rights: o.Rights, Tags: o.Tags, Priority: o.Priority}
 		for j := range o.Feeds {
 			f := &o.Feeds[j]
+			for _, url := range f.Formerly {
+				pl.renames = append(pl.renames, store.Rename{
+					From: store.FeedName{Outlet: o.ID, URL: url}, To: store.FeedName{Outlet: o.ID, URL: f.Shown}})
+			}
 			schedule, err := fetch.ParseSchedule(f.Schedule)
 			if err != nil {
 				problem := cfg.Problem(fmt.Sprintf("outlet[%d].feed[%d].schedule", i, j), fmt.Sprintf("%q: %v", f.Schedule, err))

@@ -123,6 +123,9 @@ func runPlan(ctx context.Context, pl *plan, what duties, log *slog.Logger, besid
 		return err
 	}
 	defer func() { err = errors.Join(err, st.Close()) }()
+	if err := fetch.Rename(ctx, st, log, pl.renames...); err != nil {
+		return err
+	}
 	d := &daemon{duties: what, log: log, store: st, changed: make(chan struct{}, 1)}
 	first, err := d.newParts(pl)
 	if err != nil {
@@ -301,18 +304,29 @@ func (d *daemon) reload(load func() (*plan, error)) {
 	if err == nil {
 		next, err = d.newParts(pl)
 	}
-	if err == nil { // rendered before it is shown: a reader never meets an empty house
-		var e *publish.Edition
-		if e, err = next.publisher.Edition(context.Background()); err == nil {
+	show := func() error { // before it is served: a reader never meets an empty house
+		e, err := next.publisher.Edition(context.Background())
+		if err == nil {
 			next.documents.Show(e)
 		}
+		return err
+	}
+	if err == nil {
+		err = show()
+	}
+	if err == nil {
+		err = d.scheduler.Reload(pl.settings, pl.feeds, pl.renames...)
 	}
 	if err != nil {
 		d.log.Error("configuration not reloaded; the one before stays in force", "err", err)
 		return
 	}
+	if len(pl.renames) > 0 {
+		if err := show(); err != nil {
+			d.log.Error("not published under new names yet", "err", err)
+		}
+	}
 	d.work.Store(next)
-	d.scheduler.Reload(pl.settings, pl.feeds)
 	d.wake()
 	for _, w := range pl.config.Warnings {
 		d.log.Warn("configuration: " + w)
