@@ -129,7 +129,11 @@ func newUnreached(err error, met *meeting) *unreached {
 	var dns *net.DNSError
 	u := &unreached{error: err, refused: errors.As(err, &guard)}
 	u.private = met.private.Load() && !u.refused
-	u.missing = errors.As(err, &dns) && dns.IsNotFound || errors.Is(err, syscall.ECONNREFUSED)
+	if errors.As(err, &dns) { // whose cause may be a name server that refuses us
+		u.missing = dns.IsNotFound
+	} else {
+		u.missing = errors.Is(err, syscall.ECONNREFUSED)
+	}
 	return u
 }
 

@@ -23,12 +23,13 @@ type poller struct {
 }
 
 // poll visits one feed: get, decode, parse, and what it means for the feed's state. It fails only
-// when ctx ends, and then nothing happened: the feed stays due.
-func poll(ctx context.Context, c *Client, f *Feed, s *Settings, st store.FeedState, log *slog.Logger) (store.Poll, error) {
+// when ctx ends, and then nothing happened: the feed stays due. lost says that no server was reached for want of a
+// name or a connection.
+func poll(ctx context.Context, c *Client, f *Feed, s *Settings, st store.FeedState, log *slog.Logger) (p store.Poll, lost bool, err error) {
 	st.Outlet, st.URL = f.Outlet, f.URL
 	v := poller{c, f, s, log.With("outlet", f.Outlet, "feed", f.URL)}
 	from := askAt(f, &st, time.Now())
-	p, err := v.ask(ctx, from, st.Validators, &st)
+	p, err = v.ask(ctx, from, st.Validators, &st)
 	if ctx.Err() == nil && st.Move.Holds {
 		p, err = v.otherAddress(ctx, from, &st, p, err)
 	}
@@ -36,12 +37,14 @@ func poll(ctx context.Context, c *Client, f *Feed, s *Settings, st store.FeedSta
 		p, err = v.doubt(ctx, from, p)
 	}
 	if ctx.Err() != nil {
-		return store.Poll{}, context.Cause(ctx)
+		return store.Poll{}, false, context.Cause(ctx)
 	}
+	var never *unreached
+	lost = errors.As(err, &never) && !never.refused
 	v.fail(&p, err)
 	due := Next(f, s, &p.State)
 	p.State.NextPoll, p.State.Reason = due.At, due.Reason
-	return p, nil
+	return p, lost, nil
 }
 
 // ask makes one request and reads the answer. A feed with failures has them counted by fail.

@@ -41,6 +41,7 @@ type Scheduler struct {
 	due      pile[*job]  // jobs that wait for their time
 	ready    pile[*host] // hosts with a queue and a free place, by the time they are free
 	running  int
+	outage   outageWatch
 	requests chan *request
 	calls    chan call
 	finished chan finished
@@ -53,6 +54,7 @@ type finished struct {
 	job   *job
 	saved store.Saved
 	err   error // nothing was stored: ctx ended, or the store failed
+	began bool  // with it an outage of our own was seen
 	took  time.Duration
 }
 
@@ -64,6 +66,7 @@ func New(o Options) *Scheduler {
 		saver:  newSaver(o.Store),
 		jobs:   map[feedKey]*job{},
 		hosts:  map[string]*host{},
+		outage: outageWatch{seen: map[string]sighting{}},
 		due: pile[*job]{
 			less:  func(a, b *job) bool { return a.due.At.Before(b.due.At) },
 			index: func(j *job) *int { return &j.index },
@@ -163,7 +166,7 @@ func (s *Scheduler) configure(settings Settings, feeds []Feed, states map[feedKe
 			j = &job{index: -1, state: states[key]}
 		}
 		delete(before, key)
-		if h := s.host(f.Address); j.host != h && !j.running { // a job that runs is counted at the host where it started
+		if h := s.host(askAt(&f, &j.state, now)); j.host != h && !j.running { // a job that runs is counted at the host where it started
 			waits := j.queued
 			s.dequeue(j)
 			if j.host = h; waits {
@@ -256,9 +259,10 @@ func (s *Scheduler) start(ctx context.Context, h *host, now time.Time) {
 	feed, state, settings, client := j.feed, j.state, s.o.Settings, s.client
 	ctx, j.stop = context.WithCancel(ctx)
 	go func() { // ended by finish, which Run waits for
-		p, err := poll(ctx, client, &feed, &settings, state, s.o.Log)
+		p, lost, err := poll(ctx, client, &feed, &settings, state, s.o.Log)
 		f := finished{job: j, err: err, took: time.Since(now)}
 		if err == nil {
+			f.began = s.judge(&feed, &state, &p, lost, &settings)
 			f.saved, f.err = s.saver.save(p)
 		}
 		s.finished <- f
@@ -301,10 +305,13 @@ func (s *Scheduler) finish(f finished, now time.Time) {
 	s.offer(j.host)
 	configured := s.jobs[feedKey{j.feed.Outlet, j.feed.URL}] == j
 	if configured {
-		if h := s.host(j.feed.Address); h != j.host {
+		if h := s.host(askAt(&j.feed, &j.state, now)); h != j.host {
 			j.host = h
 		}
 		s.reckon(j)
+	}
+	if f.began {
+		s.amnesty(now)
 	}
 	if f.err != nil && !errors.Is(f.err, context.Canceled) {
 		s.o.Log.Error("a poll could not be stored; it will be repeated", "outlet", j.feed.Outlet, "feed", j.feed.URL, "err", f.err)
@@ -328,6 +335,9 @@ func (s *Scheduler) tell(f finished) {
 	}
 	args := []any{"outlet", st.Outlet, "feed", st.URL, "status", st.Status, "new", f.saved.New, "changed", f.saved.Changed,
 		"took", f.took.Round(time.Millisecond), "next", st.NextPoll.Format(time.RFC3339), "reason", st.Reason}
+	if st.Flood.Equal(st.LastPoll) && f.saved.New > 0 {
+		level, msg = slog.LevelWarn, "a flood: many new items at once; they stand at their own dates"
+	}
 	if st.Err != "" {
 		args = append(args, "failures", st.Failures, "err", st.Err)
 	}

@@ -93,10 +93,15 @@ func Next(f *Feed, s *Settings, st *store.FeedState) Due {
 
 // wait puts d off until then, if it is sooner.
 func (d *Due) wait(until time.Time, reason string) {
-	if until.After(d.At) {
-		d.At, d.Reason = until, reason
+	d.spaced(until, until, reason)
+}
+
+// spaced puts d off until at, and one-shots until early.
+func (d *Due) spaced(at, early time.Time, reason string) {
+	if at.After(d.At) {
+		d.At, d.Reason = at, reason
 	}
-	d.Early = later(d.Early, until)
+	d.Early = later(d.Early, early)
 }
 
 // failed puts d off by the back-off that the last failures ask for.
@@ -124,28 +129,27 @@ func (d *Due) failed(f *Feed, st *store.FeedState, interval time.Duration) {
 // hints puts d off as the outlet asks with its answers and documents, and as its own rhythm shows.
 func (d *Due) hints(f *Feed, s *Settings, st *store.FeedState, interval time.Duration) {
 	last := st.LastPoll.Add(s.MaxInterval)
-	hint := func(until time.Time, reason string) {
+	cut := func(until time.Time, reason string) (time.Time, string) {
 		if until.After(last) {
-			until, reason = last, reason+", cut to max_interval"
+			return last, reason + ", cut to max_interval"
 		}
-		d.wait(until, reason)
+		return until, reason
 	}
 	if rhythm, reason := rhythm(s, st); rhythm > interval {
-		at := st.LastPoll.Add(rhythm)
-		if at = at.Add(spread(f.URL, rhythm)); at.After(d.At) {
-			d.At, d.Reason = at, reason
-		}
-		d.Early = later(d.Early, st.LastPoll.Add(rhythm-early(rhythm)))
+		d.spaced(st.LastPoll.Add(rhythm+spread(f.URL, rhythm)), st.LastPoll.Add(rhythm-early(rhythm)), reason)
 	}
-	hint(st.FreshUntil, "max-age "+words(st.FreshUntil.Sub(st.LastPoll)))
-	hint(st.LastPoll.Add(st.TTL), "ttl "+words(st.TTL))
-	hint(st.LastPoll.Add(st.Pace.Period), "sy:updatePeriod "+words(st.Pace.Period))
-	if at, by := afterSkips(&st.Pace, d.At); by != "" {
-		hint(at.Add(spread(f.URL, interval)), by)
+	d.wait(cut(st.FreshUntil, "max-age "+words(st.FreshUntil.Sub(st.LastPoll))))
+	d.wait(cut(st.LastPoll.Add(st.TTL), "ttl "+words(st.TTL)))
+	d.wait(cut(st.LastPoll.Add(st.Pace.Period), "sy:updatePeriod "+words(st.Pace.Period)))
+	at, by := afterSkips(&st.Pace, d.At)
+	oneShot, _ := afterSkips(&st.Pace, d.Early)
+	if by == "" {
+		at = d.At
+	} else {
+		at, by = cut(at.Add(spread(f.URL, interval)), by)
 	}
-	if at, by := afterSkips(&st.Pace, d.Early); by != "" && !at.After(last) {
-		d.Early = at
-	}
+	oneShot, _ = cut(oneShot, "")
+	d.spaced(at, oneShot, by)
 }
 
 // rhythm is how often an outlet of this rhythm is asked, as far as that is less often than its schedule. An
