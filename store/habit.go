@@ -14,9 +14,9 @@ const (
 	leadPause = 48 * time.Hour
 )
 
-// rotation finds out whether the feed makes new guids for known items with every document, and ends that: its
-// items are known by their links from then on. Until then their links recognise them as well (byLink), but each new guid
-// would be remembered.
+// rotation finds out whether the feed makes new guids for known items with every document, or numbers the places of
+// the document, and ends that: its items are known by their links from then on. Until then their links recognise them as
+// well (byLink), but each new guid would be remembered.
 func (s *settler) rotation() {
 	f := &s.out.State
 	if f.ByLink {
@@ -42,7 +42,7 @@ func (s *settler) rotation() {
 	share := func(part, all int) bool { return all > 0 && float64(part) >= habitShare*float64(all) }
 	switch {
 	case len(s.docs) == 0:
-	case share(fresh, guids) && share(known, links) && share(links, guids):
+	case (share(fresh, guids) || s.shared[placesName(f)]) && share(known, links) && share(links, guids):
 		if f.Rotated++; f.Rotated >= rotatedPolls {
 			f.ByLink, f.Rotated = true, 0
 		}
