@@ -16,7 +16,7 @@ import (
 
 // A poller visits one feed, once.
 type poller struct {
-	client   *Client
+	get      getter
 	feed     *Feed
 	settings *Settings
 	log      *slog.Logger
@@ -25,9 +25,9 @@ type poller struct {
 // poll visits one feed: get, decode, parse, and what it means for the feed's state. It fails only
 // when ctx ends, and then nothing happened: the feed stays due. lost says that no server was reached for want of a
 // name or a connection.
-func poll(ctx context.Context, c *Client, f *Feed, s *Settings, st store.FeedState, log *slog.Logger) (p store.Poll, lost bool, err error) {
+func poll(ctx context.Context, get getter, f *Feed, s *Settings, st store.FeedState, log *slog.Logger) (p store.Poll, lost bool, err error) {
 	st.Outlet, st.URL = f.Outlet, f.URL
-	v := poller{c, f, s, log.With("outlet", f.Outlet, "feed", f.URL)}
+	v := poller{get, f, s, log.With("outlet", f.Outlet, "feed", f.URL)}
 	from := askAt(f, &st, time.Now())
 	p, err = v.ask(ctx, from, st.Validators, &st)
 	if ctx.Err() == nil && st.Move.Holds {
@@ -52,7 +52,7 @@ func (v poller) ask(ctx context.Context, from string, known store.Validators, st
 	if st.Unsound {
 		known = store.Validators{}
 	}
-	a, err := v.client.get(ctx, v.feed, from, known)
+	a, err := v.get(ctx, v.feed, from, known)
 	at := time.Now().UTC().Truncate(time.Microsecond)
 	p := store.Poll{At: at, State: *st}
 	p.State.LastTry = at
@@ -131,7 +131,7 @@ func (v poller) answered(p *store.Poll, a *answer, known store.Validators) error
 		return fmt.Errorf("%s without a Location", statusText(a.status))
 	case http.StatusRequestTimeout, http.StatusTooEarly: // passing, as 5xx are
 	default:
-		st.Missing = a.status >= 400 && a.status < 500
+		st.Missing = a.status >= 400 && a.status < 500 && st.RetryAfter.IsZero()
 	}
 	return errors.New(statusText(a.status))
 }
