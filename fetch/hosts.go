@@ -76,6 +76,7 @@ type host struct {
 type job struct {
 	feed    Feed
 	host    *host
+	share   string // feed.shareKey
 	due     Due
 	state   feedState
 	queued  bool

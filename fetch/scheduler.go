@@ -37,6 +37,7 @@ type Scheduler struct {
 	client   *Client
 	saver    *saver
 	jobs     map[feedKey]*job
+	shared   map[string][]*job // by shareKey: feeds that one request serves
 	hosts    map[string]*host
 	due      pile[*job]  // jobs that wait for their time
 	ready    pile[*host] // hosts with a queue and a free place, by the time they are free
@@ -50,12 +51,17 @@ type Scheduler struct {
 
 type feedKey struct{ outlet, url string }
 
+// finished is what became of one request, for each feed that it served; the first had its turn at the host.
 type finished struct {
+	polls []finishedPoll
+	began bool // with it an outage of our own was seen
+	took  time.Duration
+}
+
+type finishedPoll struct {
 	job   *job
 	saved store.Saved
 	err   error // nothing was stored: ctx ended, or the store failed
-	began bool  // with it an outage of our own was seen
-	took  time.Duration
 }
 
 // New makes a scheduler. It does nothing until Run.
@@ -157,7 +163,7 @@ func (s *Scheduler) configure(settings Settings, feeds []Feed, states map[feedKe
 	s.client.Close()
 	s.o.Settings, s.client = settings, NewClient(settings, s.o.RoundTripper)
 	before := s.jobs
-	s.jobs = map[feedKey]*job{}
+	s.jobs, s.shared = map[feedKey]*job{}, map[string][]*job{}
 	now := time.Now()
 	for _, f := range feeds {
 		key := feedKey{f.Outlet, f.URL}
@@ -182,6 +188,8 @@ func (s *Scheduler) configure(settings Settings, feeds []Feed, states map[feedKe
 			j.host.hold = j.state.RetryAfter
 		}
 		s.jobs[key] = j
+		j.share = f.shareKey()
+		s.shared[j.share] = append(s.shared[j.share], j)
 	}
 	for _, j := range before { // no longer configured
 		s.dequeue(j)
@@ -212,6 +220,9 @@ func (s *Scheduler) reckon(j *job) {
 	j.due = Next(&j.feed, &s.o.Settings, &j.state)
 	if hold := j.host.hold; hold.After(j.due.At) && !j.due.Never && hold.After(time.Now()) {
 		j.due.At, j.due.Early, j.due.Forced = hold, hold, hold
+	}
+	for _, o := range s.sharers(j) {
+		j.due.share(o, &s.o.Settings)
 	}
 	switch {
 	case j.queued || j.running:
@@ -256,15 +267,33 @@ func (s *Scheduler) start(ctx context.Context, h *host, now time.Time) {
 	h.free = now.Add(h.gap)
 	s.offer(h)
 	s.running++
-	feed, state, settings, client := j.feed, j.state, s.o.Settings, s.client
-	ctx, j.stop = context.WithCancel(ctx)
-	go func() { // ended by finish, which Run waits for
-		p, lost, err := poll(ctx, client, &feed, &settings, state, s.o.Log)
-		f := finished{job: j, err: err, took: time.Since(now)}
-		if err == nil {
-			f.began = s.judge(&feed, &state, &p, lost, &settings)
-			f.saved, f.err = s.saver.save(p)
+	ctx, stop := context.WithCancel(ctx)
+	jobs := []*job{j}
+	j.stop = stop
+	for _, o := range s.sharers(j) {
+		if !o.running && !o.due.Never {
+			s.dequeue(o)
+			s.due.take(o)
+			o.running, o.stop = true, stop
+			jobs = append(jobs, o)
 		}
+	}
+	turns, settings, client := turnsOf(jobs), s.o.Settings, s.client
+	go func() { // ended by finish, which Run waits for
+		f := finished{polls: make([]finishedPoll, len(turns))}
+		get := client.once(turns)
+		var saving sync.WaitGroup
+		for i := range turns {
+			v, done := &turns[i], &f.polls[i]
+			done.job = jobs[i]
+			p, lost, err := poll(ctx, get, &v.feed, &settings, v.state, s.o.Log)
+			if done.err = err; err == nil {
+				f.began = s.judge(&v.feed, &v.state, &p, lost, &settings) || f.began
+				saving.Go(func() { done.saved, done.err = s.saver.save(p) })
+			}
+		}
+		saving.Wait()
+		f.took = time.Since(now)
 		s.finished <- f
 	}()
 }
@@ -272,59 +301,81 @@ func (s *Scheduler) start(ctx context.Context, h *host, now time.Time) {
 // storePause is how long a feed waits whose poll could not be stored.
 const storePause = time.Minute
 
-// finish takes in what became of a poll.
+// finish takes in what became of a request.
 func (s *Scheduler) finish(f finished, now time.Time) {
-	j := f.job
+	h := f.polls[0].job.host
 	s.running--
-	j.running = false
-	j.stop()
-	j.host.inFlight--
-	if free := now.Add(j.host.gap); free.After(j.host.free) {
-		j.host.free = free
+	h.inFlight--
+	if free := now.Add(h.gap); free.After(h.free) {
+		h.free = free
 	}
-	if f.err == nil {
-		if f.saved.State.ByLink && !j.state.ByLink {
-			s.o.Log.Warn("the feed gives known items new guids with every document; from now on they are known by their links",
-				"outlet", j.feed.Outlet, "feed", j.feed.URL)
+	changed := false
+	for _, p := range f.polls {
+		j := p.job
+		j.running = false
+		j.stop()
+		if p.err == nil {
+			if p.saved.State.ByLink && !j.state.ByLink {
+				s.o.Log.Warn("the feed gives known items new guids with every document; from now on they are known by their links",
+					"outlet", j.feed.Outlet, "feed", j.feed.URL)
+			}
+			j.state = p.saved.State
+			s.tell(p, f.took)
+			changed = changed || p.saved.New+p.saved.Changed > 0
 		}
-		j.state = f.saved.State
-		s.tell(f)
-		if f.saved.New+f.saved.Changed > 0 && s.o.Saved != nil {
-			s.o.Saved()
-		}
+		s.hold(j)
 	}
-	if st := &j.state; st.HostHold && st.RetryAfter.After(j.host.hold) {
-		j.host.hold = st.RetryAfter
-		for _, waiting := range j.host.queue { // whoever waits for them must not wait that long
-			waiting.queued = false
-			s.answer(waiting, store.Saved{State: waiting.state}, errHeld)
-			s.reckon(waiting)
-		}
-		j.host.queue = nil
+	if changed && s.o.Saved != nil {
+		s.o.Saved()
 	}
-	s.offer(j.host)
+	s.offer(h)
+	for _, p := range f.polls {
+		s.settle(p, now)
+	}
+	if f.began {
+		s.amnesty(now)
+	}
+}
+
+// hold lets j's host wait if that is what its answer asks for.
+func (s *Scheduler) hold(j *job) {
+	if st := &j.state; !st.HostHold || !st.RetryAfter.After(j.host.hold) {
+		return
+	}
+	j.host.hold = j.state.RetryAfter
+	for _, waiting := range j.host.queue { // whoever waits for them must not wait that long
+		waiting.queued = false
+		s.answer(waiting, store.Saved{State: waiting.state}, errHeld)
+		s.reckon(waiting)
+	}
+	j.host.queue = nil
+}
+
+// settle finds out when the feed of a finished poll is due again, and tells those who wait for it.
+func (s *Scheduler) settle(p finishedPoll, now time.Time) {
+	j := p.job
 	configured := s.jobs[feedKey{j.feed.Outlet, j.feed.URL}] == j
 	if configured {
 		if h := s.host(askAt(&j.feed, &j.state, now)); h != j.host {
 			j.host = h
 		}
 		s.reckon(j)
+		for _, o := range s.sharers(j) {
+			s.reckon(o)
+		}
 	}
-	if f.began {
-		s.amnesty(now)
-	}
-	if f.err != nil && !errors.Is(f.err, context.Canceled) {
-		s.o.Log.Error("a poll could not be stored; it will be repeated", "outlet", j.feed.Outlet, "feed", j.feed.URL, "err", f.err)
+	if p.err != nil && !errors.Is(p.err, context.Canceled) {
+		s.o.Log.Error("a poll could not be stored; it will be repeated", "outlet", j.feed.Outlet, "feed", j.feed.URL, "err", p.err)
 		if pause := now.Add(storePause); configured && j.due.At.Before(pause) && !j.due.Never {
 			j.due.At = pause
 			s.due.put(j)
 		}
 	}
-	s.answer(j, f.saved, f.err)
+	s.answer(j, p.saved, p.err)
 }
 
 // tell logs one line about a poll.
-func (s *Scheduler) tell(f finished) {
+func (s *Scheduler) tell(f finishedPoll, took time.Duration) {
 	st := &f.saved.State
 	level, msg := slog.LevelInfo, "polled"
 	if st.Err != "" {
@@ -334,7 +385,7 @@ func (s *Scheduler) tell(f finished) {
 		}
 	}
 	args := []any{"outlet", st.Outlet, "feed", st.URL, "status", st.Status, "new", f.saved.New, "changed", f.saved.Changed,
-		"took", f.took.Round(time.Millisecond), "next", st.NextPoll.Format(time.RFC3339), "reason", st.Reason}
+		"took", took.Round(time.Millisecond), "next", st.NextPoll.Format(time.RFC3339), "reason", st.Reason}
 	if st.Flood.Equal(st.LastPoll) && f.saved.New > 0 {
 		level, msg = slog.LevelWarn, "a flood: many new items at once; they stand at their own dates"
 	}
