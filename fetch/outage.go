@@ -25,7 +25,8 @@ type outageWatch struct {
 type sighting struct {
 	at     time.Time
 	lost   bool // there was no connection
-	theirs bool // nor is there one while others are reached: not our fault
+	spared bool // and an outage was blamed
+	theirs bool // but nor was there one when others were reached again: not our fault, until it is reached
 }
 
 // note takes in an attempt, and reports whether there is an outage and whether it has just begun. A host that
@@ -34,12 +35,13 @@ func (o *outageWatch) note(host string, at time.Time, lost, failing bool) (on, b
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	for h, s := range o.seen {
-		if at.Sub(s.at) > outageWindow {
+		if at.Sub(s.at) > outageWindow && !s.theirs {
 			delete(o.seen, h)
 		}
 	}
+	last := o.seen[host]
 	if !lost || !failing {
-		o.seen[host] = sighting{at, lost, lost && o.seen[host].theirs}
+		o.seen[host] = sighting{at, lost, lost && last.spared, lost && last.theirs}
 	}
 	all, failed := 0, 0
 	for _, s := range o.seen {
@@ -63,7 +65,25 @@ func (o *outageWatch) note(host string, at time.Time, lost, failing bool) (on, b
 		}
 		o.since, on = time.Time{}, false
 	}
-	return on, began
+	if now, noted := o.seen[host]; noted && lost {
+		now.theirs = now.theirs || now.spared && !on
+		now.spared = on
+		o.seen[host] = now
+	}
+	return on && !o.seen[host].theirs, began
+}
+
+// spare notes that an outage is blamed for a host's last failure, unless the host is known to be dead.
+func (o *outageWatch) spare(host string) bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	s := o.seen[host]
+	if s.theirs || !s.lost {
+		return false
+	}
+	s.spared = true
+	o.seen[host] = s
+	return true
 }
 
 // spare takes back what a lost attempt charges a feed with. before is its number of failures in front of it.
@@ -109,6 +129,9 @@ func (s *Scheduler) amnesty(now time.Time) {
 	for _, j := range s.jobs {
 		st := j.state
 		if j.running || st.Failures != 1 || !st.LastTry.After(st.LastPoll) || now.Sub(st.LastTry) > outageWindow {
+			continue
+		}
+		if host, _ := s.o.Settings.rule(j.feed.Address); !s.outage.spare(host) {
 			continue
 		}
 		spare(&st, 0)
