@@ -141,7 +141,7 @@ func newUnreached(err error, met *meeting) *unreached {
 // hand: validators go only to the address that gave them, credentials only to the configured origin, and no
 // hop learns where we come from.
 func (c *Client) get(ctx context.Context, f *Feed, from string, v store.Validators) (*answer, error) {
-	ctx, cancel := context.WithTimeoutCause(ctx, c.timeout, fmt.Errorf("no complete answer within %s (fetch.timeout)", c.timeout))
+	ctx, cancel := context.WithTimeoutCause(ctx, c.timeout, fmt.Errorf("no complete answer within %s: raise fetch.timeout if the outlet is that slow", c.timeout))
 	defer cancel()
 	first, err := url.Parse(f.Address)
 	if err != nil {
@@ -165,6 +165,7 @@ func (c *Client) get(ctx context.Context, f *Feed, from string, v store.Validato
 			if cause := context.Cause(ctx); cause != nil {
 				err = cause
 			}
+			err = inWords(err)
 			if hop == 0 && !met.reached.Load() {
 				err = newUnreached(err, &met)
 			}
@@ -195,6 +196,17 @@ func (c *Client) get(ctx context.Context, f *Feed, from string, v store.Validato
 			moved = at
 		}
 	}
+}
+
+// inWords says which of our limits an error of net/http is about; it has no values to tell them by.
+func inWords(err error) error {
+	switch text := err.Error(); {
+	case strings.Contains(text, "timeout awaiting response headers"):
+		return fmt.Errorf("no answer within %s of the request (a fixed limit): %w", headerTimeout, err)
+	case strings.Contains(text, "server response headers exceeded"):
+		return fmt.Errorf("the header of the answer is longer than %d bytes (a fixed limit): %w", maxHeader, err)
+	}
+	return err
 }
 
 // A meeting is what was seen of a server besides its answer.
@@ -328,7 +340,7 @@ func (c *Client) read(ctx context.Context, resp *http.Response, at *url.URL, pri
 		return nil, cause
 	}
 	if b.stalled() {
-		return nil, fmt.Errorf("the server sent less than %d bytes in %s", stallBytes, stallTimeout)
+		return nil, fmt.Errorf("the server sent less than %d bytes in %s (a fixed limit)", stallBytes, stallTimeout)
 	}
 	a.body = body
 	if errors.Is(err, io.ErrUnexpectedEOF) {

@@ -86,7 +86,7 @@ func feeds(t *testing.T, addresses ...string) []Feed {
 }
 
 // during runs a scheduler for a while of fake time.
-func during(t *testing.T, st store.Store, net *fakeNet, s Settings, fs []Feed, while time.Duration) {
+func during(t *testing.T, st store.Store, net http.RoundTripper, s Settings, fs []Feed, while time.Duration) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), while)
 	defer cancel()
