@@ -73,7 +73,7 @@ func (d *daemon) newParts(pl *plan) (*parts, error) {
 	}
 	p := &parts{plan: pl, store: d.store, publisher: publisher, documents: publish.NewHandler(pl.config.BaseURL)}
 	status := publish.Status(func(r *http.Request) ([]publish.Row, error) { return p.rows(r.Context()) })
-	ready := publish.Health(func(r *http.Request) error { return d.ready(r.Context()) })
+	ready := publish.Health(func(r *http.Request) error { return d.condition(r.Context()) })
 	alive := publish.Health(func(*http.Request) error { return nil })
 	public, admin := http.NewServeMux(), http.NewServeMux()
 	operators := public
@@ -291,6 +291,17 @@ func (d *daemon) ready(ctx context.Context) error {
 	}
 	_, err := d.store.Revision(ctx)
 	return err
+}
+
+// condition is what /readyz says: whether the daemon is ready, and whether the outlets are in its reach.
+func (d *daemon) condition(ctx context.Context) error {
+	if err := d.ready(ctx); err != nil {
+		return err
+	}
+	if err := d.scheduler.Degraded(); err != nil {
+		return publish.Degraded{Err: err}
+	}
+	return nil
 }
 
 // reload takes up the configuration anew: all of it or, on any error, none of it.
