@@ -126,6 +126,8 @@ type Feed struct {
 	// Secret says that the feed is polled with a password, with headers that
 	// carry a secret, or at an address with a part from the environment.
 	Secret bool
+	// Secrets are the password and all values from the environment, which may stand in no output.
+	Secrets []string
 }
 
 // Section is a feed that is published.

@@ -7,7 +7,10 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"net/url"
+	"regexp"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"time"
 
@@ -207,19 +210,24 @@ func validators(a *answer) store.Validators {
 	return v
 }
 
-// redact takes the feed's secrets out of a text: the address as it was asked, and the password.
+// redact takes the feed's secrets out of a text: the address as it was asked, and the secrets as they are, as addresses write
+// them, and in any case.
 func (f *Feed) redact(text string) string {
 	if f.Address != f.URL {
 		text = strings.ReplaceAll(text, f.Address, f.URL)
 	}
-	secrets := []string{f.Password}
-	for _, value := range f.Headers {
-		secrets = append(secrets, value)
-	}
-	for _, s := range secrets {
-		if len(s) >= 4 { // shorter ones would tear up ordinary words
-			text = strings.ReplaceAll(text, s, "***")
+	var forms []string
+	for _, secret := range f.Secrets {
+		plain, _ := url.QueryUnescape(secret)
+		for _, form := range []string{secret, url.QueryEscape(secret), url.PathEscape(secret), plain} {
+			if len(form) >= 4 { // shorter ones would tear up ordinary words
+				forms = append(forms, regexp.QuoteMeta(form))
+			}
 		}
 	}
-	return text
+	if forms == nil {
+		return text
+	}
+	slices.SortFunc(forms, func(a, b string) int { return len(b) - len(a) })
+	return regexp.MustCompile("(?i)"+strings.Join(forms, "|")).ReplaceAllLiteralString(text, "***")
 }

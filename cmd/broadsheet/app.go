@@ -110,7 +110,7 @@ func assemble(cfg *config.Config) (*plan, config.Errors) {
 			}
 			pl.feeds = append(pl.feeds, fetch.Feed{
 				Outlet: o.ID, URL: f.Shown, Address: f.URL, Schedule: schedule, Enabled: o.Enabled,
-				Headers: f.Headers, Username: f.Username, Password: f.Password, AllowPrivate: f.AllowPrivate, InsecureTLS: f.InsecureTLS,
+				Headers: f.Headers, Username: f.Username, Password: f.Password, Secrets: f.Secrets, AllowPrivate: f.AllowPrivate, InsecureTLS: f.InsecureTLS,
 			})
 			po.Feeds = append(po.Feeds, publish.Feed{URL: f.Shown, Shown: shown(f), Tags: f.Tags, Private: f.Secret && !o.Republish, Interval: interval(schedule)})
 		}
@@ -137,9 +137,12 @@ func shown(f *config.Feed) string {
 	}
 	address, _, _ := strings.Cut(f.Shown, "?")
 	if strings.Contains(address, "${") { // not even the path may be told
-		if u, err := url.Parse(f.URL); err == nil {
-			return u.Scheme + "://" + u.Host + "/"
+		scheme, rest, _ := strings.Cut(address, "://")
+		host, _, _ := strings.Cut(rest, "/")
+		if strings.Contains(host, "${") {
+			host = "hidden.invalid" // a name that nobody has (RFC 2606 §2)
 		}
+		return scheme + "://" + host + "/"
 	}
 	return address
 }
