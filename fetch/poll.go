@@ -114,11 +114,15 @@ func (v poller) answered(p *store.Poll, a *answer, known store.Validators) error
 		if fresh.LastModified != nil {
 			st.Validators.LastModified = fresh.LastModified
 		}
+		lasted := st.FreshUntil.Sub(st.LastSuccess)
 		succeeded(st, a, p.At)
+		if lasted > 0 && a.header.Get("Cache-Control") == "" && a.header.Get("Expires") == "" {
+			st.FreshUntil = p.At.Add(lasted) // what the document came with is in force again (RFC 9111 §4.3.4)
+		}
 		return nil
 	case http.StatusGone, http.StatusUnavailableForLegalReasons:
 		st.Gone = true
-		return errors.New(statusText(a.status) + ": the outlet has ended this feed; it is not polled any more")
+		return errors.New(statusText(a.status) + ": the outlet has ended this feed; it is not polled any more, until outlets --revive")
 	case http.StatusTooManyRequests:
 		st.HostHold = !st.RetryAfter.IsZero()
 	case http.StatusUnauthorized:

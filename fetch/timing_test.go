@@ -3,9 +3,11 @@ package fetch
 import (
 	"net/http"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"broadsheet/store"
+	"broadsheet/store/storetest"
 )
 
 var noon = time.Date(2026, time.November, 2, 12, 0, 0, 0, time.UTC)
@@ -182,6 +184,46 @@ func TestRetryAfter(t *testing.T) {
 		if got != want {
 			t.Errorf("Retry-After: %s holds for %v, want %v", v, got, want)
 		}
+	}
+}
+
+// A 304 makes fresh again: by its own header, and without one as the document was (RFC 9111 §4.3.4). What forbids
+// caches to keep a document does not make us forget its validators (PROTOCOL F7).
+func TestFreshAfter304(t *testing.T) {
+	for _, c := range []struct {
+		first, second http.Header
+		want          time.Duration
+	}{
+		{http.Header{"Cache-Control": {"max-age=7200"}}, http.Header{"Cache-Control": {"max-age=10800"}}, 3 * time.Hour},
+		{http.Header{"Cache-Control": {"max-age=7200"}}, http.Header{}, 2 * time.Hour},
+		{http.Header{"Cache-Control": {"max-age=7200"}}, http.Header{"Cache-Control": {"no-cache"}}, 0},
+		{http.Header{}, http.Header{"Cache-Control": {"max-age=7200"}, "Age": {"3600"}}, time.Hour},
+		{http.Header{"Cache-Control": {"no-store, must-revalidate"}, "Expires": {"0"}}, http.Header{}, 0},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			st := storetest.NewModel()
+			net := &originNet{origins: map[string]origin{"a.example": func(n int, r *http.Request) (*http.Response, error) {
+				status, h := 200, c.first.Clone()
+				if n > 0 {
+					status, h = 304, c.second.Clone()
+					if r.Header.Get("If-None-Match") != `"1"` {
+						t.Errorf("%v: the validators were not kept", c.first)
+					}
+				}
+				h.Set("ETag", `"1"`)
+				return response(status, dated(1), h), nil
+			}}}
+			fs := feeds(t, "https://a.example/feed")
+			runFor(t, st, net, fs, 150*time.Minute)
+			s := stateOf(t, st)
+			got := time.Duration(0)
+			if !s.FreshUntil.IsZero() {
+				got = s.FreshUntil.Sub(s.LastPoll)
+			}
+			if s.Status != 304 || got != c.want {
+				t.Errorf("%v, then %v: %d, fresh for %v; want %v", c.first, c.second, s.Status, got, c.want)
+			}
+		})
 	}
 }
 
