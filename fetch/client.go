@@ -264,7 +264,7 @@ func (c *Client) ask(ctx context.Context, f *Feed, v store.Validators, first, at
 	if at.Hostname() == first.Hostname() {
 		p = policy{allow: f.AllowPrivate, insecure: f.InsecureTLS}
 	}
-	req, err := http.NewRequestWithContext(httptrace.WithClientTrace(ctx, met.trace(c.proxy != nil)), http.MethodGet, at.String(), nil)
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, at.String(), nil)
 	if err != nil {
 		return nil, errors.New("the address cannot be asked for")
 	}
@@ -288,13 +288,19 @@ func (c *Client) ask(ctx context.Context, f *Feed, v store.Validators, first, at
 			h["If-Modified-Since"] = []string{string(v.LastModified)}
 		}
 	}
+	return c.send(req, p, met)
+}
+
+// send makes a request to a server that the policy permits.
+func (c *Client) send(req *http.Request, p policy, met *meeting) (*http.Response, error) {
 	if c.proxy != nil {
-		private, err := c.check(ctx, p, at.Hostname())
+		private, err := c.check(req.Context(), p, req.URL.Hostname())
 		if err != nil {
 			return nil, err
 		}
 		met.private.Store(private)
 	}
+	req = req.WithContext(httptrace.WithClientTrace(req.Context(), met.trace(c.proxy != nil)))
 	return c.transport(p).RoundTrip(req)
 }
 
