@@ -73,12 +73,13 @@ func (o *outageWatch) note(host string, at time.Time, lost, failing bool) (on, b
 	return on && !o.seen[host].theirs, began
 }
 
-// spare notes that an outage is blamed for a host's last failure, unless the host is known to be dead.
+// spare notes that an outage is blamed for a host's last failure, if there is one and the host is not known to be
+// dead.
 func (o *outageWatch) spare(host string) bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	s := o.seen[host]
-	if s.theirs || !s.lost {
+	if o.since.IsZero() || s.theirs || !s.lost {
 		return false
 	}
 	s.spared = true
@@ -122,25 +123,32 @@ func (s *Scheduler) judge(f *Feed, before *feedState, p *store.Poll, lost bool, 
 	return began
 }
 
-// amnesty spares the feeds that were charged before the outage was seen. Their states are saved in front of
-// whatever a later poll saves.
+// amnesty spares the feeds that were charged before the outage was seen.
 func (s *Scheduler) amnesty(now time.Time) {
 	spared := 0
 	for _, j := range s.jobs {
-		st := j.state
-		if j.running || st.Failures != 1 || !st.LastTry.After(st.LastPoll) || now.Sub(st.LastTry) > outageWindow {
-			continue
+		if s.pardon(j, now) {
+			spared++
 		}
-		if host, _ := s.o.Settings.rule(j.feed.Address); !s.outage.spare(host) {
-			continue
-		}
-		spare(&st, 0)
-		due := Next(&j.feed, &s.o.Settings, &st)
-		st.NextPoll, st.Reason = due.At, due.Reason
-		j.state = st
-		s.saver.in <- &saving{poll: store.Poll{At: st.LastTry, State: st}, done: make(chan struct{})}
-		s.reckon(j)
-		spared++
 	}
 	s.o.Log.Warn("most hosts cannot be reached: our own network or its name server may be down; no feed is charged with that", "spared", spared)
+}
+
+// pardon spares a feed that was charged for the first time and should not have been. Its state is saved in front of
+// whatever a later poll saves.
+func (s *Scheduler) pardon(j *job, now time.Time) bool {
+	st := j.state
+	if s.jobs[feedKey{j.feed.Outlet, j.feed.URL}] != j || j.running || st.Failures != 1 || !st.LastTry.After(st.LastPoll) || now.Sub(st.LastTry) > outageWindow {
+		return false
+	}
+	if host, _ := s.o.Settings.rule(j.feed.Address); !s.outage.spare(host) {
+		return false
+	}
+	spare(&st, 0)
+	due := Next(&j.feed, &s.o.Settings, &st)
+	st.NextPoll, st.Reason = due.At, due.Reason
+	j.state = st
+	s.saver.in <- &saving{poll: store.Poll{At: st.LastTry, State: st}, done: make(chan struct{})}
+	s.reckon(j)
+	return true
 }

@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -19,9 +20,9 @@ import (
 func TestOutageOfOurOwn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		st := storetest.NewModel()
-		down := false // the test sleeps while others read it
+		var down atomic.Bool
 		answers := func(n int, _ *http.Request) (*http.Response, error) {
-			if down {
+			if down.Load() {
 				return nil, &net.DNSError{Err: "server misbehaving", IsTemporary: true}
 			}
 			return response(200, dated(n), nil), nil
@@ -43,7 +44,7 @@ func TestOutageOfOurOwn(t *testing.T) {
 		if err := sch.Degraded(); err != nil {
 			t.Errorf("in good times: %v", err)
 		}
-		down = true
+		down.Store(true)
 		time.Sleep(3 * time.Hour)
 		synctest.Wait()
 		if sch.Degraded() == nil {
@@ -58,7 +59,7 @@ func TestOutageOfOurOwn(t *testing.T) {
 		if before < 2+18 || before > 3+36 {
 			t.Errorf("%d attempts in three hours, one every five minutes is expected", before)
 		}
-		down = false
+		down.Store(false)
 		time.Sleep(6 * time.Minute)
 		synctest.Wait()
 		if err := sch.Degraded(); err != nil {
@@ -137,3 +138,24 @@ func TestRefusalsAreNoOutage(t *testing.T) {
 type failing struct{ err error }
 
 func (f failing) RoundTrip(*http.Request) (*http.Response, error) { return nil, f.err }
+
+// Polls that end at the moment at which the outage is seen are spared like those before and after.
+func TestOutageSeenByManyAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		st := storetest.NewModel()
+		var addresses []string
+		for i := range 40 {
+			addresses = append(addresses, fmt.Sprintf("https://h%d.example/feed", i))
+		}
+		runFor(t, st, failing{errors.New("no route to host")}, feeds(t, addresses...), 2*time.Minute)
+		n := 0
+		for s := range st.Feeds(context.Background()) {
+			if n++; s.Failures != 0 || !s.Outage || s.NextPoll.Sub(s.LastTry) != outagePause {
+				t.Errorf("%s was charged: %+v", s.URL, s)
+			}
+		}
+		if n != 40 {
+			t.Errorf("%d feeds were tried", n)
+		}
+	})
+}

@@ -331,6 +331,7 @@ func (s *Scheduler) finish(f finished, now time.Time) {
 	s.offer(h)
 	for _, p := range f.polls {
 		s.settle(p, now)
+		s.pardon(p.job, now) // it may have been under way when the outage was seen
 	}
 	if f.began {
 		s.amnesty(now)
