@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -112,10 +113,10 @@ func TestRevive(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		st := openStore(t, path)
 		defer st.Close()
-		status := http.StatusGone
+		var back atomic.Bool
 		net := &fakeNet{answer: func(r *http.Request) *http.Response {
-			if r.URL.Hostname() == "a.example" && status != 200 {
-				return response(status, "", nil)
+			if r.URL.Hostname() == "a.example" && !back.Load() {
+				return response(http.StatusGone, "", nil)
 			}
 			return nil
 		}}
@@ -123,7 +124,7 @@ func TestRevive(t *testing.T) {
 		stop := runs(sch)
 		defer stop()
 		time.Sleep(10 * time.Minute)
-		status = 200
+		back.Store(true)
 		if n := net.count("a.example"); n != 1 {
 			t.Fatalf("%d requests, want 1", n)
 		}

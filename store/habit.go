@@ -10,8 +10,8 @@ const (
 	rotatedPolls = 3
 	habitShare   = 0.8
 
-	// leadPause is how long a feed may be silent before its items' versions pass to other feeds.
-	leadPause = 48 * time.Hour
+	// editorPause is how long a feed may be silent before other feeds edit its items.
+	editorPause = 48 * time.Hour
 )
 
 // rotation finds out whether the feed makes new guids for known items with every document, or numbers the places of
@@ -68,13 +68,13 @@ func (s *settler) window() {
 	s.out.State.Oldest = oldest
 }
 
-// leaves reports whether it passes from its lead to the feed of this poll: the lead is polled no more, or it has
-// been without an answer for days, or its document does not reach back to the item any more. The other way round the same
-// must hold, so that an item which both list stays where it is.
-func (s *settler) leaves(it *Item) bool {
-	if it.Feeds[0] == s.out.State.URL {
+// passes reports whether from now on this poll's feed edits an item: the one that did so is polled no more, or has been
+// without an answer for days, or its document does not reach back to the item any more. The other way round the same must
+// hold, so that an item which both list stays where it is.
+func (s *settler) passes(it *Item) bool {
+	if it.editor() == s.out.State.URL {
 		return false
 	}
-	lead := s.known.Leads[it.Feeds[0]]
-	return s.at.Sub(lead.LastSuccess) > leadPause || it.ID < lead.Oldest
+	editor := s.known.Editors[it.editor()]
+	return s.at.Sub(editor.LastSuccess) > editorPause || it.ID < editor.Oldest
 }

@@ -72,9 +72,9 @@ func TestSteadyGuids(t *testing.T) {
 	}
 }
 
-// The version of an item follows the feed that first had it, while that feed has it; then another's. What passes
-// shows nothing by itself, and comes back no sooner than the other feed has dropped the item.
-func TestLead(t *testing.T) {
+// An item is edited by the feed that first had it, while that feed has it; then by another. Passing on shows
+// nothing by itself, and goes back no sooner than the other feed has dropped the item.
+func TestEditor(t *testing.T) {
 	const l = "https://a.example/"
 	long := func(title string) doc { return doc{l + "?p=1", l + "1", title} }
 	other := doc{l + "?p=2", l + "2", "two"}
@@ -93,11 +93,17 @@ func TestLead(t *testing.T) {
 			t.Errorf("passing: %+v", saved)
 		}
 		shows(p, "passed, not edited", "in full")
+		if it := p.items()[0]; it.Feeds[0] != feedOf("a/1") || it.Editor != feedOf("a/2") {
+			t.Errorf("what is shown is still the first feed's: %q, %q", it.Feeds, it.Editor)
+		}
 		if saved := p.poll("a/2", long("in short")); saved.Changed != 0 {
 			t.Errorf("once more: %+v", saved)
 		}
 		p.poll("a/2", long("in short, edited"))
 		shows(p, "edited by the second feed", "in short, edited")
+		if it := p.items()[0]; it.Feeds[0] != feedOf("a/2") || it.Editor != "" || len(it.Feeds) != 2 {
+			t.Errorf("what is shown is the second feed's: %q, %q", it.Feeds, it.Editor)
+		}
 		for range 3 { // both have it: it stays where it is
 			for _, feed := range []string{"a/1", "a/2"} {
 				text := map[string]string{"a/1": "in full", "a/2": "in short, edited"}[feed]

@@ -121,6 +121,12 @@ func (r *Rename) Item(it *Item) bool {
 		}
 	}
 	it.Feeds = feeds
+	if it.Editor == r.From.URL {
+		it.Editor = r.To.URL
+	}
+	if it.Editor == feeds[0] {
+		it.Editor = ""
+	}
 	return true
 }
 

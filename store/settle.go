@@ -77,9 +77,9 @@ type Known struct {
 	IDs   map[Key]bool      // published ids that are taken, of those looked up
 	Items map[ItemID]Item   // the items that Keys and Links name; pruned ones are missing
 
-	// Leads are the states of those feeds of the outlet, by address, from which these items have their versions,
-	// other than the poll's own.
-	Leads map[string]FeedState
+	// Editors are the states of those feeds of the outlet, by address, whose edits of these items count (Item.Editor,
+	// else the first of Item.Feeds). The poll's own may be missing.
+	Editors map[string]FeedState
 
 	Next ItemID // the lowest number that is free
 }
@@ -221,15 +221,20 @@ func (s *settler) update(d *candidate) {
 		f.Items++
 		changed = true
 	}
-	// Feeds of one outlet may carry an item in different lengths. The version of one of them counts, the item's lead,
-	// or the item would change with every poll.
-	if s.leaves(&it) {
-		i := slices.Index(it.Feeds, f.URL)
-		it.Feeds = slices.Concat(it.Feeds[i:i+1], it.Feeds[:i], it.Feeds[i+1:])
-		it.Text, it.Rest = d.Item.Text, d.Item.Rest // only what it edits from now on shows
+	// Feeds of one outlet may carry an item in different lengths. Only one of them edits it, or the item would
+	// change with every poll.
+	if s.passes(&it) {
+		// What is shown stays: it may be longer, and it is the first feed's, which may be a private one.
+		it.Editor, it.Text, it.Rest = f.URL, d.Item.Text, d.Item.Rest
+		if f.URL == it.Feeds[0] {
+			it.Editor = ""
+		}
 		changed = true
 	}
-	if it.Feeds[0] == f.URL && (it.Text != d.Item.Text || it.Rest != d.Item.Rest) {
+	if it.editor() == f.URL && (it.Text != d.Item.Text || it.Rest != d.Item.Rest) {
+		if i := slices.Index(it.Feeds, f.URL); i > 0 {
+			it.Feeds, it.Editor = slices.Concat(it.Feeds[i:i+1], it.Feeds[:i], it.Feeds[i+1:]), ""
+		}
 		changed = true
 		b := d.body(it.ID)
 		if it.Text != d.Item.Text && at.Sub(it.Moved) >= updatedPause {

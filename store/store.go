@@ -4,8 +4,9 @@
 // the state that the feed shall have afterwards. What goes out: Items newest first, their Bodies, and
 // the Stories that tie them. Start with Store.
 //
-// Two things are decided here, by pure functions, so that every keeper decides alike: who an item
-// is (identity.go, recognise.go) and what a poll changes (settle.go). A keeper looks up what Wanted asks for, lets
+// What follows from a poll is decided here, by pure functions, so that every keeper decides alike: who an item
+// is (identity.go, recognise.go), what documents show of a feed's habits (habit.go), what changes (settle.go), and what
+// another name of an outlet or feed means (rename.go). A keeper looks up what Wanted asks for, lets
 // Settle decide, and applies the result, all inside one transaction.
 package store
 

@@ -157,29 +157,29 @@ func (w *writer) lookup(p *store.Poll) (known store.Known, stale staleNames, err
 		return err
 	})
 	if err == nil {
-		known.Leads, err = w.leads(p, known.Items)
+		known.Editors, err = w.editors(p, known.Items)
 	}
 	return known, stale, err
 }
 
-// leads reads the states of the feeds from which items of p's outlet have their versions.
-func (w *writer) leads(p *store.Poll, items map[store.ItemID]store.Item) (map[string]store.FeedState, error) {
-	leads := map[string]store.FeedState{}
+// editors reads the states of the feeds whose edits of items of p's outlet count.
+func (w *writer) editors(p *store.Poll, items map[store.ItemID]store.Item) (map[string]store.FeedState, error) {
+	states := map[string]store.FeedState{}
 	for _, it := range items {
-		if it.Outlet != p.State.Outlet || len(it.Feeds) == 0 || it.Feeds[0] == p.State.URL {
-			continue
+		url := it.Editor
+		if url == "" && len(it.Feeds) > 0 {
+			url = it.Feeds[0]
 		}
-		url := it.Feeds[0]
-		if _, ok := leads[url]; ok {
+		if _, read := states[url]; read || it.Outlet != p.State.Outlet || url == p.State.URL {
 			continue
 		}
 		f, _, err := w.state(store.FeedName{Outlet: it.Outlet, URL: url})
 		if err != nil {
 			return nil, err
 		}
-		leads[url] = f
+		states[url] = f
 	}
-	return leads, nil
+	return states, nil
 }
 
 // state reads the state of a feed; ok is false if there is none.

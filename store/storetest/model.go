@@ -50,10 +50,10 @@ func (m *model) SavePolls(_ context.Context, polls ...store.Poll) (saved []store
 		p := &polls[i]
 		// All that there is to know: more than a keeper looks up, and it must make no difference.
 		known := store.Known{Keys: m.keys, Links: m.links, IDs: m.published, Items: maps.Clone(m.items), Next: m.last + 1,
-			Leads: map[string]store.FeedState{}}
+			Editors: map[string]store.FeedState{}}
 		for name, f := range m.feeds {
 			if name.Outlet == p.State.Outlet {
-				known.Leads[name.URL] = f
+				known.Editors[name.URL] = f
 			}
 		}
 		var ok bool
