@@ -62,7 +62,7 @@ func (c checker) outlets() {
 			case own[f.URL]:
 				c.problem(at+".url", "is a feed of this outlet already, on %s; remove one of the two", c.seenFrom(at, first))
 			case known:
-				c.warn(at+".url", "is polled for another outlet as well, on %s; its items will appear twice", c.seenFrom(at, first))
+				c.warn(at+".url", "is polled for another outlet as well, on %s; one request serves both, and its items will appear for each", c.seenFrom(at, first))
 			default:
 				feeds[f.URL] = at + ".url"
 			}

@@ -2,9 +2,10 @@
 //
 // What comes in: the configured Feeds, and from the store what was known of them. What goes out:
 // store.Polls, each with the items of one document and the state that the feed shall have. A
-// Scheduler decides which feed is due and may be asked now (schedule.go, hosts.go, timing.go), a
-// Poller visits one feed from request to items (poll.go, client.go, guard.go; decode.go, parse.go,
-// sanitize.go, link.go), and a saver commits what has come in since its last commit (save.go).
+// Scheduler decides which feed is due and may be asked now (schedule.go, hosts.go, share.go, timing.go), a
+// poller visits one feed from request to items (poll.go, client.go, guard.go; decode.go, parse.go,
+// sanitize.go, link.go), and a saver commits what has come in since its last commit (save.go). Client.Discover
+// looks for the feeds of a page (discover.go, robots.go).
 //
 // Start with Scheduler. Nothing here knows of sections.
 package fetch
