@@ -16,7 +16,7 @@ type Item struct {
 	Story       StoryID
 	Outlet      string   // the outlet's id
 	Feeds       []string // addresses of the outlet's feeds that carried it; its version comes from the first
-	Editor      string   // the feed whose edits count, if it is no more the first: the version becomes its own with the next edit
+	Editor      string   // the feed whose edits count, if no more the first: its next edit makes it the first; Settle sets it
 	PublishedID string   // an absolute IRI; made at arrival, never changed
 	GUID        string   // the outlet's own id as it wrote it at arrival; "" if it gave none
 
@@ -101,7 +101,7 @@ func ItemDate(claimed, arrived time.Time) time.Time {
 }
 
 // An Arrival is one item of a polled document before the store has settled who it is. Of Item, the
-// fields that describe it are set, the others (ID, Story, Outlet, Feeds, Editor, PublishedID, Date, Arrived,
+// fields that describe it are set, the others (ID, Story, Outlet, Feeds, PublishedID, Date, Arrived,
 // Updated, Moved, LinkHash, Revision) are Settle's to set.
 type Arrival struct {
 	Item      Item
