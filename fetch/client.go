@@ -209,7 +209,8 @@ func inWords(err error) error {
 	return err
 }
 
-// A meeting is what was seen of a server besides its answer.
+// A meeting is what was seen of a server besides its answer. A dial may still go on in the background when the
+// request has got a connection that became free; its hooks are called there.
 type meeting struct {
 	reached atomic.Bool // there was a connection
 	private atomic.Bool // the last one tried was to an address that is not public
@@ -331,7 +332,7 @@ func addressHash(address string) string {
 	return fmt.Sprintf("%x", sha256.Sum256([]byte(address)))[:32]
 }
 
-// read takes in the body of a last response.
+// read takes in the body of a last response. With an error the answer is without it.
 func (c *Client) read(ctx context.Context, resp *http.Response, at *url.URL, private bool) (*answer, error) {
 	defer resp.Body.Close()
 	a := &answer{status: resp.StatusCode, header: resp.Header, address: at, private: private}
@@ -343,10 +344,10 @@ func (c *Client) read(ctx context.Context, resp *http.Response, at *url.URL, pri
 	defer b.stop()
 	body, err := decodeBody(b, strings.Join(resp.Header.Values("Content-Encoding"), ","), c.maxBytes)
 	if cause := context.Cause(ctx); cause != nil {
-		return nil, cause
+		return a, cause
 	}
 	if b.stalled() {
-		return nil, fmt.Errorf("the server sent less than %d bytes in %s (a fixed limit)", stallBytes, stallTimeout)
+		return a, fmt.Errorf("the server sent less than %d bytes in %s (a fixed limit)", stallBytes, stallTimeout)
 	}
 	a.body = body
 	if errors.Is(err, io.ErrUnexpectedEOF) {

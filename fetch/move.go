@@ -2,6 +2,7 @@ package fetch
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"slices"
 	"time"
@@ -70,14 +71,14 @@ func (v poller) otherAddress(ctx context.Context, from string, st *store.FeedSta
 		to.Move.Checked = p.At
 		return v.ask(ctx, to.Move.To, to.Validators, &to)
 	}
-	switch p.State.Status {
-	case http.StatusOK, http.StatusNonAuthoritativeInfo, http.StatusNotFound, http.StatusGone, http.StatusUnavailableForLegalReasons:
-		v.log.Warn("a moved feed is not at its new address any more; the configured one is asked again", "to", st.Move.To, "err", v.feed.redact(err.Error()))
-		back := *st
-		back.Move = store.Move{}
-		return v.ask(ctx, v.feed.Address, back.Validators, &back)
+	var wrong *wrongDocument
+	if !errors.As(err, &wrong) && !slices.Contains([]int{http.StatusNotFound, http.StatusGone, http.StatusUnavailableForLegalReasons}, p.State.Status) {
+		return p, err
 	}
-	return p, err
+	v.log.Warn("a moved feed is not at its new address any more; the configured one is asked again", "to", st.Move.To, "err", v.feed.redact(err.Error()))
+	back := *st
+	back.Move = store.Move{}
+	return v.ask(ctx, v.feed.Address, back.Validators, &back)
 }
 
 // alike reports whether a document is of the feed that st tells of: by its title or one of its first items.

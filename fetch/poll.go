@@ -70,6 +70,9 @@ func (v poller) ask(ctx context.Context, from string, known store.Validators, st
 		}
 	case err != nil:
 		p.State.LastPoll = at
+		if a != nil { // its body was refused
+			p.State.Status, p.State.Private = a.status, a.private
+		}
 	default:
 		p.State.LastPoll, p.State.Private = at, a.private
 		p.State.Status = a.status
@@ -101,7 +104,10 @@ func (v poller) answered(p *store.Poll, a *answer, known store.Validators) error
 	}
 	switch a.status {
 	case http.StatusOK, http.StatusNonAuthoritativeInfo:
-		return v.received(p, a)
+		if err := v.received(p, a); err != nil {
+			return &wrongDocument{err}
+		}
+		return nil
 	case http.StatusNotModified:
 		if known.ETag == nil && known.LastModified == nil {
 			st.Validators = store.Validators{}
@@ -142,6 +148,11 @@ func (v poller) answered(p *store.Poll, a *answer, known store.Validators) error
 	}
 	return errors.New(statusText(a.status))
 }
+
+// A wrongDocument is one that came whole and is no feed.
+type wrongDocument struct{ error }
+
+func (w *wrongDocument) Unwrap() error { return w.error }
 
 func statusText(status int) string {
 	return strings.TrimSpace(fmt.Sprintf("%d %s", status, http.StatusText(status)))

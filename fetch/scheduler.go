@@ -383,6 +383,8 @@ func (s *Scheduler) tell(f finishedPoll, took time.Duration) {
 		level, msg = slog.LevelWarn, "poll failed"
 		if st.Damaged {
 			msg = "polled a damaged document"
+		} else if st.Failures == 0 && !st.Outage {
+			msg = "polled a faulty document"
 		}
 	}
 	args := []any{"outlet", st.Outlet, "feed", st.URL, "status", st.Status, "new", f.saved.New, "changed", f.saved.Changed,
