@@ -213,7 +213,7 @@ func inWords(err error) error {
 // request has got a connection that became free; its hooks are called there.
 type meeting struct {
 	reached atomic.Bool // there was a connection
-	private atomic.Bool // the last one tried was to an address that is not public
+	private atomic.Bool // the one that served, or could not be made, is to an address that is not public
 }
 
 func (m *meeting) trace(proxied bool) *httptrace.ClientTrace {
@@ -229,8 +229,7 @@ func (m *meeting) trace(proxied bool) *httptrace.ClientTrace {
 		ConnectDone: func(_, address string, err error) {
 			if err == nil {
 				m.reached.Store(true)
-			}
-			if err == nil || !m.reached.Load() {
+			} else if !m.reached.Load() {
 				note(address)
 			}
 		},
