@@ -13,6 +13,7 @@ import (
 // binder lays trees onto a Config and collects what does not fit.
 type binder struct {
 	cfg      *Config
+	host     Host    // what a new [[host]] starts as
 	outlet   Outlet  // what a new [[outlet]] starts as
 	section  Section // what a new [[section]] starts as
 	file     string  // the one being read
@@ -82,7 +83,11 @@ func (b *binder) value(path string, n *node, v reflect.Value, option string) {
 		b.duration(path, n, to)
 	case *[]string:
 		for at, c := range b.list(path, n) {
-			if s, ok := b.text(at, c, false); ok {
+			if option == "raw" { // its "${NAME}" stays, also one that is not set any more
+				if b.wants(at, c, stringKind, wantString(at, c)) {
+					*to = append(*to, c.text)
+				}
+			} else if s, ok := b.text(at, c, false); ok {
 				*to = append(*to, s)
 			}
 		}
@@ -104,6 +109,8 @@ func (b *binder) value(path string, n *node, v reflect.Value, option string) {
 				(*to)[name] = s
 			}
 		}
+	case *[]Host:
+		bindBlocks(b, path, n, to, b.host)
 	case *[]Outlet:
 		bindBlocks(b, path, n, to, b.outlet)
 	case *[]Feed:
@@ -218,7 +225,7 @@ func homesOf(name string, t reflect.Type, block string) (homes []string) {
 			homes = append(homes, open+at+shut)
 		case tag == name && block == "":
 			homes = append(homes, "the top of the file, before the first block")
-		case tag == name && (block == "outlet" || block == "section" || block == "outlet.feed"):
+		case tag == name && (block == "host" || block == "outlet" || block == "section" || block == "outlet.feed"):
 			homes = append(homes, "[["+block+"]]")
 		case tag == name:
 			homes = append(homes, "["+block+"]")

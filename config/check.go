@@ -40,6 +40,15 @@ func (c checker) written(path string) bool {
 // inherit fills what a block has from a wider one.
 func (c checker) inherit() {
 	cfg := c.cfg
+	for i := range cfg.Hosts {
+		h := &cfg.Hosts[i]
+		if at := fmt.Sprintf("host[%d]", i); !c.written(at + ".gap") {
+			h.Gap = cfg.Fetch.HostGap
+		}
+		if at := fmt.Sprintf("host[%d]", i); !c.written(at + ".per_host") {
+			h.PerHost = cfg.Fetch.PerHost
+		}
+	}
 	for i := range cfg.Outlets {
 		o := &cfg.Outlets[i]
 		at := fmt.Sprintf("outlet[%d]", i)
@@ -106,6 +115,7 @@ func (c checker) check() {
 	c.server()
 	c.store()
 	c.fetch()
+	c.hosts()
 	c.publish()
 	c.outlets()
 	c.sections()
@@ -203,6 +213,7 @@ func (c checker) fetch() {
 	if f.MaxBytes < 1024 {
 		c.problem("fetch.max_bytes", `is less than any feed; write at least 1024, such as "16MiB"`)
 	}
+	c.proxy()
 }
 
 func (c checker) publish() {

@@ -31,6 +31,7 @@ type Config struct {
 	Store    Store     `key:"store"`
 	Fetch    Fetch     `key:"fetch"`
 	Publish  Publish   `key:"publish"`
+	Hosts    []Host    `key:"host"`
 	Outlets  []Outlet  `key:"outlet"`
 	Sections []Section `key:"section"`
 
@@ -71,6 +72,15 @@ type Fetch struct {
 	Timeout      time.Duration  `key:"timeout"`
 	MaxBytes     int64          `key:"max_bytes,size"` // of a decoded document
 	AllowPrivate []netip.Prefix `key:"allow_private"`
+	Proxy        string         `key:"proxy"` // an address, with whatever the environment put into it; "" is none
+}
+
+// Host is an exception for a host that carries many feeds.
+type Host struct {
+	Name    string        `key:"name"`     // a domain or an IP address, in lower case
+	Gap     time.Duration `key:"gap"`      // its own, else fetch.host_gap
+	PerHost int           `key:"per_host"` // its own, else fetch.per_host
+	Scope   string        `key:"scope"`    // "domain": all names under Name are one host; "host": each is one
 }
 
 // Publish holds what is common to all sections.
@@ -93,6 +103,7 @@ type Outlet struct {
 	Rights    string   `key:"rights"`
 	Schedule  string   `key:"schedule"`  // as written; "" is fetch.schedule
 	Republish bool     `key:"republish"` // although polled with a secret
+	Formerly  []string `key:"formerly"`  // its earlier ids
 	Feeds     []Feed   `key:"feed"`
 }
 
@@ -107,6 +118,7 @@ type Feed struct {
 	PasswordFile string            `key:"password_file"`
 	AllowPrivate []netip.Prefix    `key:"allow_private"` // its own and fetch.allow_private
 	InsecureTLS  bool              `key:"insecure_tls"`
+	Formerly     []string          `key:"formerly,raw"` // its earlier addresses, as Shown was
 
 	// Shown is the address as the file has it, "${NAME}" not replaced: for
 	// logs, pages and whatever else leaves the process.
@@ -114,6 +126,8 @@ type Feed struct {
 	// Secret says that the feed is polled with a password, with headers that
 	// carry a secret, or at an address with a part from the environment.
 	Secret bool
+	// Secrets are the password and all values from the environment, which may stand in no output.
+	Secrets []string
 }
 
 // Section is a feed that is published.
@@ -135,8 +149,8 @@ type Section struct {
 
 const day = 24 * time.Hour
 
-// defaults is what holds for every key that is not written. The one outlet and
-// the one section stand for each block of that kind.
+// defaults is what holds for every key that is not written. The one host, the one
+// outlet and the one section stand for each block of that kind.
 func defaults() Config {
 	return Config{
 		Title:    "The Daily Broadsheet",
@@ -165,6 +179,9 @@ func defaults() Config {
 			Limit:   50,
 			Content: "full",
 		},
+		Hosts: []Host{{
+			Scope: "domain",
+		}},
 		Outlets: []Outlet{{
 			Enabled: true,
 		}},

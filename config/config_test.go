@@ -227,6 +227,7 @@ retention = "${KEY}"
 [fetch]
 max_bytes = "${KEY}"
 allow_private = ["${KEY}"]
+proxy = "ftp://${KEY}"
 [publish]
 content = "${KEY}"
 [[outlet]]
@@ -321,6 +322,33 @@ max_per_outlet = Z
 		if cfg.Store.Retention != 0 || cfg.Fetch.MinInterval != 0 || cfg.Fetch.HostGap != 0 || cfg.Publish.Limit != 0 || s.Limit != 0 || s.MaxAge != 0 || s.MaxPerOutlet != 0 {
 			t.Errorf("%s: %+v", zero, cfg)
 		}
+	}
+}
+
+// A host has what its block says, and else what [fetch] says.
+func TestHosts(t *testing.T) {
+	cfg, err := loadText(t, t.TempDir(), contactLine+`
+[fetch]
+host_gap = "3s"
+per_host = 2
+proxy = "socks5://me:${KEY}@127.0.0.1:1080"
+[[host]]
+name = "FeedBurner.com"
+gap = "0s"
+scope = "host"
+[[host]]
+name = "127.0.0.1"
+per_host = 4
+`, map[string]string{"KEY": "hunter2"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []Host{{"feedburner.com", 0, 2, "host"}, {"127.0.0.1", 3 * time.Second, 4, "domain"}}
+	if !slices.Equal(cfg.Hosts, want) {
+		t.Errorf("%+v, want %+v", cfg.Hosts, want)
+	}
+	if cfg.Fetch.Proxy != "socks5://me:hunter2@127.0.0.1:1080" {
+		t.Errorf("proxy %q", cfg.Fetch.Proxy)
 	}
 }
 

@@ -40,13 +40,14 @@ func load(path string, data []byte, env func(string) (string, bool)) (*Config, e
 	cfg := defaults()
 	b := &binder{
 		cfg:     &cfg,
+		host:    cfg.Hosts[0],
 		outlet:  cfg.Outlets[0],
 		section: cfg.Sections[0],
 		file:    path,
 		told:    map[string]bool{},
 		env:     env,
 	}
-	cfg.Outlets, cfg.Sections = nil, nil
+	cfg.Hosts, cfg.Outlets, cfg.Sections = nil, nil, nil
 	cfg.places = map[string]place{}
 	dir, err := filepath.Abs(filepath.Dir(path))
 	if err != nil {

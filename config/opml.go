@@ -129,6 +129,34 @@ func (l *list) add(attributes map[string]string, title string, folders []string)
 	l.outlets[at].Feeds = append(l.outlets[at].Feeds, f)
 }
 
+// NewOutlet makes an outlet of what a stranger's page says of itself: Load accepts the block that WriteTOML makes of it.
+// Feeds whose addresses cannot be polled are left out.
+func NewOutlet(title, home, language string, feeds ...string) Outlet {
+	l := list{homes: map[[2]string]int{}, feeds: map[string][2]int{}, ids: map[string]int{}}
+	title, home = plain(title), inert(home)
+	if addressFault(home, home) != "" {
+		home = ""
+	}
+	o := Outlet{Name: title, URL: home, Enabled: true}
+	if languageTag.MatchString(language) && len(language) <= 64 {
+		o.Language = language
+	}
+	for _, address := range feeds {
+		if f, fault := feedFrom(address); fault == "" {
+			o.Feeds = append(o.Feeds, f)
+		}
+	}
+	first := ""
+	if len(o.Feeds) > 0 {
+		first = o.Feeds[0].URL
+	}
+	o.ID = l.id(title, home, first)
+	if o.Name == "" {
+		o.Name = o.ID
+	}
+	return o
+}
+
 // id makes an id that is not taken.
 func (l *list) id(title, home, feed string) string {
 	base := idFrom(title, home)

@@ -14,6 +14,35 @@ import (
 )
 
 // noEnv is an environment without variables.
+// Whatever a page says of itself, the block made of it loads, and asks for nothing of our environment.
+func TestNewOutlet(t *testing.T) {
+	for _, c := range []struct {
+		title, home, language string
+		feeds                 []string
+		id, name              string
+	}{
+		{"The Daily Test – News", "https://daily.test/", "en-GB", []string{"https://daily.test/rss", "https://daily.test/atom"}, "the-daily-test-news", "The Daily Test – News"},
+		{"", "https://www.daily.test/", "english please", []string{"https://daily.test/rss"}, "daily-test", "daily-test"},
+		{"新聞", "", "ja", []string{"https://daily.test/rss", "ftp://daily.test/rss"}, "daily-test", "新聞"},
+		{"${HOME} \"]\n[server]", "https://daily.test/${HOME}", "", []string{"https://daily.test/${HOME}"}, "home-server", "$ {HOME} \"] [server]"},
+	} {
+		o := NewOutlet(c.title, c.home, c.language, c.feeds...)
+		if o.ID != c.id || o.Name != c.name {
+			t.Errorf("%+v: id %q, name %q", c, o.ID, o.Name)
+		}
+		var b strings.Builder
+		if err := WriteTOML(&b, []Outlet{o}); err != nil {
+			t.Fatal(err)
+		}
+		cfg, err := loadText(t, t.TempDir(), contactLine+b.String(), nil)
+		if err != nil {
+			t.Errorf("%+v makes\n%s\n%v", c, &b, err)
+		} else if got := cfg.Outlets[0]; len(got.Feeds) != len(o.Feeds) || got.Name != o.Name {
+			t.Errorf("%+v makes\n%s", c, &b)
+		}
+	}
+}
+
 func noEnv(string) (string, bool) { return "", false }
 
 // loadsAgain checks that what WriteTOML prints is what Load reads.

@@ -3,6 +3,7 @@ package config
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"net/http"
 	"os"
 	"regexp"
@@ -61,13 +62,14 @@ func (c checker) outlets() {
 			case own[f.URL]:
 				c.problem(at+".url", "is a feed of this outlet already, on %s; remove one of the two", c.seenFrom(at, first))
 			case known:
-				c.warn(at+".url", "is polled for another outlet as well, on %s; its items will appear twice", c.seenFrom(at, first))
+				c.warn(at+".url", "is polled for another outlet as well, on %s; one request serves both, and its items will appear for each", c.seenFrom(at, first))
 			default:
 				feeds[f.URL] = at + ".url"
 			}
 			own[f.URL] = true
 		}
 	}
+	c.formerly(ids)
 }
 
 // name checks an outlet's id or a section's slug, and that it is taken only once.
@@ -146,10 +148,33 @@ func (c checker) secrets(f *Feed, at string) {
 		}
 	}
 	f.Secret = f.Username != "" || f.Password != "" || f.PasswordFile != "" || f.URL != f.Shown || strings.Contains(f.Shown, "${")
-	for name := range f.Headers {
-		if secretHeader.MatchString(name) || strings.Contains(c.raw(under(at+".headers", name)), "${") {
+	f.Secrets = slices.Concat(c.values(f.Shown), c.values(c.raw(at+".username")), c.values(c.raw(at+".password")))
+	if f.Password != "" {
+		f.Secrets = append(f.Secrets, f.Password)
+	}
+	for _, name := range slices.Sorted(maps.Keys(f.Headers)) {
+		raw := c.raw(under(at+".headers", name))
+		if f.Secrets = append(f.Secrets, c.values(raw)...); secretHeader.MatchString(name) {
+			f.Secrets = append(f.Secrets, f.Headers[name])
+		}
+		if secretHeader.MatchString(name) || strings.Contains(raw, "${") {
 			f.Secret = true
 		}
+	}
+}
+
+// values are what the environment puts into a string.
+func (c checker) values(raw string) (values []string) {
+	for {
+		_, rest, found := strings.Cut(raw, "${")
+		name, after, closed := strings.Cut(rest, "}")
+		if !found || !closed {
+			return values
+		}
+		if value, ok := c.env(name); ok && value != "" {
+			values = append(values, value)
+		}
+		raw = after
 	}
 }
 

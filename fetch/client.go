@@ -16,6 +16,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"broadsheet/store"
@@ -41,6 +42,8 @@ type Client struct {
 	userAgent string
 	timeout   time.Duration
 	maxBytes  int64
+	proxy     *url.URL          // nil is none
+	resolver  *net.Resolver     // nil is the machine's
 	override  http.RoundTripper // tests with fake time have no sockets
 
 	mu         sync.Mutex
@@ -50,7 +53,7 @@ type Client struct {
 // NewClient makes a client. Tests give it a RoundTripper to answer in place of the network; else it
 // is nil.
 func NewClient(s Settings, override http.RoundTripper) *Client {
-	return &Client{userAgent: s.UserAgent, timeout: s.Timeout, maxBytes: s.MaxBytes, override: override, transports: map[string]http.RoundTripper{}}
+	return &Client{userAgent: s.UserAgent, timeout: s.Timeout, maxBytes: s.MaxBytes, proxy: s.Proxy, override: override, transports: map[string]http.RoundTripper{}}
 }
 
 // Close closes the connections that are kept alive.
@@ -65,7 +68,8 @@ func (c *Client) Close() {
 }
 
 // transport returns the transport of a policy. Environment proxies are never used: they would make
-// the connection that the guard must see.
+// the connection that the guard must see. With a configured one, ask lets the guard see the addresses
+// first; the connection to the proxy itself is the operator's own affair.
 func (c *Client) transport(p policy) http.RoundTripper {
 	if c.override != nil {
 		return c.override
@@ -74,9 +78,12 @@ func (c *Client) transport(p policy) http.RoundTripper {
 	defer c.mu.Unlock()
 	t, ok := c.transports[p.key()]
 	if !ok {
-		dialer := &net.Dialer{Timeout: dialTimeout, Control: p.control}
+		dialer, proxy := &net.Dialer{Timeout: dialTimeout, Resolver: c.resolver}, http.ProxyURL(c.proxy)
+		if c.proxy == nil {
+			dialer.Control, proxy = p.control, nil
+		}
 		t = &http.Transport{
-			Proxy:                  nil,
+			Proxy:                  proxy,
 			DialContext:            dialer.DialContext,
 			TLSClientConfig:        &tls.Config{MinVersion: tls.VersionTLS12, InsecureSkipVerify: p.insecure},
 			TLSHandshakeTimeout:    tlsTimeout,
@@ -102,22 +109,51 @@ type answer struct {
 	body      []byte
 	truncated error    // the body ended early; what came is in body
 	address   *url.URL // that answered
+	moved     *url.URL // where the permanent redirects before the first other one led; nil if there were none
 	private   bool     // at an address that is not public
 }
 
-// errUnreached marks attempts that never got a connection to a server: they are no polls.
-var errUnreached = errors.New("no server reached")
+// unreached marks attempts that never got a connection to a server: they are no polls.
+type unreached struct {
+	error
+	private bool // what was tried is not public, and permitted
+	refused bool // by our own guard
+	missing bool // there is no such name, or nobody listens there
+}
 
-// get asks for a feed, following redirects by hand: validators go only to the address that gave
-// them, credentials only to the configured origin, and no hop learns where we come from.
-func (c *Client) get(ctx context.Context, f *Feed, v store.Validators) (*answer, error) {
-	ctx, cancel := context.WithTimeoutCause(ctx, c.timeout, fmt.Errorf("no complete answer within %s (fetch.timeout)", c.timeout))
+func (u *unreached) Error() string { return "no server reached: " + u.error.Error() }
+func (u *unreached) Unwrap() error { return u.error }
+
+func newUnreached(err error, met *meeting) *unreached {
+	var guard *guardError
+	var dns *net.DNSError
+	u := &unreached{error: err, refused: errors.As(err, &guard)}
+	u.private = met.private.Load() && !u.refused
+	if errors.As(err, &dns) { // whose cause may be a name server that refuses us
+		u.missing = dns.IsNotFound
+	} else {
+		u.missing = errors.Is(err, syscall.ECONNREFUSED)
+	}
+	return u
+}
+
+// get asks for a feed at from, the configured address or the one that it has moved to, following redirects by
+// hand: validators go only to the address that gave them, credentials only to the configured origin, and no
+// hop learns where we come from.
+func (c *Client) get(ctx context.Context, f *Feed, from string, v store.Validators) (*answer, error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, c.timeout, fmt.Errorf("no complete answer within %s: raise fetch.timeout if the outlet is that slow", c.timeout))
 	defer cancel()
 	first, err := url.Parse(f.Address)
 	if err != nil {
 		return nil, errors.New("the address cannot be read") // url.Error would show its secrets
 	}
-	at, seen := first, map[string]bool{}
+	at, err := url.Parse(from)
+	if err != nil {
+		return nil, errors.New("the address that the feed has moved to cannot be read")
+	}
+	var moved *url.URL
+	lasting := true // all hops so far were permanent
+	seen := map[string]bool{}
 	for hop := 0; ; hop++ {
 		if seen[at.String()] {
 			return nil, errors.New("redirects go round in a circle")
@@ -129,45 +165,77 @@ func (c *Client) get(ctx context.Context, f *Feed, v store.Validators) (*answer,
 			if cause := context.Cause(ctx); cause != nil {
 				err = cause
 			}
+			err = inWords(err)
 			if hop == 0 && !met.reached.Load() {
-				err = fmt.Errorf("%w: %w", errUnreached, err)
+				err = newUnreached(err, &met)
 			}
 			return nil, err
 		}
 		location := resp.Header.Get("Location")
 		if !slices.Contains([]int{301, 302, 303, 307, 308}, resp.StatusCode) || location == "" {
-			return c.read(ctx, resp, at, met.private.Load())
+			a, err := c.read(ctx, resp, at, met.private.Load())
+			if a != nil && hop > 0 && (!lasting || !met.private.Load()) {
+				a.moved = moved
+			}
+			return a, err
 		}
 		io.CopyN(io.Discard, resp.Body, 4<<10) // a short body read to its end keeps the connection
 		resp.Body.Close()
 		if hop == maxRedirects {
 			return nil, fmt.Errorf("more than %d redirects", maxRedirects)
 		}
+		before := at
 		if at, err = redirect(first, at, location); err != nil {
 			return nil, err
 		}
+		lasting = lasting && (resp.StatusCode == http.StatusMovedPermanently || resp.StatusCode == http.StatusPermanentRedirect)
+		switch {
+		case met.private.Load(), before.Scheme == "https" && at.Scheme != "https": // a move leads neither into a private network nor out of TLS
+			lasting, moved = false, nil
+		case lasting:
+			moved = at
+		}
 	}
+}
+
+// inWords says which of our limits an error of net/http is about; it has no values to tell them by.
+func inWords(err error) error {
+	switch text := err.Error(); {
+	case strings.Contains(text, "timeout awaiting response headers"):
+		return fmt.Errorf("no answer within %s of the request (a fixed limit): %w", headerTimeout, err)
+	case strings.Contains(text, "server response headers exceeded"):
+		return fmt.Errorf("the header of the answer is longer than %d bytes (a fixed limit): %w", maxHeader, err)
+	}
+	return err
 }
 
 // A meeting is what was seen of a server besides its answer. A dial may still go on in the background when the
 // request has got a connection that became free; its hooks are called there.
 type meeting struct {
 	reached atomic.Bool // there was a connection
-	private atomic.Bool // the one that served is to an address that is not public
+	private atomic.Bool // the one that served, or could not be made, is to an address that is not public
 }
 
-func (m *meeting) trace() *httptrace.ClientTrace {
+func (m *meeting) trace(proxied bool) *httptrace.ClientTrace {
+	if proxied { // what is connected to is the proxy; a tunnel that it refuses is no meeting
+		return &httptrace.ClientTrace{GotConn: func(httptrace.GotConnInfo) { m.reached.Store(true) }}
+	}
+	note := func(address string) {
+		if a, err := netip.ParseAddrPort(address); err == nil {
+			m.private.Store(!isPublic(a.Addr()))
+		}
+	}
 	return &httptrace.ClientTrace{
-		ConnectDone: func(_, _ string, err error) {
+		ConnectDone: func(_, address string, err error) {
 			if err == nil {
 				m.reached.Store(true)
+			} else if !m.reached.Load() {
+				note(address)
 			}
 		},
 		GotConn: func(i httptrace.GotConnInfo) {
 			m.reached.Store(true)
-			if a, err := netip.ParseAddrPort(i.Conn.RemoteAddr().String()); err == nil {
-				m.private.Store(!isPublic(a.Addr()))
-			}
+			note(i.Conn.RemoteAddr().String())
 		},
 	}
 }
@@ -196,7 +264,7 @@ func (c *Client) ask(ctx context.Context, f *Feed, v store.Validators, first, at
 	if at.Hostname() == first.Hostname() {
 		p = policy{allow: f.AllowPrivate, insecure: f.InsecureTLS}
 	}
-	req, err := http.NewRequestWithContext(httptrace.WithClientTrace(ctx, met.trace()), http.MethodGet, at.String(), nil)
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, at.String(), nil)
 	if err != nil {
 		return nil, errors.New("the address cannot be asked for")
 	}
@@ -220,7 +288,42 @@ func (c *Client) ask(ctx context.Context, f *Feed, v store.Validators, first, at
 			h["If-Modified-Since"] = []string{string(v.LastModified)}
 		}
 	}
+	return c.send(req, p, met)
+}
+
+// send makes a request to a server that the policy permits.
+func (c *Client) send(req *http.Request, p policy, met *meeting) (*http.Response, error) {
+	if c.proxy != nil {
+		private, err := c.check(req.Context(), p, req.URL.Hostname())
+		if err != nil {
+			return nil, err
+		}
+		met.private.Store(private)
+	}
+	req = req.WithContext(httptrace.WithClientTrace(req.Context(), met.trace(c.proxy != nil)))
 	return c.transport(p).RoundTrip(req)
+}
+
+// check resolves a name that a proxy will be asked for, and lets the guard see all its addresses:
+// which of them the proxy takes is not known here.
+func (c *Client) check(ctx context.Context, p policy, name string) (private bool, err error) {
+	resolver := c.resolver
+	if resolver == nil {
+		resolver = net.DefaultResolver
+	}
+	ctx, cancel := context.WithTimeout(ctx, dialTimeout)
+	defer cancel()
+	addresses, err := resolver.LookupNetIP(ctx, "ip", name)
+	if err != nil {
+		return false, err
+	}
+	for _, ip := range addresses {
+		if err := p.check(ip); err != nil {
+			return false, err
+		}
+		private = private || !isPublic(ip)
+	}
+	return private, nil
 }
 
 // addressHash stands for an address where the address itself, which may hold a secret, must not.
@@ -243,7 +346,7 @@ func (c *Client) read(ctx context.Context, resp *http.Response, at *url.URL, pri
 		return a, cause
 	}
 	if b.stalled() {
-		return a, fmt.Errorf("the server sent less than %d bytes in %s", stallBytes, stallTimeout)
+		return a, fmt.Errorf("the server sent less than %d bytes in %s (a fixed limit)", stallBytes, stallTimeout)
 	}
 	a.body = body
 	if errors.Is(err, io.ErrUnexpectedEOF) {

@@ -20,6 +20,7 @@ type document struct {
 	Rights   string // plain text
 	Updated  time.Time
 	TTL      time.Duration // for which the feed says it need not be asked again (RSS 2.0 ttl); 0 if it does not
+	Pace     store.Pace    // what it says of its rhythm; of Gap and Newest, which are measured, nothing
 
 	Arrivals []store.Arrival // in the document's order, complete items only
 	Damaged  error           // what of the document was lost; nil if it is whole
@@ -56,6 +57,7 @@ type rawFeed struct {
 	title, id, link, language, rights string
 	updated                           time.Time
 	ttl                               time.Duration
+	pace                              store.Pace
 	authors                           []store.Author
 	base                              *url.URL
 	items                             []rawItem

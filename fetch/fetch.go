@@ -2,15 +2,17 @@
 //
 // What comes in: the configured Feeds, and from the store what was known of them. What goes out:
 // store.Polls, each with the items of one document and the state that the feed shall have. A
-// Scheduler decides which feed is due and may be asked now (schedule.go, hosts.go, timing.go), a
-// Poller visits one feed from request to items (poll.go, client.go, guard.go; decode.go, parse.go,
-// sanitize.go, link.go), and a saver commits what has come in since its last commit (save.go).
+// Scheduler decides which feed is due and may be asked now (schedule.go, hosts.go, share.go, timing.go), a
+// poller visits one feed from request to items (poll.go, client.go, guard.go; decode.go, parse.go,
+// sanitize.go, link.go), and a saver commits what has come in since its last commit (save.go). Client.Discover
+// looks for the feeds of a page (discover.go, robots.go).
 //
 // Start with Scheduler. Nothing here knows of sections.
 package fetch
 
 import (
 	"net/netip"
+	"net/url"
 	"time"
 )
 
@@ -24,18 +26,21 @@ type Feed struct {
 	Headers      map[string]string // sent to the origin of Address only
 	Username     string            // likewise, as basic authentication
 	Password     string
+	Secrets      []string       // what no text may show: the password, and what else in address and headers is secret
 	AllowPrivate []netip.Prefix // networks that may be reached although they are not public
 	InsecureTLS  bool           // certificates are not verified
 }
 
-// Settings are the bounds of all polling. Every field must be set.
+// Settings are the bounds of all polling. Every field must be set, unless it says so.
 type Settings struct {
 	UserAgent   string        // without the feed's id, which is added
 	Concurrency int           // polls in flight
 	PerHost     int           // requests in flight to one host
 	HostGap     time.Duration // pause between two requests to one host
+	Hosts       []HostRule    // exceptions from PerHost and HostGap; may be nil
 	MinInterval time.Duration // between two polls of a feed
 	MaxInterval time.Duration // hints stretch the pause between two polls no further
 	Timeout     time.Duration // of one poll, redirects and body included
 	MaxBytes    int64         // of a document, decoded
+	Proxy       *url.URL      // http, https or socks5, through which all is asked; nil is none
 }

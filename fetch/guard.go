@@ -24,7 +24,12 @@ func (p policy) control(_, address string, _ syscall.RawConn) error {
 	if err != nil {
 		return fmt.Errorf("refused to connect to %q: %w", address, err)
 	}
-	if ip := a.Addr(); !isPublic(ip) && !p.allows(ip) {
+	return p.check(a.Addr())
+}
+
+// check refuses an address that is neither public nor permitted.
+func (p policy) check(ip netip.Addr) error {
+	if !isPublic(ip) && !p.allows(ip) {
 		return &guardError{ip}
 	}
 	return nil

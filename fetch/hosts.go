@@ -2,6 +2,7 @@ package fetch
 
 import (
 	"container/heap"
+	"context"
 	"net/netip"
 	"net/url"
 	"strings"
@@ -10,15 +11,19 @@ import (
 	"golang.org/x/net/publicsuffix"
 )
 
+// A HostRule is an exception for a host that carries many feeds.
+type HostRule struct {
+	Name    string // a domain, which stands for the names under it as well, or an IP address
+	PerHost int    // requests in flight
+	Gap     time.Duration
+	Each    bool // each name under Name is a host of its own; else all of them are one
+}
+
 // hostName is what per_host and host_gap count by: the registrable domain, since an outlet's servers
 // share an operator and often a machine. An IP literal or a name without such a domain is its own
 // host; the resolved address never is: thousands of outlets share a CDN's (PROTOCOL F20).
 func hostName(address string) string {
-	u, err := url.Parse(address)
-	if err != nil {
-		return address
-	}
-	name := strings.ToLower(strings.TrimSuffix(u.Hostname(), "."))
+	name := nameIn(address)
 	if _, err := netip.ParseAddr(name); err == nil {
 		return name
 	}
@@ -28,24 +33,55 @@ func hostName(address string) string {
 	return name
 }
 
+// nameIn is the host name in an address, in the one way to write it.
+func nameIn(address string) string {
+	u, err := url.Parse(address)
+	if err != nil {
+		return address
+	}
+	return strings.ToLower(strings.TrimSuffix(u.Hostname(), "."))
+}
+
+// rule is what holds for the host of an address, and its name. Of several rules the one with the longest name does.
+func (s *Settings) rule(address string) (host string, r HostRule) {
+	name := nameIn(address)
+	r = HostRule{PerHost: s.PerHost, Gap: s.HostGap}
+	for _, x := range s.Hosts {
+		if (name == x.Name || strings.HasSuffix(name, "."+x.Name)) && len(x.Name) > len(r.Name) {
+			r = x
+		}
+	}
+	switch {
+	case r.Name == "":
+		return hostName(address), r
+	case r.Each:
+		return name, r
+	}
+	return r.Name, r
+}
+
 // A host is what several feeds share: their requests keep a distance.
 type host struct {
 	name     string
-	queue    []*job    // waiting for their turn, first come first served
-	inFlight int       // of its polls
-	free     time.Time // when the next request may start
-	hold     time.Time // Retry-After for the whole host
-	index    int       // in the ready heap; -1 outside
+	perHost  int           // requests in flight
+	gap      time.Duration // between two of them
+	queue    []*job        // waiting for their turn, first come first served
+	inFlight int           // of its polls
+	free     time.Time     // when the next request may start
+	hold     time.Time     // Retry-After for the whole host
+	index    int           // in the ready heap; -1 outside
 }
 
 // A job is a feed in the hands of the scheduler. It is queued, running or waiting for its due time.
 type job struct {
 	feed    Feed
 	host    *host
+	share   string // feed.shareKey
 	due     Due
 	state   feedState
 	queued  bool
 	running bool
+	stop    context.CancelFunc // breaks off the poll that is running
 	waiters []*request
 	index   int // in the due heap; -1 outside
 }

@@ -17,7 +17,7 @@ func (f *rawFeed) document() *document {
 	d := &document{
 		Title: oneLine(plain(f.title), maxTitle), ID: oneLine(f.id, maxLink), Link: f.link,
 		Language: language(f.language), Rights: oneLine(plain(f.rights), maxTitle),
-		Updated: f.updated, TTL: f.ttl, Damaged: f.damaged,
+		Updated: f.updated, TTL: f.ttl, Pace: f.pace, Damaged: f.damaged,
 		Arrivals: make([]store.Arrival, len(f.items)),
 	}
 	c := cleaner{texts: make([][2]unfinished, len(f.items))}

@@ -23,6 +23,7 @@ var roles = map[string]role{
 	"title": roleText, "link": roleText, "guid": roleText, "id": roleText, "language": roleText,
 	"description": roleText, "summary": roleText, "content": roleText, "subtitle": roleText, "tagline": roleText,
 	"body": roleText, "fullitem": roleText, "rights": roleText, "copyright": roleText, "ttl": roleText,
+	"skiphours": roleContainer, "hour": roleText, "skipdays": roleContainer, "day": roleText,
 	"categories": roleContainer, "category": roleText, "comments": roleText, "enclosure": roleText, "source": roleText,
 	"name": roleText, "email": roleText, "uri": roleText, "url": roleText, "homepage": roleText,
 	"author": roleAuthor, "logo": roleText, "icon": roleText, "href": roleText,
@@ -37,6 +38,7 @@ var roles = map[string]role{
 	"dc:creator": roleText, "dc:author": roleText, "dc:title": roleText, "dc:description": roleText, "dc:subject": roleText,
 	"dc:language": roleText, "dc:rights": roleText, "dc:identifier": roleText, "dc:source": roleText, "dc:date": roleDate,
 	"dcterms:created": roleDate, "dcterms:issued": roleDate, "dcterms:modified": roleDate, "dcterms:available": roleDate,
+	"sy:updateperiod": roleText, "sy:updatefrequency": roleText,
 	"itunes:author": roleText, "itunes:summary": roleText, "itunes:subtitle": roleText, "itunes:image": roleText,
 	"itunes:keywords": roleText, "itunes:category": roleText,
 	"media:group": roleContainer, "media:content": roleContainer, "media:thumbnail": roleText, "media:category": roleText,
@@ -47,7 +49,7 @@ var roles = map[string]role{
 // address that all its misspellings share.
 var namespaces = []struct{ part, prefix string }{
 	{"w3.org/2005/atom", "atom"}, {"purl.org/atom/ns", "atom"}, {"w3.org/1999/xhtml", "xhtml"},
-	{"purl.org/rss/1.0/modules/content", "content"}, {"purl.org/dc/elements", "dc"}, {"purl.org/dc/terms", "dcterms"},
+	{"purl.org/rss/1.0/modules/content", "content"}, {"purl.org/rss/1.0/modules/syndication", "sy"}, {"purl.org/dc/elements", "dc"}, {"purl.org/dc/terms", "dcterms"},
 	{"search.yahoo.com/mrss", "media"}, {"/podcast-1.0.dtd", "itunes"}, {"feedburner/ext/1.0", "feedburner"},
 	{"w3.org/1999/02/22-rdf-syntax-ns", "rdf"}, {"w3.org/xml/1998/namespace", "xml"},
 	{"purl.org/rss/1.0/modules/", "other"}, {"purl.org/rss/1.0", ""}, {"my.netscape.com/rdf/simple", ""},

@@ -47,28 +47,72 @@ const (
 	maxCandidates = 20
 )
 
-// feedCandidates lists the feeds that a page advertises (RSS autodiscovery; HTML §4.6.7.1).
+// feedCandidates lists the addresses of the feeds that a page advertises.
 func feedCandidates(src []byte, address *url.URL) []string {
 	var found []string
+	for _, f := range readPage(src, address).Feeds {
+		found = append(found, f.URL)
+	}
+	return found
+}
+
+// readPage reads what the head of a page, in UTF-8, says of it and of its feeds (RSS autodiscovery; HTML §4.6.7.1).
+func readPage(src []byte, address *url.URL) *Page {
+	p := &Page{Address: address.String()}
+	base := address
 	l := lexer{src: src[:min(len(src), pageHead)]}
-	for len(found) < maxCandidates {
+	for len(p.Feeds) < maxCandidates {
 		tok := l.next()
 		if tok.kind == lexEnd {
 			break
 		}
-		if tok.kind != lexStart || !strings.EqualFold(string(tok.name), "link") {
+		if tok.kind != lexStart {
 			continue
 		}
-		kind, _, _ := strings.Cut(strings.ToLower(l.attribute("type")), ";")
-		switch strings.TrimSpace(kind) {
-		case "application/rss+xml", "application/atom+xml", "application/feed+json", "application/rdf+xml":
-		default:
-			continue
-		}
-		alternate := slices.Contains(strings.Fields(strings.ToLower(l.attribute("rel"))), "alternate")
-		if link := absoluteLink(address, l.attribute("href")); alternate && link != "" && !slices.Contains(found, link) {
-			found = append(found, link)
+		switch strings.ToLower(string(tok.name)) {
+		case "html":
+			p.Language = language(firstOf(l.ofHTML("lang"), p.Language))
+		case "base":
+			if u, err := address.Parse(strings.TrimSpace(l.ofHTML("href"))); err == nil && base == address {
+				base = u
+			}
+		case "title":
+			if text := l.next(); text.kind == lexText && p.Title == "" {
+				p.Title = oneLine(string(appendText(nil, text.text, false)), maxTitle)
+			}
+		case "script", "style": // what looks like a tag in there is none
+			end := bytes.Index(bytes.ToLower(l.src[l.pos:]), append([]byte("</"), bytes.ToLower(tok.name)...))
+			if l.pos += max(end, 0); end < 0 {
+				return p
+			}
+		case "link":
+			p.advertise(&l, base)
 		}
 	}
-	return found
+	return p
+}
+
+// advertise adds the feed that a link element is about, if it is one.
+func (p *Page) advertise(l *lexer, base *url.URL) {
+	kind, _, _ := strings.Cut(strings.ToLower(l.ofHTML("type")), ";")
+	switch strings.TrimSpace(kind) {
+	case "application/rss+xml", "application/atom+xml", "application/feed+json", "application/rdf+xml":
+	default:
+		return
+	}
+	alternate := slices.Contains(strings.Fields(strings.ToLower(l.ofHTML("rel"))), "alternate")
+	link, _, _ := strings.Cut(absoluteLink(base, l.ofHTML("href")), "#")
+	if alternate && link != "" && !slices.ContainsFunc(p.Feeds, func(f PageFeed) bool { return f.URL == link }) {
+		p.Feeds = append(p.Feeds, PageFeed{link, oneLine(l.ofHTML("title"), maxTitle)})
+	}
+}
+
+// ofHTML is the decoded value of an attribute of the last start tag, whose name may be written in any case.
+func (l *lexer) ofHTML(name string) string {
+	for _, a := range l.attrs {
+		if strings.EqualFold(string(a.name), name) {
+			return string(appendText(nil, a.value, false))
+		}
+	}
+	return ""
 }

@@ -125,7 +125,7 @@ func (s *Scheduler) answer(j *job, saved store.Saved, err error) {
 			if saved.State.Err != "" {
 				sum.Failures = append(sum.Failures, Failure{j.feed.Outlet, j.feed.URL, saved.State.Err})
 			}
-			if saved.State.Failures > 0 {
+			if saved.State.Failures > 0 || saved.State.Outage {
 				sum.Failed++
 			} else if saved.New+saved.Changed == 0 {
 				sum.Unchanged++

@@ -87,6 +87,7 @@ func (f *rawFeed) readRSS(o *rss.Feed) {
 	if minutes, err := strconv.Atoi(strings.TrimSpace(o.TTL)); err == nil && minutes > 0 {
 		f.ttl = time.Duration(min(minutes, 60*24*365)) * time.Minute
 	}
+	f.pace = readPace(o.SkipHours, o.SkipDays, first(o.Extensions, "sy", "updateperiod"), first(o.Extensions, "sy", "updatefrequency"))
 	f.items = make([]rawItem, len(o.Items))
 	for i, it := range o.Items {
 		f.items[i].readRSS(it)

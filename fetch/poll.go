@@ -7,28 +7,67 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"net/url"
+	"regexp"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"time"
 
 	"broadsheet/store"
 )
 
+// A poller visits one feed, once.
+type poller struct {
+	get      getter
+	feed     *Feed
+	settings *Settings
+	log      *slog.Logger
+}
+
 // poll visits one feed: get, decode, parse, and what it means for the feed's state. It fails only
-// when ctx ends, and then nothing happened: the feed stays due.
-func poll(ctx context.Context, c *Client, f *Feed, s *Settings, st store.FeedState, log *slog.Logger) (store.Poll, error) {
+// when ctx ends, and then nothing happened: the feed stays due. lost says that no server was reached for want of a
+// name or a connection.
+func poll(ctx context.Context, get getter, f *Feed, s *Settings, st store.FeedState, log *slog.Logger) (p store.Poll, lost bool, err error) {
 	st.Outlet, st.URL = f.Outlet, f.URL
-	a, err := c.get(ctx, f, st.Validators)
-	if ctx.Err() != nil {
-		return store.Poll{}, context.Cause(ctx)
+	v := poller{get, f, s, log.With("outlet", f.Outlet, "feed", f.URL)}
+	from := askAt(f, &st, time.Now())
+	p, err = v.ask(ctx, from, st.Validators, &st)
+	if ctx.Err() == nil && st.Move.Holds {
+		p, err = v.otherAddress(ctx, from, &st, p, err)
 	}
+	if ctx.Err() == nil && err == nil && overdue(&st, &p) {
+		p, err = v.doubt(ctx, from, p)
+	}
+	if ctx.Err() != nil {
+		return store.Poll{}, false, context.Cause(ctx)
+	}
+	var never *unreached
+	lost = errors.As(err, &never) && !never.refused
+	v.fail(&p, err)
+	due := Next(f, s, &p.State)
+	p.State.NextPoll, p.State.Reason = due.At, due.Reason
+	return p, lost, nil
+}
+
+// ask makes one request and reads the answer. A feed with failures has them counted by fail.
+func (v poller) ask(ctx context.Context, from string, known store.Validators, st *store.FeedState) (store.Poll, error) {
+	if st.Unsound {
+		known = store.Validators{}
+	}
+	a, err := v.get(ctx, v.feed, from, known)
 	at := time.Now().UTC().Truncate(time.Microsecond)
-	p := store.Poll{At: at, State: st}
+	p := store.Poll{At: at, State: *st}
 	p.State.LastTry = at
-	p.State.Err, p.State.Status, p.State.Damaged = "", 0, false
+	p.State.Err, p.State.Status, p.State.Damaged, p.State.Missing, p.State.Outage = "", 0, false, false, false
 	p.State.RetryAfter, p.State.HostHold = time.Time{}, false
+	var never *unreached
 	switch {
-	case errors.Is(err, errUnreached):
+	case errors.As(err, &never):
+		p.State.Missing = never.missing
+		if never.private {
+			p.State.Private = true
+		}
 	case err != nil:
 		p.State.LastPoll = at
 		if a != nil { // its body was refused
@@ -37,40 +76,61 @@ func poll(ctx context.Context, c *Client, f *Feed, s *Settings, st store.FeedSta
 	default:
 		p.State.LastPoll, p.State.Private = at, a.private
 		p.State.Status = a.status
-		err = answered(&p, a, log)
+		if err = v.answered(&p, a, known); err == nil || from == v.feed.Address {
+			v.track(&p.State, a, from, st, err == nil)
+		}
 	}
-	if err != nil {
-		p.Arrivals = nil
-		p.State.Failures++
-		p.State.Err = f.redact(err.Error())
+	return p, err
+}
+
+// fail counts a failure.
+func (v poller) fail(p *store.Poll, err error) {
+	if err == nil {
+		return
 	}
-	due := Next(f, s, &p.State)
-	p.State.NextPoll, p.State.Reason = due.At, due.Reason
-	return p, nil
+	p.Arrivals = nil
+	p.State.Failures++
+	if p.State.Failures == 1 || p.State.FailingSince.IsZero() {
+		p.State.FailingSince = p.At
+	}
+	p.State.Err = v.feed.redact(err.Error())
 }
 
 // answered reads what an answer means (PROTOCOL 1.4). An error counts as a failure of the feed.
-func answered(p *store.Poll, a *answer, log *slog.Logger) error {
+func (v poller) answered(p *store.Poll, a *answer, known store.Validators) error {
 	st := &p.State
+	if a.status >= 300 && a.status != http.StatusNotModified {
+		st.RetryAfter = retryAfter(a.header, p.At)
+	}
 	switch a.status {
 	case http.StatusOK, http.StatusNonAuthoritativeInfo:
-		return received(p, a, log)
-	case http.StatusNotModified:
-		v := validators(a)
-		if v.ETag != nil { // a 304 may bring validators up to date, but it takes none away
-			st.Validators.ETag = v.ETag
+		if err := v.received(p, a); err != nil {
+			return &wrongDocument{err}
 		}
-		if v.LastModified != nil {
-			st.Validators.LastModified = v.LastModified
-		}
-		succeeded(st, a, p.At)
 		return nil
-	case http.StatusGone:
+	case http.StatusNotModified:
+		if known.ETag == nil && known.LastModified == nil {
+			st.Validators = store.Validators{}
+			return errors.New("304 Not Modified to a request without validators: nothing can be known of this feed")
+		}
+		fresh := validators(a)
+		if fresh.ETag != nil { // a 304 may bring validators up to date, but it takes none away
+			st.Validators.ETag = fresh.ETag
+		}
+		if fresh.LastModified != nil {
+			st.Validators.LastModified = fresh.LastModified
+		}
+		lasted := st.FreshUntil.Sub(st.LastSuccess)
+		succeeded(st, a, p.At)
+		if lasted > 0 && a.header.Get("Cache-Control") == "" && a.header.Get("Expires") == "" {
+			st.FreshUntil = p.At.Add(lasted) // what the document came with is in force again (RFC 9111 §4.3.4)
+		}
+		return nil
+	case http.StatusGone, http.StatusUnavailableForLegalReasons:
 		st.Gone = true
-		return errors.New("410 Gone: the outlet has ended this feed; it is not polled any more")
-	case http.StatusTooManyRequests, http.StatusServiceUnavailable:
-		st.RetryAfter = retryAfter(a.header, p.At)
-		st.HostHold = a.status == http.StatusTooManyRequests && !st.RetryAfter.IsZero()
+		return errors.New(statusText(a.status) + ": the outlet has ended this feed; it is not polled any more, until outlets --revive")
+	case http.StatusTooManyRequests:
+		st.HostHold = !st.RetryAfter.IsZero()
 	case http.StatusUnauthorized:
 		return errors.New("401 Unauthorized: the feed needs credentials; set username and password_file, or headers")
 	case http.StatusForbidden:
@@ -78,19 +138,28 @@ func answered(p *store.Poll, a *answer, log *slog.Logger) error {
 			return errors.New("403 Forbidden: the outlet's Cloudflare asks for a browser; ask the outlet to let the feed through")
 		}
 	case http.StatusNotFound:
+		st.Missing = true
 		return errors.New("404 Not Found: there is no feed at this address (any more)")
 	case 301, 302, 303, 307, 308:
 		return fmt.Errorf("%s without a Location", statusText(a.status))
+	case http.StatusRequestTimeout, http.StatusTooEarly: // passing, as 5xx are
+	default:
+		st.Missing = a.status >= 400 && a.status < 500 && st.RetryAfter.IsZero()
 	}
 	return errors.New(statusText(a.status))
 }
+
+// A wrongDocument is one that came whole and is no feed.
+type wrongDocument struct{ error }
+
+func (w *wrongDocument) Unwrap() error { return w.error }
 
 func statusText(status int) string {
 	return strings.TrimSpace(fmt.Sprintf("%d %s", status, http.StatusText(status)))
 }
 
 // received reads a document.
-func received(p *store.Poll, a *answer, log *slog.Logger) error {
+func (v poller) received(p *store.Poll, a *answer) error {
 	st := &p.State
 	if len(a.body) == 0 {
 		return errors.New("200 with an empty body")
@@ -98,11 +167,11 @@ func received(p *store.Poll, a *answer, log *slog.Logger) error {
 	whole := sha256.Sum256(a.body)
 	sum := store.Key(whole[:16])
 	if a.truncated == nil && sum == st.Document {
-		st.Validators = validators(a)
+		st.Validators, st.Received = validators(a), p.At
 		succeeded(st, a, p.At)
 		return nil
 	}
-	doc, err := parse(a, log.With("outlet", st.Outlet, "feed", st.URL))
+	doc, err := parse(a, v.log)
 	if err != nil {
 		return err
 	}
@@ -110,10 +179,13 @@ func received(p *store.Poll, a *answer, log *slog.Logger) error {
 		doc.Damaged = a.truncated
 	}
 	p.Arrivals = doc.Arrivals
-	st.Title, st.TTL = doc.Title, doc.TTL
+	st.Move.Same = alike(st, doc)
+	st.Title, st.TTL, st.Pace = doc.Title, doc.TTL, doc.Pace
 	if st.TTL > maxTTL*time.Minute {
 		st.TTL = 0
 	}
+	measure(&st.Pace, doc.Arrivals, p.At)
+	st.Listing, st.Heads = listing(doc.Arrivals)
 	succeeded(st, a, p.At)
 	if doc.Damaged != nil {
 		// Validators and hash would vouch for items that were cut off.
@@ -121,7 +193,7 @@ func received(p *store.Poll, a *answer, log *slog.Logger) error {
 		st.Validators, st.Document = store.Validators{}, store.Key{}
 		return nil
 	}
-	st.Validators, st.Document, st.Err = validators(a), sum, doc.Fault
+	st.Validators, st.Document, st.Received, st.Err = validators(a), sum, p.At, doc.Fault
 	return nil
 }
 
@@ -137,7 +209,7 @@ func parse(a *answer, log *slog.Logger) (doc *document, err error) {
 }
 
 func succeeded(st *store.FeedState, a *answer, at time.Time) {
-	st.LastSuccess, st.Failures = at, 0
+	st.LastSuccess, st.Failures, st.FailingSince = at, 0, time.Time{}
 	st.FreshUntil = freshUntil(a.header, at)
 }
 
@@ -153,19 +225,24 @@ func validators(a *answer) store.Validators {
 	return v
 }
 
-// redact takes the feed's secrets out of a text: the address as it was asked, and the password.
+// redact takes the feed's secrets out of a text: the address as it was asked, and the secrets as they are, as addresses write
+// them, and in any case.
 func (f *Feed) redact(text string) string {
 	if f.Address != f.URL {
 		text = strings.ReplaceAll(text, f.Address, f.URL)
 	}
-	secrets := []string{f.Password}
-	for _, value := range f.Headers {
-		secrets = append(secrets, value)
-	}
-	for _, s := range secrets {
-		if len(s) >= 4 { // shorter ones would tear up ordinary words
-			text = strings.ReplaceAll(text, s, "***")
+	var forms []string
+	for _, secret := range f.Secrets {
+		plain, _ := url.QueryUnescape(secret)
+		for _, form := range []string{secret, url.QueryEscape(secret), url.PathEscape(secret), plain} {
+			if len(form) >= 4 { // shorter ones would tear up ordinary words
+				forms = append(forms, regexp.QuoteMeta(form))
+			}
 		}
 	}
-	return text
+	if forms == nil {
+		return text
+	}
+	slices.SortFunc(forms, func(a, b string) int { return len(b) - len(a) })
+	return regexp.MustCompile("(?i)"+strings.Join(forms, "|")).ReplaceAllLiteralString(text, "***")
 }

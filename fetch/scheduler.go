@@ -37,29 +37,31 @@ type Scheduler struct {
 	client   *Client
 	saver    *saver
 	jobs     map[feedKey]*job
+	shared   map[string][]*job // by shareKey: feeds that one request serves
 	hosts    map[string]*host
 	due      pile[*job]  // jobs that wait for their time
 	ready    pile[*host] // hosts with a queue and a free place, by the time they are free
 	running  int
+	outage   outageWatch
 	requests chan *request
-	reloads  chan reload
+	calls    chan call
 	finished chan finished
 	ended    chan struct{} // closed when Run has ended
 }
 
 type feedKey struct{ outlet, url string }
 
-type reload struct {
-	settings Settings
-	feeds    []Feed
-	done     chan struct{}
+// finished is what became of one request, for each feed that it served; the first had its turn at the host.
+type finished struct {
+	polls []finishedPoll
+	began bool // with it an outage of our own was seen
+	took  time.Duration
 }
 
-type finished struct {
+type finishedPoll struct {
 	job   *job
 	saved store.Saved
 	err   error // nothing was stored: ctx ended, or the store failed
-	took  time.Duration
 }
 
 // New makes a scheduler. It does nothing until Run.
@@ -70,6 +72,7 @@ func New(o Options) *Scheduler {
 		saver:  newSaver(o.Store),
 		jobs:   map[feedKey]*job{},
 		hosts:  map[string]*host{},
+		outage: outageWatch{seen: map[string]sighting{}},
 		due: pile[*job]{
 			less:  func(a, b *job) bool { return a.due.At.Before(b.due.At) },
 			index: func(j *job) *int { return &j.index },
@@ -79,7 +82,7 @@ func New(o Options) *Scheduler {
 			index: func(h *host) *int { return &h.index },
 		},
 		requests: make(chan *request),
-		reloads:  make(chan reload),
+		calls:    make(chan call),
 		finished: make(chan finished),
 		ended:    make(chan struct{}),
 	}
@@ -90,12 +93,9 @@ func New(o Options) *Scheduler {
 func (s *Scheduler) Run(ctx context.Context) error {
 	defer close(s.ended)
 	defer func() { s.client.Close() }()
-	states := map[feedKey]feedState{}
-	for st, err := range s.o.Store.Feeds(ctx) {
-		if err != nil {
-			return fmt.Errorf("read the feeds' states: %w", err)
-		}
-		states[feedKey{st.Outlet, st.URL}] = st
+	states, err := s.states(ctx)
+	if err != nil {
+		return err
 	}
 	s.configure(s.o.Settings, s.o.Feeds, states)
 
@@ -121,13 +121,8 @@ func (s *Scheduler) Run(ctx context.Context) error {
 		case <-timer.C:
 		case r := <-s.requests:
 			s.accept(r, time.Now())
-		case r := <-s.reloads:
-			states := map[feedKey]feedState{}
-			for k, j := range s.jobs {
-				states[k] = j.state
-			}
-			s.configure(r.settings, r.feeds, states)
-			close(r.done)
+		case c := <-s.calls:
+			c.done <- c.do(ctx)
 		case f := <-s.finished:
 			s.finish(f, time.Now())
 		}
@@ -136,6 +131,18 @@ func (s *Scheduler) Run(ctx context.Context) error {
 		s.finish(<-s.finished, time.Now())
 	}
 	return nil
+}
+
+// states reads what the store knows of all feeds.
+func (s *Scheduler) states(ctx context.Context) (map[feedKey]feedState, error) {
+	states := map[feedKey]feedState{}
+	for st, err := range s.o.Store.Feeds(ctx) {
+		if err != nil {
+			return nil, fmt.Errorf("read the feeds' states: %w", err)
+		}
+		states[feedKey{st.Outlet, st.URL}] = st
+	}
+	return states, nil
 }
 
 // pause is how long nothing happens by itself.
@@ -156,7 +163,7 @@ func (s *Scheduler) configure(settings Settings, feeds []Feed, states map[feedKe
 	s.client.Close()
 	s.o.Settings, s.client = settings, NewClient(settings, s.o.RoundTripper)
 	before := s.jobs
-	s.jobs = map[feedKey]*job{}
+	s.jobs, s.shared = map[feedKey]*job{}, map[string][]*job{}
 	now := time.Now()
 	for _, f := range feeds {
 		key := feedKey{f.Outlet, f.URL}
@@ -165,10 +172,11 @@ func (s *Scheduler) configure(settings Settings, feeds []Feed, states map[feedKe
 			j = &job{index: -1, state: states[key]}
 		}
 		delete(before, key)
-		if !j.running { // a job that runs is counted at the host where it started
-			if h := s.host(f.Address); j.host != h {
-				s.dequeue(j)
-				j.host = h
+		if h := s.host(askAt(&f, &j.state, now)); j.host != h && !j.running { // a job that runs is counted at the host where it started
+			waits := j.queued
+			s.dequeue(j)
+			if j.host = h; waits {
+				s.enqueue(j)
 			}
 		}
 		j.feed = f
@@ -180,6 +188,8 @@ func (s *Scheduler) configure(settings Settings, feeds []Feed, states map[feedKe
 			j.host.hold = j.state.RetryAfter
 		}
 		s.jobs[key] = j
+		j.share = f.shareKey()
+		s.shared[j.share] = append(s.shared[j.share], j)
 	}
 	for _, j := range before { // no longer configured
 		s.dequeue(j)
@@ -188,18 +198,20 @@ func (s *Scheduler) configure(settings Settings, feeds []Feed, states map[feedKe
 	}
 	for _, j := range s.jobs {
 		s.reckon(j)
+		s.offer(j.host)
 	}
 }
 
 var errRemoved = errors.New("the feed was taken out of the configuration")
 
 func (s *Scheduler) host(address string) *host {
-	name := hostName(address)
+	name, rule := s.o.Settings.rule(address)
 	h := s.hosts[name]
 	if h == nil {
 		h = &host{name: name, index: -1}
 		s.hosts[name] = h
 	}
+	h.perHost, h.gap = rule.PerHost, rule.Gap
 	return h
 }
 
@@ -208,6 +220,9 @@ func (s *Scheduler) reckon(j *job) {
 	j.due = Next(&j.feed, &s.o.Settings, &j.state)
 	if hold := j.host.hold; hold.After(j.due.At) && !j.due.Never && hold.After(time.Now()) {
 		j.due.At, j.due.Early, j.due.Forced = hold, hold, hold
+	}
+	for _, o := range s.sharers(j) {
+		j.due.share(o, &s.o.Settings)
 	}
 	switch {
 	case j.queued || j.running:
@@ -236,7 +251,7 @@ func (s *Scheduler) dequeue(j *job) {
 
 // offer puts h among those that may start a poll, or takes it away.
 func (s *Scheduler) offer(h *host) {
-	if len(h.queue) > 0 && h.inFlight < s.o.Settings.PerHost {
+	if len(h.queue) > 0 && h.inFlight < h.perHost {
 		s.ready.put(h)
 	} else {
 		s.ready.take(h)
@@ -249,16 +264,36 @@ func (s *Scheduler) start(ctx context.Context, h *host, now time.Time) {
 	h.queue = h.queue[1:]
 	j.queued, j.running = false, true
 	h.inFlight++
-	h.free = now.Add(s.o.Settings.HostGap)
+	h.free = now.Add(h.gap)
 	s.offer(h)
 	s.running++
-	feed, state, settings, client := j.feed, j.state, s.o.Settings, s.client
-	go func() { // ended by finish, which Run waits for
-		p, err := poll(ctx, client, &feed, &settings, state, s.o.Log)
-		f := finished{job: j, err: err, took: time.Since(now)}
-		if err == nil {
-			f.saved, f.err = s.saver.save(p)
+	ctx, stop := context.WithCancel(ctx)
+	jobs := []*job{j}
+	j.stop = stop
+	for _, o := range s.sharers(j) {
+		if !o.running && !o.due.Never {
+			s.dequeue(o)
+			s.due.take(o)
+			o.running, o.stop = true, stop
+			jobs = append(jobs, o)
 		}
+	}
+	turns, settings, client := turnsOf(jobs), s.o.Settings, s.client
+	go func() { // ended by finish, which Run waits for
+		f := finished{polls: make([]finishedPoll, len(turns))}
+		get := client.once(turns)
+		var saving sync.WaitGroup
+		for i := range turns {
+			v, done := &turns[i], &f.polls[i]
+			done.job = jobs[i]
+			p, lost, err := poll(ctx, get, &v.feed, &settings, v.state, s.o.Log)
+			if done.err = err; err == nil {
+				f.began = s.judge(&v.feed, &v.state, &p, lost, &settings) || f.began
+				saving.Go(func() { done.saved, done.err = s.saver.save(p) })
+			}
+		}
+		saving.Wait()
+		f.took = time.Since(now)
 		s.finished <- f
 	}()
 }
@@ -266,75 +301,99 @@ func (s *Scheduler) start(ctx context.Context, h *host, now time.Time) {
 // storePause is how long a feed waits whose poll could not be stored.
 const storePause = time.Minute
 
-// finish takes in what became of a poll.
+// finish takes in what became of a request.
 func (s *Scheduler) finish(f finished, now time.Time) {
-	j := f.job
+	h := f.polls[0].job.host
 	s.running--
-	j.running = false
-	j.host.inFlight--
-	if free := now.Add(s.o.Settings.HostGap); free.After(j.host.free) {
-		j.host.free = free
+	h.inFlight--
+	if free := now.Add(h.gap); free.After(h.free) {
+		h.free = free
 	}
-	if f.err == nil {
-		j.state = f.saved.State
-		s.tell(f)
-		if f.saved.New+f.saved.Changed > 0 && s.o.Saved != nil {
-			s.o.Saved()
+	changed := false
+	for _, p := range f.polls {
+		j := p.job
+		j.running = false
+		j.stop()
+		if p.err == nil {
+			if p.saved.State.ByLink && !j.state.ByLink {
+				s.o.Log.Warn("the feed gives known items new guids with every document; from now on they are known by their links",
+					"outlet", j.feed.Outlet, "feed", j.feed.URL)
+			}
+			j.state = p.saved.State
+			s.tell(p, f.took)
+			changed = changed || p.saved.New+p.saved.Changed > 0
 		}
+		s.hold(j)
 	}
-	if st := &j.state; st.HostHold && st.RetryAfter.After(j.host.hold) {
-		j.host.hold = st.RetryAfter
-		for _, waiting := range j.host.queue { // whoever waits for them must not wait that long
-			waiting.queued = false
-			s.answer(waiting, store.Saved{State: waiting.state}, errHeld)
-			s.reckon(waiting)
-		}
-		j.host.queue = nil
+	if changed && s.o.Saved != nil {
+		s.o.Saved()
 	}
-	s.offer(j.host)
+	s.offer(h)
+	for _, p := range f.polls {
+		s.settle(p, now)
+		s.pardon(p.job, now) // it may have been under way when the outage was seen
+	}
+	if f.began {
+		s.amnesty(now)
+	}
+}
+
+// hold lets j's host wait if that is what its answer asks for.
+func (s *Scheduler) hold(j *job) {
+	if st := &j.state; !st.HostHold || !st.RetryAfter.After(j.host.hold) {
+		return
+	}
+	j.host.hold = j.state.RetryAfter
+	for _, waiting := range j.host.queue { // whoever waits for them must not wait that long
+		waiting.queued = false
+		s.answer(waiting, store.Saved{State: waiting.state}, errHeld)
+		s.reckon(waiting)
+	}
+	j.host.queue = nil
+}
+
+// settle finds out when the feed of a finished poll is due again, and tells those who wait for it.
+func (s *Scheduler) settle(p finishedPoll, now time.Time) {
+	j := p.job
 	configured := s.jobs[feedKey{j.feed.Outlet, j.feed.URL}] == j
 	if configured {
-		if h := s.host(j.feed.Address); h != j.host {
+		if h := s.host(askAt(&j.feed, &j.state, now)); h != j.host {
 			j.host = h
 		}
 		s.reckon(j)
+		for _, o := range s.sharers(j) {
+			s.reckon(o)
+		}
 	}
-	if f.err != nil && !errors.Is(f.err, context.Canceled) {
-		s.o.Log.Error("a poll could not be stored; it will be repeated", "outlet", j.feed.Outlet, "feed", j.feed.URL, "err", f.err)
+	if p.err != nil && !errors.Is(p.err, context.Canceled) {
+		s.o.Log.Error("a poll could not be stored; it will be repeated", "outlet", j.feed.Outlet, "feed", j.feed.URL, "err", p.err)
 		if pause := now.Add(storePause); configured && j.due.At.Before(pause) && !j.due.Never {
 			j.due.At = pause
 			s.due.put(j)
 		}
 	}
-	s.answer(j, f.saved, f.err)
+	s.answer(j, p.saved, p.err)
 }
 
 // tell logs one line about a poll.
-func (s *Scheduler) tell(f finished) {
+func (s *Scheduler) tell(f finishedPoll, took time.Duration) {
 	st := &f.saved.State
 	level, msg := slog.LevelInfo, "polled"
 	if st.Err != "" {
 		level, msg = slog.LevelWarn, "poll failed"
 		if st.Damaged {
 			msg = "polled a damaged document"
-		} else if st.Failures == 0 {
+		} else if st.Failures == 0 && !st.Outage {
 			msg = "polled a faulty document"
 		}
 	}
 	args := []any{"outlet", st.Outlet, "feed", st.URL, "status", st.Status, "new", f.saved.New, "changed", f.saved.Changed,
-		"took", f.took.Round(time.Millisecond), "next", st.NextPoll.Format(time.RFC3339), "reason", st.Reason}
+		"took", took.Round(time.Millisecond), "next", st.NextPoll.Format(time.RFC3339), "reason", st.Reason}
+	if st.Flood.Equal(st.LastPoll) && f.saved.New > 0 {
+		level, msg = slog.LevelWarn, "a flood: many new items at once; they stand at their own dates"
+	}
 	if st.Err != "" {
 		args = append(args, "failures", st.Failures, "err", st.Err)
 	}
 	s.o.Log.Log(context.Background(), level, msg, args...)
-}
-
-// Reload takes up another configuration while Run runs.
-func (s *Scheduler) Reload(settings Settings, feeds []Feed) {
-	r := reload{settings, feeds, make(chan struct{})}
-	select {
-	case s.reloads <- r:
-		<-r.done
-	case <-s.ended:
-	}
 }

@@ -38,24 +38,32 @@ type fakeNet struct {
 	takes    time.Duration
 }
 
-func (n *fakeNet) RoundTrip(r *http.Request) (*http.Response, error) {
+// begin notes a request that has come.
+func (n *fakeNet) begin(host string) {
 	n.mu.Lock()
+	defer n.mu.Unlock()
 	if n.asked == nil {
 		n.asked, n.inFlight, n.most = map[string][]time.Time{}, map[string]int{}, map[string]int{}
 	}
-	h := r.URL.Hostname()
-	n.asked[h] = append(n.asked[h], time.Now())
-	n.inFlight[h]++
-	n.most[h] = max(n.most[h], n.inFlight[h])
-	n.mu.Unlock()
+	n.asked[host] = append(n.asked[host], time.Now())
+	n.inFlight[host]++
+	n.most[host] = max(n.most[host], n.inFlight[host])
+}
+
+func (n *fakeNet) end(host string) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.inFlight[host]--
+}
+
+func (n *fakeNet) RoundTrip(r *http.Request) (*http.Response, error) {
+	n.begin(r.URL.Hostname())
+	defer n.end(r.URL.Hostname())
 	select {
 	case <-time.After(n.takes):
 	case <-r.Context().Done():
 		return nil, r.Context().Err()
 	}
-	n.mu.Lock()
-	n.inFlight[h]--
-	n.mu.Unlock()
 	if n.answer != nil {
 		if resp := n.answer(r); resp != nil {
 			return resp, nil
@@ -86,7 +94,7 @@ func feeds(t *testing.T, addresses ...string) []Feed {
 }
 
 // during runs a scheduler for a while of fake time.
-func during(t *testing.T, st store.Store, net *fakeNet, s Settings, fs []Feed, while time.Duration) {
+func during(t *testing.T, st store.Store, net http.RoundTripper, s Settings, fs []Feed, while time.Duration) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), while)
 	defer cancel()

@@ -4,8 +4,6 @@ import (
 	"fmt"
 	"hash/fnv"
 	"net/http"
-	"strconv"
-	"strings"
 	"time"
 
 	"broadsheet/store"
@@ -13,82 +11,162 @@ import (
 
 // Bounds of asking (PROTOCOL 1.2 and 1.4). The operator's own are in Settings.
 const (
-	publicInterval = 5 * time.Minute    // a public address is never asked more often, whatever is configured
-	maxRetryAfter  = 7 * 24 * time.Hour // a server may say a week, not a year
+	publicInterval = 5 * time.Minute // a public address is never asked more often, whatever is configured
 	maxBackOff     = 24 * time.Hour
-	refusedPause   = 4 * time.Hour // after 403, or 429 without Retry-After
-	maxTTL         = 10080         // minutes, a week; a larger ttl is a mistake
-	spreadShare    = 0.05          // of the interval: the stable offset by which feeds are spread
+	refusedPause   = 4 * time.Hour       // at least, after 403, or 429 without Retry-After
+	missingPause   = time.Hour           // at least, after 404 and its like, at a public address
+	deadAfter      = 14 * 24 * time.Hour // of nothing but failures, the last of them 404 or its like
+	deadPause      = 7 * 24 * time.Hour
+	unsoundPause   = 24 * time.Hour // between requests to a feed whose validators cannot be sent
+	outagePause    = 5 * time.Minute
+	spreadShare    = 0.05 // of the interval: the stable offset by which feeds are spread
 	maxSpread      = 10 * time.Minute
-	earlyShare     = 0.10 // of the interval: how much earlier a one-shot may come than the schedule says
+	earlyShare     = 0.10           // of the interval: how much earlier a one-shot may come than the schedule says
+	floodShown     = 24 * time.Hour // for so long a flood is told with the feed's state
 )
 
 // A Due says when a feed may be asked again, and why then.
 type Due struct {
 	At     time.Time // when a daemon polls; zero: at once
-	Early  time.Time // when a one-shot may; the same unless only the schedule is waited for
+	Early  time.Time // when a one-shot may; the same unless only an interval of ours is waited for
 	Forced time.Time // when --force may
-	Never  bool      // answered 410, or disabled
-	State  string    // new, ok, failing, held, gone, disabled
+	Never  bool      // answered 410 or 451, or disabled
+	State  string    // new, ok, failing, dead?, held, gone, disabled
 	Reason string    // of At, in words
 }
 
 // Next is when f may be asked again. It is pure: a restart, a reload and another process come to the
-// same result.
+// same result. What it knows are lower bounds: of the schedule and all that an outlet says or shows, the one
+// that leaves it alone for longest counts. Hints of the outlet and our guess at its rhythm reach as far as
+// max_interval.
 func Next(f *Feed, s *Settings, st *store.FeedState) Due {
 	switch {
 	case !f.Enabled:
 		return Due{Never: true, State: "disabled", Reason: "enabled = false"}
+	case st.Gone && st.Status == http.StatusUnavailableForLegalReasons:
+		return Due{Never: true, State: "gone", Reason: "the outlet said 451 Unavailable For Legal Reasons"}
 	case st.Gone:
 		return Due{Never: true, State: "gone", Reason: "the outlet said 410 Gone"}
 	case st.LastTry.IsZero():
 		return Due{State: "new", Reason: "never polled"}
 	}
+	interval := f.Schedule.Next(st.LastTry).Sub(st.LastTry)
+	from := st.LastTry
+	if st.Outage { // an attempt that failed by our own fault moves nothing
+		from = st.LastPoll
+	}
+	d := Due{State: "ok", Reason: "schedule", Early: st.LastTry, At: st.LastTry}
+	if !from.IsZero() {
+		scheduled := f.Schedule.Next(from)
+		d.At = scheduled.Add(spread(f.URL, interval))
+		d.Early = scheduled.Add(-early(interval))
+	}
 	least := s.MinInterval
 	if !st.Private {
 		least = max(least, publicInterval)
 	}
-	scheduled := f.Schedule.Next(st.LastTry)
-	interval := scheduled.Sub(st.LastTry)
-	d := Due{State: "ok", Reason: "schedule"}
-	d.At = scheduled.Add(min(time.Duration(spreadShare*share(f.URL)*float64(interval)), maxSpread))
-	d.Early = scheduled.Add(-time.Duration(earlyShare * float64(interval)))
 	d.Forced = st.LastPoll.Add(least)
-	wait := func(until time.Time, hard bool, reason string) {
-		if until.After(d.At) {
-			d.At, d.Reason = until, reason
-		}
-		if until.After(d.Early) {
-			d.Early = until
-		}
-		if hard && until.After(d.Forced) {
-			d.Forced = until
-		}
+	d.wait(st.LastPoll.Add(least), "min_interval: every "+words(least))
+	if st.Outage {
+		d.wait(st.LastTry.Add(outagePause), "no host can be reached, our own network may be down: again after "+words(outagePause))
 	}
-	wait(st.LastPoll.Add(least), true, "min_interval: every "+words(least))
 	if st.Failures > 0 {
-		d.State = "failing"
-		pause := backOff(interval, st.Failures, share(f.URL))
-		reason := fmt.Sprintf("back-off after %d %s", st.Failures, plural(st.Failures, "failure"))
-		refused := st.Status == http.StatusForbidden || st.Status == http.StatusTooManyRequests && st.RetryAfter.IsZero()
-		if refused && pause < refusedPause {
-			pause, reason = refusedPause, fmt.Sprintf("the outlet said %d: every %s", st.Status, words(refusedPause))
-		}
-		wait(st.LastTry.Add(pause), false, reason)
+		d.failed(f, st, interval)
 	}
-	hint := func(until time.Time, reason string) {
-		if last := st.LastPoll.Add(s.MaxInterval); until.After(last) {
-			until, reason = last, reason+", cut to max_interval"
-		}
-		wait(until, false, reason)
+	d.hints(f, s, st, interval)
+	if st.Unsound {
+		d.wait(st.LastPoll.Add(unsoundPause), "its 304 hid changes, so it is asked without validators: every "+words(unsoundPause))
 	}
-	hint(st.FreshUntil, "max-age "+words(st.FreshUntil.Sub(st.LastPoll)))
-	hint(st.LastPoll.Add(st.TTL), "ttl "+words(st.TTL))
 	if st.RetryAfter.After(d.At) {
 		d.State = "held"
 	}
-	wait(st.RetryAfter, true, "Retry-After until "+st.RetryAfter.UTC().Format("2006-01-02 15:04 MST"))
+	d.wait(st.RetryAfter, "Retry-After until "+clockTime(st.RetryAfter, st.LastPoll))
+	d.Forced = later(d.Forced, st.RetryAfter)
+	if st.Move.Holds {
+		d.Reason += "; moved to " + st.Move.To
+	}
+	if !st.Flood.IsZero() && st.LastTry.Sub(st.Flood) < floodShown {
+		d.Reason += fmt.Sprintf("; flood: %d new items at once at %s", st.FloodItems, clockTime(st.Flood, st.LastTry))
+	}
 	return d
+}
+
+// wait puts d off until then, if it is sooner.
+func (d *Due) wait(until time.Time, reason string) {
+	d.spaced(until, until, reason)
+}
+
+// spaced puts d off until at, and one-shots until early.
+func (d *Due) spaced(at, early time.Time, reason string) {
+	if at.After(d.At) {
+		d.At, d.Reason = at, reason
+	}
+	d.Early = later(d.Early, early)
+}
+
+// failed puts d off by the back-off that the last failures ask for.
+func (d *Due) failed(f *Feed, st *store.FeedState, interval time.Duration) {
+	d.State = "failing"
+	least, because := time.Duration(0), ""
+	switch {
+	case st.Status == http.StatusForbidden, st.Status == http.StatusTooManyRequests && st.RetryAfter.IsZero():
+		least, because = refusedPause, fmt.Sprintf("the outlet said %d: every %s", st.Status, words(refusedPause))
+	case st.Missing && !st.Private:
+		least, because = missingPause, "the feed is missing: every "+words(missingPause)
+	}
+	pause := backOff(max(interval, least), st.Failures, share(f.URL))
+	reason := because
+	if least < interval || st.Failures > 1 {
+		reason = fmt.Sprintf("back-off after %d %s", st.Failures, plural(st.Failures, "failure"))
+	}
+	if st.Missing && st.LastTry.Sub(st.FailingSince) >= deadAfter {
+		d.State = "dead?"
+		pause, reason = deadPause, "dead? missing since "+st.FailingSince.UTC().Format("2006-01-02")+": every "+words(deadPause)
+	}
+	d.wait(st.LastTry.Add(pause), reason)
+}
+
+// hints puts d off as the outlet asks with its answers and documents, and as its own rhythm shows.
+func (d *Due) hints(f *Feed, s *Settings, st *store.FeedState, interval time.Duration) {
+	last := st.LastPoll.Add(s.MaxInterval)
+	cut := func(until time.Time, reason string) (time.Time, string) {
+		if until.After(last) {
+			return last, reason + ", cut to max_interval"
+		}
+		return until, reason
+	}
+	if rhythm, reason := rhythm(s, st); rhythm > interval {
+		d.spaced(st.LastPoll.Add(rhythm+spread(f.URL, rhythm)), st.LastPoll.Add(rhythm-early(rhythm)), reason)
+	}
+	d.wait(cut(st.FreshUntil, "max-age "+words(st.FreshUntil.Sub(st.LastPoll))))
+	d.wait(cut(st.LastPoll.Add(st.TTL), "ttl "+words(st.TTL)))
+	d.wait(cut(st.LastPoll.Add(st.Pace.Period), "sy:updatePeriod "+words(st.Pace.Period)))
+	at, by := afterSkips(&st.Pace, d.At)
+	oneShot, _ := afterSkips(&st.Pace, d.Early)
+	if by == "" {
+		at = d.At
+	} else {
+		at, by = cut(at.Add(spread(f.URL, interval)), by)
+	}
+	oneShot, _ = cut(oneShot, "")
+	d.spaced(at, oneShot, by)
+}
+
+// rhythm is how often an outlet of this rhythm is asked, as far as that is less often than its schedule. An
+// address in allow_private is asked as written.
+func rhythm(s *Settings, st *store.FeedState) (time.Duration, string) {
+	newest := st.Pace.Newest
+	if newest.IsZero() {
+		newest = st.LastNewItem
+	}
+	switch {
+	case st.Private || newest.IsZero():
+		return 0, ""
+	case st.LastPoll.Sub(newest) >= silence:
+		return s.MaxInterval, fmt.Sprintf("silent for %s: every %s", words(st.LastPoll.Sub(newest)), words(s.MaxInterval))
+	}
+	pause := min(st.Pace.Gap/2, s.MaxInterval)
+	return pause, "quiet outlet: every " + words(pause)
 }
 
 // backOff doubles the interval with each failure after the first, up to a day, a fifth more or less so
@@ -106,6 +184,15 @@ func backOff(interval time.Duration, failures int, share float64) time.Duration 
 	return min(pause, max(maxBackOff, interval))
 }
 
+// spread is the stable offset by which an address lies behind its interval.
+func spread(address string, interval time.Duration) time.Duration {
+	return min(time.Duration(spreadShare*share(address)*float64(interval)), maxSpread)
+}
+
+func early(interval time.Duration) time.Duration {
+	return time.Duration(earlyShare * float64(interval))
+}
+
 // share is a stable number in [0, 1) for an address.
 func share(address string) float64 {
 	h := fnv.New32a()
@@ -117,93 +204,9 @@ func share(address string) float64 {
 	return float64(x) / (1 << 32)
 }
 
-// freshUntil is how long a response says that it stays fresh (RFC 9111 §4.2): max-age, else
-// Expires less Date, less Age; zero if it says nothing.
-func freshUntil(h http.Header, at time.Time) time.Time {
-	fresh := time.Duration(-1)
-	for directive := range strings.SplitSeq(strings.Join(h.Values("Cache-Control"), ","), ",") {
-		name, value, _ := strings.Cut(strings.TrimSpace(directive), "=")
-		switch strings.ToLower(strings.TrimSpace(name)) {
-		case "no-cache", "no-store":
-			return time.Time{}
-		case "max-age":
-			if n, ok := seconds(strings.Trim(strings.TrimSpace(value), `"`)); ok && fresh < 0 {
-				fresh = n
-			}
-		}
+func later(a, b time.Time) time.Time {
+	if b.After(a) {
+		return b
 	}
-	if fresh < 0 {
-		expires, err := http.ParseTime(h.Get("Expires"))
-		if err != nil {
-			return time.Time{}
-		}
-		date, err := http.ParseTime(h.Get("Date"))
-		if err != nil {
-			date = at
-		}
-		fresh = expires.Sub(date)
-	}
-	if age, ok := seconds(h.Get("Age")); ok {
-		fresh -= age
-	}
-	if fresh <= 0 {
-		return time.Time{}
-	}
-	return at.Add(min(fresh, 365*24*time.Hour))
-}
-
-// retryAfter reads Retry-After in both forms (RFC 9110 §10.2.3); zero if there is none that means
-// anything.
-func retryAfter(h http.Header, at time.Time) time.Time {
-	v := strings.TrimSpace(h.Get("Retry-After"))
-	until, err := http.ParseTime(v)
-	if n, ok := seconds(v); ok {
-		until = at.Add(n)
-	} else if err != nil {
-		return time.Time{}
-	}
-	if !until.After(at) {
-		return time.Time{}
-	}
-	if last := at.Add(maxRetryAfter); until.After(last) {
-		return last
-	}
-	return until
-}
-
-// seconds reads a delta-seconds (RFC 9111 §1.2.2); what overflows means "very long".
-func seconds(v string) (time.Duration, bool) {
-	if v == "" || strings.Trim(v, "0123456789") != "" {
-		return 0, false
-	}
-	n, err := strconv.ParseInt(v, 10, 64)
-	if most := int64(10 * 365 * 24 * 3600); err != nil || n > most {
-		n = most
-	}
-	return time.Duration(n) * time.Second, true
-}
-
-// words writes a duration for people: "2 h", "1 h 30 min", "45 s".
-func words(d time.Duration) string {
-	d = d.Round(time.Second)
-	switch {
-	case d < time.Minute:
-		return fmt.Sprintf("%d s", d/time.Second)
-	case d < time.Hour:
-		return fmt.Sprintf("%d min", d.Round(time.Minute)/time.Minute)
-	case d < 48*time.Hour:
-		d = d.Round(time.Minute)
-		if m := d % time.Hour / time.Minute; m > 0 {
-			return fmt.Sprintf("%d h %d min", d/time.Hour, m)
-		}
-		return fmt.Sprintf("%d h", d/time.Hour)
-	}
-	return fmt.Sprintf("%d days", d.Round(24*time.Hour)/(24*time.Hour))
-}
-
-func plural(n int, word string) string {
-	if n == 1 {
-		return word
-	}
-	return word + "s"
+	return a
 }

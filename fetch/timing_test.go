@@ -3,9 +3,11 @@ package fetch
 import (
 	"net/http"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"broadsheet/store"
+	"broadsheet/store/storetest"
 )
 
 var noon = time.Date(2026, time.November, 2, 12, 0, 0, 0, time.UTC)
@@ -47,6 +49,25 @@ func TestNext(t *testing.T) {
 		{"three failures", with(func(s *store.FeedState) { s.Failures, s.Status = 3, 500 }), 190 * time.Minute, 290 * time.Minute, 0, 15 * time.Minute, "failing", "back-off after 3 failures"},
 		{"a hundred failures", with(func(s *store.FeedState) { s.Failures, s.Status = 100, 500 }), 19 * time.Hour, 24 * time.Hour, 0, 15 * time.Minute, "failing", "back-off after 100 failures"},
 		{"403", with(func(s *store.FeedState) { s.Failures, s.Status = 1, 403 }), 4 * time.Hour, 4 * time.Hour, 4 * time.Hour, 15 * time.Minute, "failing", "the outlet said 403: every 4 h"},
+		{"Retry-After of the same day", with(func(s *store.FeedState) { s.Status, s.Failures, s.RetryAfter = 503, 1, noon.Add(125*time.Minute) }), 125 * time.Minute, 125 * time.Minute, 125 * time.Minute, 125 * time.Minute, "held", "Retry-After until 14:05 UTC"},
+		{"quiet outlet", with(func(s *store.FeedState) { s.Pace = store.Pace{Gap: 12 * time.Hour, Newest: noon.Add(-time.Hour)} }), 6 * time.Hour, 6*time.Hour + maxSpread, 324 * time.Minute, 15 * time.Minute, "ok", "quiet outlet: every 6 h"},
+		{"busy outlet", with(func(s *store.FeedState) { s.Pace = store.Pace{Gap: time.Minute, Newest: noon} }), time.Hour, 63 * time.Minute, 54 * time.Minute, 15 * time.Minute, "ok", "schedule"},
+		{"silent outlet", with(func(s *store.FeedState) { s.Pace = store.Pace{Gap: time.Minute, Newest: noon.AddDate(0, 0, -45)} }), 24 * time.Hour, 24*time.Hour + maxSpread, 1296 * time.Minute, 15 * time.Minute, "ok", "silent for 45 days: every 24 h"},
+		{"silent outlet without dates", with(func(s *store.FeedState) { s.LastNewItem = noon.AddDate(0, 0, -30) }), 24 * time.Hour, 24*time.Hour + maxSpread, 1296 * time.Minute, 15 * time.Minute, "ok", "silent for 30 days: every 24 h"},
+		{"quiet outlet in allow_private", with(func(s *store.FeedState) { s.Private, s.Pace = true, store.Pace{Gap: 12 * time.Hour, Newest: noon} }), time.Hour, 63 * time.Minute, 54 * time.Minute, 15 * time.Minute, "ok", "schedule"},
+		{"sy", with(func(s *store.FeedState) { s.Pace.Period = 24 * time.Hour }), 24 * time.Hour, 24 * time.Hour, 24 * time.Hour, 15 * time.Minute, "ok", "sy:updatePeriod 24 h"},
+		{"skipHours", with(func(s *store.FeedState) { s.Pace.SkipHours = 1<<12 | 1<<13 | 1<<14 }), 3 * time.Hour, 183 * time.Minute, 3 * time.Hour, 15 * time.Minute, "ok", "skipHours"},
+		{"skipDays", with(func(s *store.FeedState) { s.Pace.SkipDays = 1 << time.Monday }), 12 * time.Hour, 723 * time.Minute, 12 * time.Hour, 15 * time.Minute, "ok", "skipDays"},
+		{"skipDays beyond the cap", with(func(s *store.FeedState) { s.Pace.SkipDays = 1<<time.Monday | 1<<time.Tuesday }), 24 * time.Hour, 24 * time.Hour, 24 * time.Hour, 15 * time.Minute, "ok", "skipDays, cut to max_interval"},
+		{"404", with(func(s *store.FeedState) { s.Failures, s.Status, s.Missing, s.FailingSince = 2, 404, true, noon }), 96 * time.Minute, 144 * time.Minute, 0, 15 * time.Minute, "failing", "back-off after 2 failures"},
+		{"404 for a fortnight", with(func(s *store.FeedState) {
+			s.Failures, s.Status, s.Missing, s.FailingSince = 9, 404, true, noon.AddDate(0, 0, -14)
+		}), 168 * time.Hour, 168 * time.Hour, 168 * time.Hour, 15 * time.Minute, "dead?", "dead? missing since 2026-10-19: every 7 days"},
+		{"second 403", with(func(s *store.FeedState) { s.Failures, s.Status = 2, 403 }), 384 * time.Minute, 576 * time.Minute, 0, 15 * time.Minute, "failing", "back-off after 2 failures"},
+		{"our own network", with(func(s *store.FeedState) { s.LastTry, s.Outage = noon.Add(time.Hour), true }), 65 * time.Minute, 65 * time.Minute, 65 * time.Minute, 15 * time.Minute, "ok", "no host can be reached, our own network may be down: again after 5 min"},
+		{"unsound validators", with(func(s *store.FeedState) { s.Unsound = true }), 24 * time.Hour, 24 * time.Hour, 24 * time.Hour, 15 * time.Minute, "ok", "its 304 hid changes, so it is asked without validators: every 24 h"},
+		{"moved", with(func(s *store.FeedState) { s.Move = store.Move{To: "https://new.example/", Holds: true} }), time.Hour, 63 * time.Minute, 54 * time.Minute, 15 * time.Minute, "ok", "schedule; moved to https://new.example/"},
+		{"flood", with(func(s *store.FeedState) { s.Flood, s.FloodItems = noon, 240 }), time.Hour, 63 * time.Minute, 54 * time.Minute, 15 * time.Minute, "ok", "schedule; flood: 240 new items at once at 12:00 UTC"},
 		{"429 without Retry-After", with(func(s *store.FeedState) { s.Failures, s.Status = 1, 429 }), 4 * time.Hour, 4 * time.Hour, 4 * time.Hour, 15 * time.Minute, "failing", "the outlet said 429: every 4 h"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -163,6 +184,46 @@ func TestRetryAfter(t *testing.T) {
 		if got != want {
 			t.Errorf("Retry-After: %s holds for %v, want %v", v, got, want)
 		}
+	}
+}
+
+// A 304 makes fresh again: by its own header, and without one as the document was (RFC 9111 §4.3.4). What forbids
+// caches to keep a document does not make us forget its validators (PROTOCOL F7).
+func TestFreshAfter304(t *testing.T) {
+	for _, c := range []struct {
+		first, second http.Header
+		want          time.Duration
+	}{
+		{http.Header{"Cache-Control": {"max-age=7200"}}, http.Header{"Cache-Control": {"max-age=10800"}}, 3 * time.Hour},
+		{http.Header{"Cache-Control": {"max-age=7200"}}, http.Header{}, 2 * time.Hour},
+		{http.Header{"Cache-Control": {"max-age=7200"}}, http.Header{"Cache-Control": {"no-cache"}}, 0},
+		{http.Header{}, http.Header{"Cache-Control": {"max-age=7200"}, "Age": {"3600"}}, time.Hour},
+		{http.Header{"Cache-Control": {"no-store, must-revalidate"}, "Expires": {"0"}}, http.Header{}, 0},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			st := storetest.NewModel()
+			net := &originNet{origins: map[string]origin{"a.example": func(n int, r *http.Request) (*http.Response, error) {
+				status, h := 200, c.first.Clone()
+				if n > 0 {
+					status, h = 304, c.second.Clone()
+					if r.Header.Get("If-None-Match") != `"1"` {
+						t.Errorf("%v: the validators were not kept", c.first)
+					}
+				}
+				h.Set("ETag", `"1"`)
+				return response(status, dated(1), h), nil
+			}}}
+			fs := feeds(t, "https://a.example/feed")
+			runFor(t, st, net, fs, 150*time.Minute)
+			s := stateOf(t, st)
+			got := time.Duration(0)
+			if !s.FreshUntil.IsZero() {
+				got = s.FreshUntil.Sub(s.LastPoll)
+			}
+			if s.Status != 304 || got != c.want {
+				t.Errorf("%v, then %v: %d, fresh for %v; want %v", c.first, c.second, s.Status, got, c.want)
+			}
+		})
 	}
 }
 

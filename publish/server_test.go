@@ -255,6 +255,10 @@ func TestStatus(t *testing.T) {
 	if resp, _ := ask(t, "POST", base+"/healthz"); resp.StatusCode != 405 {
 		t.Errorf("POST: %d", resp.StatusCode)
 	}
+	trouble = Degraded{context.DeadlineExceeded}
+	if resp, body := ask(t, "GET", base+"/readyz"); resp.StatusCode != 200 || !strings.HasPrefix(body, "degraded: ") {
+		t.Errorf("degraded: %d %s", resp.StatusCode, body)
+	}
 	trouble = context.DeadlineExceeded
 	for path, want := range map[string]int{"/healthz": 200, "/readyz": 503, "/status": 500} {
 		if resp, _ := ask(t, "GET", base+path); resp.StatusCode != want {

@@ -2,6 +2,7 @@ package publish
 
 import (
 	"encoding/json"
+	"errors"
 	"net/http"
 	"time"
 )
@@ -61,13 +62,24 @@ func Status(rows func(*http.Request) ([]Row, error)) http.Handler {
 	})
 }
 
-// Health answers 200 as long as check finds nothing wrong, else 503 and what it is.
+// Degraded says what is wrong around a daemon that still does its work: nothing is gained by sending its
+// readers away.
+type Degraded struct{ Err error }
+
+func (d Degraded) Error() string { return "degraded: " + d.Err.Error() }
+func (d Degraded) Unwrap() error { return d.Err }
+
+// Health answers 200 as long as check finds nothing wrong or a Degraded, else 503, and what it is.
 func Health(check func(*http.Request) error) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if !readOnly(w, r) {
 			return
 		}
-		if err := check(r); err != nil {
+		var degraded Degraded
+		if err := check(r); errors.As(err, &degraded) {
+			plainAnswer(w, http.StatusOK, degraded.Error())
+			return
+		} else if err != nil {
 			plainAnswer(w, http.StatusServiceUnavailable, err.Error())
 			return
 		}

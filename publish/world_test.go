@@ -80,7 +80,7 @@ func speaking(language string) func(*store.Arrival) {
 // poll saves one visit to a feed.
 func (w *world) poll(at time.Time, outlet, feed string, items ...store.Arrival) {
 	w.t.Helper()
-	p := store.Poll{At: at, State: store.FeedState{Outlet: outlet, URL: feed, LastPoll: at}, Arrivals: items}
+	p := store.Poll{At: at, State: store.FeedState{Outlet: outlet, URL: feed, LastPoll: at, LastSuccess: at}, Arrivals: items}
 	if _, err := w.st.SavePolls(w.t.Context(), p); err != nil {
 		w.t.Fatal(err)
 	}

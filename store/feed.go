@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"encoding/hex"
 	"fmt"
 	"time"
@@ -29,14 +30,49 @@ type FeedState struct {
 	Gone     bool   `json:"gone,omitempty"`     // answered 410: never polled again by itself
 	Private  bool   `json:"private,omitempty"`  // was reached at an address that allow_private permits
 
+	FailingSince time.Time `json:"failing_since,omitzero"` // the first failure since the last success
+	Missing      bool      `json:"missing,omitempty"`      // the last failure says that there is nothing at this address: 404, no such name
+	Outage       bool      `json:"outage,omitempty"`       // the last attempt reached no server, and so did most: our own fault
+
 	// What the outlet asked of us with its last answer.
 	FreshUntil time.Time     `json:"fresh_until,omitzero"` // Cache-Control: max-age, Expires
 	TTL        time.Duration `json:"ttl,omitempty"`        // RSS ttl
 	RetryAfter time.Time     `json:"retry_after,omitzero"` // Retry-After; not even --force goes against it
 	HostHold   bool          `json:"host_hold,omitempty"`  // RetryAfter binds the whole host (429)
 
+	// What its documents tell of it.
+	Pace     Pace      `json:"pace,omitzero"`
+	Received time.Time `json:"received,omitzero"` // when the last whole document came, also one that was known already
+	Listing  Key       `json:"listing,omitzero"`  // hash of its items, whatever stands around them
+	Heads    []uint64  `json:"heads,omitempty"`   // hashes of the names of its first items
+	Unsound  bool      `json:"unsound,omitempty"` // a 304 has hidden changed items: its validators are not sent any more
+	Move     Move      `json:"move,omitzero"`
+
+	Flood      time.Time `json:"flood,omitzero"`        // when it last brought more than FloodItems new items at once
+	FloodItems int       `json:"flood_items,omitempty"` // how many they were
+
 	Items     int   `json:"items,omitempty"`     // stored items that it carried
 	Ambiguous []Key `json:"ambiguous,omitempty"` // keys that stood on several items of one document
+
+	Keys    FeedName `json:"keys,omitzero"`     // with these names its items' keys are made; "" is its own
+	Oldest  ItemID   `json:"oldest,omitempty"`  // lowest number that its last whole document listed
+	Rotated int      `json:"rotated,omitempty"` // documents in a row whose guids were new and whose links were known
+	ByLink  bool     `json:"by_link,omitempty"` // its guids mean nothing: its items are known by their links
+}
+
+// A FeedName is what a feed is known by: its outlet's id, and its address as configured. Without an address it is
+// the outlet as a whole.
+type FeedName struct {
+	Outlet string `json:"outlet,omitempty"`
+	URL    string `json:"url,omitempty"`
+}
+
+// Name is the name of the feed whose state f is.
+func (f *FeedState) Name() FeedName { return FeedName{f.Outlet, f.URL} }
+
+// keyName is the name with which the keys of its items are made. It outlives every renaming.
+func (f *FeedState) keyName() FeedName {
+	return FeedName{cmp.Or(f.Keys.Outlet, f.Outlet), cmp.Or(f.Keys.URL, f.URL)}
 }
 
 // Validators vouch for a stored document (RFC 9110 §8.8). They are opaque: kept and sent back byte
@@ -46,6 +82,29 @@ type Validators struct {
 	ETag         []byte `json:"etag,omitempty"`
 	LastModified []byte `json:"last_modified,omitempty"`
 }
+
+// A Pace is how often a feed says, or shows, that it changes.
+type Pace struct {
+	Gap       time.Duration `json:"gap,omitempty"`        // mean, between its newest items; 0 is unknown
+	Newest    time.Time     `json:"newest,omitzero"`      // date of its newest item; zero if it dates none
+	Period    time.Duration `json:"period,omitempty"`     // sy:updatePeriod by sy:updateFrequency; 0 if it does not say
+	SkipHours uint32        `json:"skip_hours,omitempty"` // bit n: not in hour n, UTC (RSS 2.0 skipHours)
+	SkipDays  uint8         `json:"skip_days,omitempty"`  // bit n: not on time.Weekday n, UTC (RSS 2.0 skipDays)
+}
+
+// A Move is what is known of an address that redirects permanently. The configuration is never
+// rewritten; a move that holds only says where to ask first.
+type Move struct {
+	To      string    `json:"to,omitempty"`     // where the permanent redirects lead; "" if nowhere
+	Since   time.Time `json:"since,omitzero"`   // the first of the polls that led there without a break
+	Polls   int       `json:"polls,omitempty"`  // how many they are
+	Same    bool      `json:"same,omitempty"`   // what stands there shares its title or an item with what stood here
+	Holds   bool      `json:"holds,omitempty"`  // long enough: To is asked
+	Checked time.Time `json:"checked,omitzero"` // when the configured address was last asked
+}
+
+// FloodItems is how many new items at once are a flood, from a feed that has brought items before.
+const FloodItems = 100
 
 // A Key is a hash that names something. Its first 6 bytes come from what it lies near to (its outlet, its
 // host), so that what one poll looks up stands together in an ordered store.

@@ -65,11 +65,12 @@ const levels = 3
 // guids within their feed.
 func (a *Arrival) key(f *FeedState, level int) Key {
 	var kind, value string
+	name := f.keyName()
 	switch {
-	case a.Item.GUID != "" && isIRI(a.Item.GUID):
+	case a.Item.GUID != "" && !f.ByLink && isIRI(a.Item.GUID):
 		kind, value = "iri", a.Item.GUID
-	case a.Item.GUID != "":
-		kind, value = "guid\x00"+f.URL, a.Item.GUID
+	case a.Item.GUID != "" && !f.ByLink:
+		kind, value = "guid\x00"+name.URL, a.Item.GUID
 	case a.Canonical != "":
 		kind, value = "link", a.Canonical
 	default:
@@ -81,7 +82,7 @@ func (a *Arrival) key(f *FeedState, level int) Key {
 	case 2:
 		kind, value = kind+"\x00title", value+"\x00"+a.Canonical+"\x00"+a.Item.Title
 	}
-	return makeKey(f.Outlet, kind, value)
+	return makeKey(name.Outlet, kind, value)
 }
 
 // exact is equal for arrivals that are copies of each other: nothing tells them apart by any key.
@@ -99,10 +100,10 @@ func (a *Arrival) exact() exact {
 }
 
 // linkName is the key by which a feed remembers that a link stood on several items.
-func (a *Arrival) linkName(f *FeedState) Key { return makeKey(f.Outlet, "link", a.Canonical) }
+func (a *Arrival) linkName(f *FeedState) Key { return makeKey(f.keyName().Outlet, "link", a.Canonical) }
 
 // placesName is the key by which a feed remembers that its guids name places in the document.
-func placesName(f *FeedState) Key { return makeKey(f.Outlet, "places", f.URL) }
+func placesName(f *FeedState) Key { return makeKey(f.keyName().Outlet, "places", f.keyName().URL) }
 
 // isIRI reports whether a guid claims to be unique beyond its feed. "12:30" and "post:7" have the
 // shape of an IRI as well; they only count with an authority or a scheme that promises uniqueness.

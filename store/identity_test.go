@@ -54,12 +54,18 @@ func (p *paper) save(feed string, arrivals ...store.Arrival) store.Saved {
 	p.Helper()
 	outlet, _, _ := strings.Cut(feed, "/")
 	saved, err := p.SavePolls(p.Context(), store.Poll{At: p.at, Arrivals: arrivals,
-		State: store.FeedState{Outlet: outlet, URL: "https://" + outlet + ".example/" + feed}})
+		State: store.FeedState{Outlet: outlet, URL: feedOf(feed), LastSuccess: p.at}})
 	if err != nil {
 		p.Fatal(err)
 	}
 	p.at = p.at.Add(time.Hour)
 	return saved[0]
+}
+
+// feedOf is the address of a feed, "outlet/feed".
+func feedOf(feed string) string {
+	outlet, _, _ := strings.Cut(feed, "/")
+	return "https://" + outlet + ".example/" + feed
 }
 
 // items are the items in the order of their arrival.

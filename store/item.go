@@ -16,6 +16,7 @@ type Item struct {
 	Story       StoryID
 	Outlet      string   // the outlet's id
 	Feeds       []string // addresses of the outlet's feeds that carried it; its version comes from the first
+	Editor      string   // the feed whose edits count, if no more the first: its next edit makes it the first; Settle sets it
 	PublishedID string   // an absolute IRI; made at arrival, never changed
 	GUID        string   // the outlet's own id as it wrote it at arrival; "" if it gave none
 
@@ -39,6 +40,14 @@ type Item struct {
 	Text     uint64   // hash of what a reader reads: title, text, canonical link; white space aside
 	Rest     uint64   // hash of the remainder: pictures, enclosures, authors, categories
 	Revision Revision // of the commit that last changed it
+}
+
+// editor is the feed whose edits count.
+func (it *Item) editor() string {
+	if it.Editor != "" || len(it.Feeds) == 0 {
+		return it.Editor
+	}
+	return it.Feeds[0]
 }
 
 // LeadBytes bounds Item.Lead: include and exclude words, pages and excerpts look no further.

@@ -50,7 +50,7 @@ func (s *settler) candidates() {
 			continue
 		}
 		seen[a.exact()] = true
-		s.docs = append(s.docs, candidate{Arrival: a, key: a.key(&s.poll.State, 0), link: linkHash(a.Canonical)})
+		s.docs = append(s.docs, candidate{Arrival: a, key: a.key(&s.out.State, 0), link: linkHash(a.Canonical)})
 		s.links[a.Canonical]++
 	}
 }
@@ -62,12 +62,13 @@ func (s *settler) disambiguate() {
 	for _, k := range s.out.State.Ambiguous {
 		s.shared[k] = true
 	}
-	places := placesName(&s.poll.State)
-	if slices.ContainsFunc(s.docs, s.movedOn) {
+	places := placesName(&s.out.State)
+	byGUID := !s.out.State.ByLink
+	if byGUID && slices.ContainsFunc(s.docs, s.movedOn) {
 		s.remember(places)
 	}
 	for i := range s.docs {
-		if d := &s.docs[i]; d.Item.GUID != "" && s.shared[places] {
+		if d := &s.docs[i]; byGUID && d.Item.GUID != "" && s.shared[places] {
 			s.sharpen(d)
 		}
 	}
@@ -93,7 +94,7 @@ func (s *settler) disambiguate() {
 	}
 	for i := range s.docs {
 		if d := &s.docs[i]; d.Canonical != "" && s.links[d.Canonical] > 1 {
-			s.remember(d.linkName(&s.poll.State))
+			s.remember(d.linkName(&s.out.State))
 		}
 	}
 }
@@ -101,7 +102,7 @@ func (s *settler) disambiguate() {
 // sharpen gives a candidate its next, more exact key.
 func (s *settler) sharpen(d *candidate) {
 	d.level++
-	d.key = d.Arrival.key(&s.poll.State, d.level)
+	d.key = d.Arrival.key(&s.out.State, d.level)
 }
 
 // movedOn reports whether d's guid names a place in the document ("the third from the top") instead of an
@@ -153,7 +154,7 @@ func (s *settler) byKey(d *candidate) ItemID { return s.known.Keys[d.key] }
 // byEarlierKey finds an item that was stored before its key turned out to stand on several.
 func (s *settler) byEarlierKey(d *candidate) ItemID {
 	for level := range d.level {
-		id := s.known.Keys[d.Arrival.key(&s.poll.State, level)]
+		id := s.known.Keys[d.Arrival.key(&s.out.State, level)]
 		old, ok := s.known.Items[id]
 		if ok && old.LinkHash == d.link && (d.level < 2 || old.Title == d.Item.Title) {
 			return id
@@ -171,14 +172,14 @@ func (s *settler) byLink(d *candidate) ItemID {
 	}
 	var pruned ItemID
 	for _, ref := range s.known.Links[LinkKey(d.Canonical)] {
-		if ref.Outlet != s.poll.State.Outlet || s.claimed[ref.Item] {
+		if s.claimed[ref.Item] {
 			continue
 		}
 		old, stored := s.known.Items[ref.Item]
 		switch {
-		case stored && old.LinkHash == d.link:
+		case stored && old.Outlet == s.poll.State.Outlet && old.LinkHash == d.link:
 			return ref.Item
-		case !stored && pruned == 0:
+		case !stored && ref.Outlet == s.out.State.keyName().Outlet && pruned == 0:
 			pruned = ref.Item
 		}
 	}
@@ -190,5 +191,5 @@ func (s *settler) byLink(d *candidate) ItemID {
 func (s *settler) ownLink(d *candidate) bool {
 	_, rest, _ := strings.Cut(d.Canonical, "://")
 	_, path, _ := strings.Cut(rest, "/")
-	return path != "" && (len(s.shared) == 0 || !s.shared[d.linkName(&s.poll.State)])
+	return path != "" && (len(s.shared) == 0 || !s.shared[d.linkName(&s.out.State)])
 }

@@ -24,16 +24,18 @@ type Lookup struct {
 // Wanted says what Settle needs to know to settle p, when f is the stored state of its feed.
 func Wanted(p *Poll, f FeedState) Lookup {
 	var w Lookup
+	state := p.State
+	state.Keys, state.ByLink = f.Keys, f.ByLink
 	// The more exact keys matter where the first one stands on several.
 	sharpen := func(i int) {
 		for level := 1; level < levels; level++ {
-			w.Keys = append(w.Keys, p.Arrivals[i].key(&p.State, level))
+			w.Keys = append(w.Keys, p.Arrivals[i].key(&state, level))
 		}
 	}
 	first := make(map[Key]int, len(p.Arrivals)) // which arrival has the key
 	for i := range p.Arrivals {
 		a := &p.Arrivals[i]
-		k := a.key(&p.State, 0)
+		k := a.key(&state, 0)
 		w.Keys = append(w.Keys, k)
 		j, twice := first[k]
 		if twice {
@@ -62,19 +64,24 @@ func (k Key) compare(l Key) int { return bytes.Compare(k[:], l[:]) }
 
 // A LinkRef says that an item has a canonical link.
 type LinkRef struct {
-	Outlet string
+	Outlet string // its outlet's name in keys, which stays when the outlet gets another id
 	Item   ItemID
 	Story  StoryID
 }
 
 // Known is what a keeper found: the answers to a Lookup.
 type Known struct {
-	State FeedState         // the stored state of the poll's feed; zero if it is new
+	State FeedState         // the stored state of the poll's feed; Names.Newcomer if it is new
 	Keys  map[Key]ItemID    // also of items that are pruned
 	Links map[Key][]LinkRef // in order of arrival, also of items that are pruned
 	IDs   map[Key]bool      // published ids that are taken, of those looked up
 	Items map[ItemID]Item   // the items that Keys and Links name; pruned ones are missing
-	Next  ItemID            // the lowest number that is free
+
+	// Editors are the states of those feeds of the outlet, by address, whose edits of these items count (Item.Editor,
+	// else the first of Item.Feeds). The poll's own may be missing.
+	Editors map[string]FeedState
+
+	Next ItemID // the lowest number that is free
 }
 
 // An Insert is a new item; Item.Story is its own number or that of the story it joins.
@@ -106,19 +113,25 @@ type Settled struct {
 func Settle(p *Poll, k Known) Settled {
 	s := settler{poll: p, at: moment(p.At), known: k, claimed: map[ItemID]bool{}, taken: map[Key]bool{}}
 	s.out = Settled{State: p.State, Keys: map[Key]ItemID{}, Links: map[Key]LinkRef{}}
-	s.out.State.Items, s.out.State.LastNewItem, s.out.State.Ambiguous = k.State.Items, k.State.LastNewItem, k.State.Ambiguous
+	f := &s.out.State
+	f.Items, f.LastNewItem, f.Ambiguous = k.State.Items, k.State.LastNewItem, k.State.Ambiguous
+	f.Keys, f.Oldest, f.Rotated, f.ByLink = k.State.Keys, k.State.Oldest, k.State.Rotated, k.State.ByLink
 	for _, t := range s.out.State.times() {
 		*t = moment(*t)
 	}
 	s.candidates()
 	s.disambiguate()
 	s.recognise()
+	s.rotation()
 	for i := len(s.docs) - 1; i >= 0; i-- { // the last of the document is the oldest: it gets the lowest number
 		if d := &s.docs[i]; d.id == 0 {
 			s.insert(d)
 		}
 	}
 	slices.Reverse(s.out.Inserts)
+	if n := len(s.out.Inserts); n > FloodItems && !k.State.LastNewItem.IsZero() {
+		s.out.State.Flood, s.out.State.FloodItems = s.at, n
+	}
 	for i := range s.docs {
 		if d := &s.docs[i]; d.known {
 			s.listed(d)
@@ -127,6 +140,7 @@ func Settle(p *Poll, k Known) Settled {
 			}
 		}
 	}
+	s.window()
 	return s.out
 }
 
@@ -153,12 +167,12 @@ func (s *settler) insert(d *candidate) {
 	if s.ownLink(d) {
 		lk := LinkKey(d.Canonical)
 		for _, ref := range s.known.Links[lk] {
-			if old, stored := s.known.Items[ref.Item]; stored && ref.Outlet != f.Outlet && old.LinkHash == d.link {
+			if old, stored := s.known.Items[ref.Item]; stored && old.Outlet != f.Outlet && old.LinkHash == d.link {
 				it.Story = ref.Story
 				break
 			}
 		}
-		s.out.Links[lk] = LinkRef{f.Outlet, it.ID, it.Story}
+		s.out.Links[lk] = LinkRef{f.keyName().Outlet, it.ID, it.Story}
 	}
 	s.out.Inserts = append(s.out.Inserts, Insert{it, body})
 	f.Items++
@@ -170,12 +184,12 @@ func (s *settler) insert(d *candidate) {
 // of its link and the year of its arrival.
 func (s *settler) publishedID(d *candidate) string {
 	id, key := d.Item.GUID, d.key
-	if d.level > 0 || !publishable(id) {
+	if d.level > 0 || s.out.State.ByLink || !publishable(id) {
 		id = ""
 	}
 	for n := 0; id == "" || s.known.IDs[IDKey(id)] || s.taken[IDKey(id)]; n++ {
 		if n > 0 { // the item that once had this key lives on under another
-			key = makeKey(s.poll.State.Outlet, "again", fmt.Sprintf("%x %d", d.key, n))
+			key = makeKey(s.out.State.keyName().Outlet, "again", fmt.Sprintf("%x %d", d.key, n))
 		}
 		id = fmt.Sprintf("tag:%s,%04d:%x", tagHost(d.Item.Link, s.poll.State.URL), s.at.Year(), key[:])
 	}
@@ -198,7 +212,7 @@ func (s *settler) update(d *candidate) {
 	if s.ownLink(d) {
 		lk := LinkKey(d.Canonical)
 		if !slices.ContainsFunc(s.known.Links[lk], func(r LinkRef) bool { return r.Item == d.id }) {
-			s.out.Links[lk] = LinkRef{f.Outlet, d.id, d.old.Story}
+			s.out.Links[lk] = LinkRef{f.keyName().Outlet, d.id, d.old.Story}
 		}
 	}
 	it, body, changed := *d.old, (*Body)(nil), false
@@ -207,9 +221,20 @@ func (s *settler) update(d *candidate) {
 		f.Items++
 		changed = true
 	}
-	// Feeds of one outlet may carry an item in different lengths. Its first feed's version counts, or
-	// the item would change with every poll.
-	if it.Feeds[0] == f.URL && (it.Text != d.Item.Text || it.Rest != d.Item.Rest) {
+	// Feeds of one outlet may carry an item in different lengths. Only one of them edits it, or the item would
+	// change with every poll.
+	if s.passes(&it) {
+		// What is shown stays: it may be longer, and it is the first feed's, which may be a private one.
+		it.Editor, it.Text, it.Rest = f.URL, d.Item.Text, d.Item.Rest
+		if f.URL == it.Feeds[0] {
+			it.Editor = ""
+		}
+		changed = true
+	}
+	if it.editor() == f.URL && (it.Text != d.Item.Text || it.Rest != d.Item.Rest) {
+		if i := slices.Index(it.Feeds, f.URL); i > 0 {
+			it.Feeds, it.Editor = slices.Concat(it.Feeds[i:i+1], it.Feeds[:i], it.Feeds[i+1:]), ""
+		}
 		changed = true
 		b := d.body(it.ID)
 		if it.Text != d.Item.Text && at.Sub(it.Moved) >= updatedPause {
@@ -232,7 +257,8 @@ func (s *settler) update(d *candidate) {
 
 // times are the times of a state.
 func (f *FeedState) times() []*time.Time {
-	return []*time.Time{&f.LastTry, &f.LastPoll, &f.LastSuccess, &f.LastNewItem, &f.NextPoll, &f.FreshUntil, &f.RetryAfter}
+	return []*time.Time{&f.LastTry, &f.LastPoll, &f.LastSuccess, &f.LastNewItem, &f.NextPoll, &f.FreshUntil, &f.RetryAfter,
+		&f.FailingSince, &f.Pace.Newest, &f.Received, &f.Move.Since, &f.Move.Checked, &f.Flood}
 }
 
 // moment is t as it is kept: in UTC, whole microseconds, of a year that RFC 3339 can write.

@@ -206,3 +206,36 @@ func TestSettleIsPure(t *testing.T) {
 		t.Errorf("the poll was changed: %+v", poll)
 	}
 }
+
+// Many new items at once are stored like any others, and noted; a feed's first document is no flood.
+func TestFloodIsNoted(t *testing.T) {
+	p := newPaper(t)
+	many := func(from, n int) (ds []doc) {
+		for i := range n {
+			id := fmt.Sprint(from + i)
+			ds = append(ds, doc{id, "https://a.example/" + id, id})
+		}
+		return ds
+	}
+	flood := func() time.Time {
+		for f, err := range p.Feeds(t.Context()) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			return f.Flood
+		}
+		return time.Time{}
+	}
+	p.poll("a/1", many(0, 150)...)
+	if at := flood(); !at.IsZero() {
+		t.Error("a first document counts as a flood")
+	}
+	p.poll("a/1", many(1000, store.FloodItems)...)
+	if at := flood(); !at.IsZero() {
+		t.Errorf("%d items count as a flood", store.FloodItems)
+	}
+	p.poll("a/1", many(2000, store.FloodItems+1)...)
+	if at := flood(); at.IsZero() {
+		t.Error("a flood was not noted")
+	}
+}

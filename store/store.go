@@ -4,8 +4,9 @@
 // the state that the feed shall have afterwards. What goes out: Items newest first, their Bodies, and
 // the Stories that tie them. Start with Store.
 //
-// Two things are decided here, by pure functions, so that every keeper decides alike: who an item
-// is (identity.go, recognise.go) and what a poll changes (settle.go). A keeper looks up what Wanted asks for, lets
+// What follows from a poll is decided here, by pure functions, so that every keeper decides alike: who an item
+// is (identity.go, recognise.go), what documents show of a feed's habits (habit.go), what changes (settle.go), and what
+// another name of an outlet or feed means (rename.go). A keeper looks up what Wanted asks for, lets
 // Settle decide, and applies the result, all inside one transaction.
 package store
 
@@ -56,6 +57,13 @@ type Store interface {
 	// Stories yields the stories with these ids, in this order; ids without a story are passed over.
 	Stories(ctx context.Context, ids ...StoryID) iter.Seq2[Story, error]
 
+	// Rename gives outlets and feeds other names, in this order, all or nothing, and durably, before it returns. States
+	// and items go along as they are (see FeedState.renamed for what an address alone stood for); ids, dates and
+	// stories stay, and what identified an item before identifies it afterwards, whether it is stored or pruned. What
+	// is polled under an old name from then on is another feed. Where the store has the new name already, both
+	// become one feed. Rename returns the renames that it did: one whose old name has no state is passed over, so that renames can be repeated.
+	Rename(ctx context.Context, renames ...Rename) ([]Rename, error)
+
 	// Prune deletes at most n items that arrived before the given time, oldest first, and says how
 	// many. What identified them is remembered for TombstoneAge after an outlet last listed them, so
 	// that a document that still holds them brings nothing back.
@@ -88,7 +96,7 @@ type Query struct {
 // A Poll is one visit to one feed, as fetch hands it to the store.
 type Poll struct {
 	At       time.Time // when the answer was there; new items arrive at this time
-	State    FeedState // as it shall stand; Items, LastNewItem and Ambiguous are the store's to set
+	State    FeedState // as it shall stand; Items and what follows it are the store's to set, and LastNewItem
 	Arrivals []Arrival // in the document's order, first to last; nil if there was no new document
 }
 

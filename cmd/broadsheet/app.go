@@ -23,6 +23,7 @@ type plan struct {
 	config      *config.Config
 	settings    fetch.Settings
 	feeds       []fetch.Feed
+	renames     []store.Rename // what outlets and feeds were called before
 	publication publish.Publication
 }
 
@@ -74,6 +75,12 @@ func assemble(cfg *config.Config) (*plan, config.Errors) {
 			Digest:   cfg.Digest + " " + version(),
 		},
 	}
+	if cfg.Fetch.Proxy != "" {
+		pl.settings.Proxy, _ = url.Parse(cfg.Fetch.Proxy) // config has reported what is wrong with it
+	}
+	for _, h := range cfg.Hosts {
+		pl.settings.Hosts = append(pl.settings.Hosts, fetch.HostRule{Name: h.Name, PerHost: h.PerHost, Gap: h.Gap, Each: h.Scope == "host"})
+	}
 	pub := &pl.publication
 	var err error
 	if pub.Location, err = time.LoadLocation(cfg.Timezone); err != nil {
@@ -82,9 +89,16 @@ func assemble(cfg *config.Config) (*plan, config.Errors) {
 	judged := map[string]bool{}
 	for i := range cfg.Outlets {
 		o := &cfg.Outlets[i]
+		for _, id := range o.Formerly {
+			pl.renames = append(pl.renames, store.Rename{From: store.FeedName{Outlet: id}, To: store.FeedName{Outlet: o.ID}})
+		}
 		po := publish.Outlet{ID: o.ID, Name: o.Name, URL: o.URL, Language: o.Language, Rights: o.Rights, Tags: o.Tags, Priority: o.Priority}
 		for j := range o.Feeds {
 			f := &o.Feeds[j]
+			for _, url := range f.Formerly {
+				pl.renames = append(pl.renames, store.Rename{
+					From: store.FeedName{Outlet: o.ID, URL: url}, To: store.FeedName{Outlet: o.ID, URL: f.Shown}})
+			}
 			schedule, err := fetch.ParseSchedule(f.Schedule)
 			if err != nil {
 				problem := cfg.Problem(fmt.Sprintf("outlet[%d].feed[%d].schedule", i, j), fmt.Sprintf("%q: %v", f.Schedule, err))
@@ -96,7 +110,7 @@ func assemble(cfg *config.Config) (*plan, config.Errors) {
 			}
 			pl.feeds = append(pl.feeds, fetch.Feed{
 				Outlet: o.ID, URL: f.Shown, Address: f.URL, Schedule: schedule, Enabled: o.Enabled,
-				Headers: f.Headers, Username: f.Username, Password: f.Password, AllowPrivate: f.AllowPrivate, InsecureTLS: f.InsecureTLS,
+				Headers: f.Headers, Username: f.Username, Password: f.Password, Secrets: f.Secrets, AllowPrivate: f.AllowPrivate, InsecureTLS: f.InsecureTLS,
 			})
 			po.Feeds = append(po.Feeds, publish.Feed{URL: f.Shown, Shown: shown(f), Tags: f.Tags, Private: f.Secret && !o.Republish, Interval: interval(schedule)})
 		}
@@ -123,9 +137,12 @@ func shown(f *config.Feed) string {
 	}
 	address, _, _ := strings.Cut(f.Shown, "?")
 	if strings.Contains(address, "${") { // not even the path may be told
-		if u, err := url.Parse(f.URL); err == nil {
-			return u.Scheme + "://" + u.Host + "/"
+		scheme, rest, _ := strings.Cut(address, "://")
+		host, _, _ := strings.Cut(rest, "/")
+		if strings.Contains(host, "${") {
+			host = "hidden.invalid" // a name that nobody has (RFC 2606 §2)
 		}
+		return scheme + "://" + host + "/"
 	}
 	return address
 }

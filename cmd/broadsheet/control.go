@@ -109,6 +109,10 @@ func (d *daemon) control() http.Handler {
 		rows, err := d.parts().rows(r.Context())
 		answerJSON(w, d.log, rows, err)
 	}))
+	mux.HandleFunc("POST /revive", d.agreed(func(w http.ResponseWriter, r *http.Request) {
+		feeds, err := d.scheduler.Revive(r.FormValue("outlet"))
+		answerJSON(w, d.log, feeds, err)
+	}))
 	mux.HandleFunc("GET /documents", d.agreed(func(w http.ResponseWriter, r *http.Request) {
 		e, err := d.parts().publisher.Edition(r.Context())
 		if err != nil {

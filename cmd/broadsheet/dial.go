@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"net/url"
@@ -72,6 +73,19 @@ func reach(ctx context.Context, cfg *config.Config, o bolt.Options) (*bolt.Store
 	}
 }
 
+// reach is reach for what looks at the store's feeds or items: what the configuration renames is renamed first. A daemon
+// has done so itself.
+func (pl *plan) reach(ctx context.Context, log *slog.Logger) (*bolt.Store, *remote, error) {
+	st, r, err := reach(ctx, pl.config, bolt.Options{Log: log})
+	if st == nil || err != nil {
+		return st, r, err
+	}
+	if err := fetch.Rename(ctx, st, log, pl.renames...); err != nil {
+		return nil, nil, errors.Join(err, st.Close())
+	}
+	return st, nil, nil
+}
+
 // do asks the daemon; the caller closes the body.
 func (r *remote) do(ctx context.Context, method, path string, body io.Reader) (io.ReadCloser, error) {
 	req, err := http.NewRequestWithContext(ctx, method, "http://daemon"+path, body)
@@ -120,6 +134,16 @@ func (r *remote) once(ctx context.Context, want fetch.Request, progress func(fet
 			return *m.Summary, nil
 		}
 	}
+}
+
+// revive asks to poll ended feeds of an outlet again; it returns their addresses.
+func (r *remote) revive(ctx context.Context, outlet string) (feeds []string, err error) {
+	body, err := r.do(ctx, http.MethodPost, "/revive?"+url.Values{"outlet": {outlet}}.Encode(), nil)
+	if err != nil {
+		return nil, err
+	}
+	defer body.Close()
+	return feeds, json.NewDecoder(body).Decode(&feeds)
 }
 
 func (r *remote) rows(ctx context.Context) (rows []publish.Row, err error) {

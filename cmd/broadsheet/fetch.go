@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -50,8 +49,8 @@ func (p *program) fetchOnce(ctx context.Context, want fetch.Request, strict bool
 		return err
 	}
 	for _, id := range want.Outlets {
-		if !slices.ContainsFunc(pl.feeds, func(f fetch.Feed) bool { return f.Outlet == id }) {
-			return fmt.Errorf("%w: --outlet %s: the configuration has no such outlet; `broadsheet outlets` lists them", errUsage, id)
+		if err := pl.hasOutlet("--outlet", id); err != nil {
+			return err
 		}
 	}
 	if p.verbose || onTerminal(p.stderr) && !p.quiet {
@@ -60,7 +59,7 @@ func (p *program) fetchOnce(ctx context.Context, want fetch.Request, strict bool
 		}
 	}
 	log := p.log(slog.LevelWarn)
-	st, r, err := reach(ctx, pl.config, bolt.Options{Log: log})
+	st, r, err := pl.reach(ctx, log)
 	if err != nil {
 		return err
 	}
@@ -106,19 +105,29 @@ func (p *program) fetchOnce(ctx context.Context, want fetch.Request, strict bool
 
 // once polls what is due in a process of its own, and prunes.
 func (pl *plan) once(ctx context.Context, st *bolt.Store, want fetch.Request, log *slog.Logger, step func(fetch.Progress)) (fetch.Summary, error) {
-	s := fetch.New(fetch.Options{Store: st, Settings: pl.settings, Feeds: pl.feeds, Log: log})
-	polling, stop := context.WithCancel(ctx)
-	ran := make(chan error, 1)
-	go func() { ran <- s.Run(polling) }()
-	sum, err := s.Once(ctx, want, step)
-	stop()
-	if runErr := <-ran; runErr != nil {
-		return sum, runErr
-	}
+	var sum fetch.Summary
+	err := pl.running(ctx, st, log, func(s *fetch.Scheduler) (err error) {
+		sum, err = s.Once(ctx, want, step)
+		return err
+	})
 	if err != nil {
 		return sum, err
 	}
 	return sum, pl.prune(ctx, st)
+}
+
+// running does something with a scheduler that polls nothing by itself.
+func (pl *plan) running(ctx context.Context, st *bolt.Store, log *slog.Logger, do func(*fetch.Scheduler) error) error {
+	s := fetch.New(fetch.Options{Store: st, Settings: pl.settings, Feeds: pl.feeds, Log: log})
+	polling, stop := context.WithCancel(ctx)
+	ran := make(chan error, 1)
+	go func() { ran <- s.Run(polling) }()
+	err := do(s)
+	stop()
+	if failed := <-ran; failed != nil {
+		return failed
+	}
+	return err
 }
 
 // write writes the sections as static files where this process stands: from the store, or from what

@@ -34,7 +34,8 @@ func TestMain(m *testing.M) {
 // The scripts of testdata/script run the real program. Besides testscript's own commands they have:
 //
 //	exits CODE COMMAND…     run and compare the exit code; its output is for stdout and stderr
-//	outlets DIR             serve the files of DIR on loopback; $OUTLETS is the address
+//	outlets DIR             serve the files of DIR on loopback; $OUTLETS is the address. If there is a file NAME.status
+//	                        beside NAME, its number is answered
 //	port                    $PORT is a free port
 //	answers ADDRESS [TEXT]  wait until it answers 200, and with this text
 //	get ADDRESS [HEADER]    request it; the answer's status line, headers and body are for stdout
@@ -72,7 +73,14 @@ func exits(ts *testscript.TestScript, _ bool, args []string) {
 func serveOutlets(ts *testscript.TestScript, _ bool, args []string) {
 	dir := ts.MkAbs(args[0])
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		body, err := os.ReadFile(filepath.Join(dir, filepath.Base(r.URL.Path)))
+		name := filepath.Join(dir, filepath.Base(r.URL.Path))
+		if status, err := os.ReadFile(name + ".status"); err == nil {
+			code, err := strconv.Atoi(strings.TrimSpace(string(status)))
+			ts.Check(err)
+			w.WriteHeader(code)
+			return
+		}
+		body, err := os.ReadFile(name)
 		if err != nil {
 			http.NotFound(w, r)
 			return

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"slices"
 	"text/tabwriter"
 	"time"
 
@@ -12,18 +13,25 @@ import (
 	"broadsheet/fetch"
 	"broadsheet/publish"
 	"broadsheet/store"
-	"broadsheet/store/bolt"
 )
 
 func (p *program) outletsCommand() *cobra.Command {
 	var asJSON bool
+	var revive string
 	c := &cobra.Command{
 		Use:   "outlets",
 		Short: "One line per feed: state and the reason for its next poll, last success, failures, items",
 		Args:  cobra.NoArgs,
-		RunE:  func(c *cobra.Command, _ []string) error { return p.outlets(c.Context(), asJSON) },
+		RunE: func(c *cobra.Command, _ []string) error {
+			if c.Flags().Changed("revive") {
+				return p.revive(c.Context(), revive)
+			}
+			return p.outlets(c.Context(), asJSON)
+		},
 	}
 	c.Flags().BoolVar(&asJSON, "json", false, "as a JSON array")
+	c.Flags().StringVar(&revive, "revive", "", "poll the feeds of the outlet with this `ID` again that had ended with 410 or 451")
+	c.MarkFlagsMutuallyExclusive("json", "revive")
 	return c
 }
 
@@ -32,7 +40,7 @@ func (p *program) outlets(ctx context.Context, asJSON bool) error {
 	if err != nil {
 		return err
 	}
-	st, r, err := reach(ctx, plan.config, bolt.Options{Log: p.log(slog.LevelWarn)})
+	st, r, err := plan.reach(ctx, p.log(slog.LevelWarn))
 	if err != nil {
 		return err
 	}
@@ -60,6 +68,50 @@ func (p *program) outlets(ctx context.Context, asJSON bool) error {
 		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%d\t%d\t%s\t%s\n", r.Outlet, r.State, clock(r.NextPoll), r.Reason, clock(r.LastSuccess), r.Failures, r.Items, r.Feed, r.Error)
 	}
 	return w.Flush()
+}
+
+// revive lets the ended feeds of an outlet be polled again, when they are due.
+func (p *program) revive(ctx context.Context, outlet string) error {
+	pl, err := p.plan()
+	if err != nil {
+		return err
+	}
+	if err := pl.hasOutlet("--revive", outlet); err != nil {
+		return err
+	}
+	log := p.log(slog.LevelWarn)
+	st, r, err := pl.reach(ctx, log)
+	if err != nil {
+		return err
+	}
+	var feeds []string
+	if r != nil {
+		feeds, err = r.revive(ctx, outlet)
+	} else {
+		defer st.Close()
+		err = pl.running(ctx, st, log, func(s *fetch.Scheduler) (err error) {
+			feeds, err = s.Revive(outlet)
+			return err
+		})
+	}
+	switch {
+	case err != nil:
+		return err
+	case len(feeds) == 0:
+		return fmt.Errorf("no feed of %s has ended; `broadsheet outlets` shows their states", outlet)
+	}
+	for _, feed := range feeds {
+		fmt.Fprintf(p.stdout, "%s is polled again when it is due\n", feed)
+	}
+	return nil
+}
+
+// hasOutlet refuses an id that a flag names and the configuration does not have.
+func (pl *plan) hasOutlet(flag, id string) error {
+	if slices.ContainsFunc(pl.feeds, func(f fetch.Feed) bool { return f.Outlet == id }) {
+		return nil
+	}
+	return fmt.Errorf("%w: %s %s: the configuration has no such outlet; `broadsheet outlets` lists them", errUsage, flag, id)
 }
 
 // clock writes a time for people, in their own zone.

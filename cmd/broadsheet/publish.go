@@ -6,8 +6,6 @@ import (
 	"log/slog"
 
 	"github.com/spf13/cobra"
-
-	"broadsheet/store/bolt"
 )
 
 func (p *program) publishCommand() *cobra.Command {
@@ -29,7 +27,7 @@ func (p *program) publish(ctx context.Context, dir string) error {
 		return err
 	}
 	log := p.log(slog.LevelWarn)
-	st, r, err := reach(ctx, pl.config, bolt.Options{Log: log})
+	st, r, err := pl.reach(ctx, log)
 	if err != nil {
 		return err
 	}

@@ -73,7 +73,7 @@ func (d *daemon) newParts(pl *plan) (*parts, error) {
 	}
 	p := &parts{plan: pl, store: d.store, publisher: publisher, documents: publish.NewHandler(pl.config.BaseURL)}
 	status := publish.Status(func(r *http.Request) ([]publish.Row, error) { return p.rows(r.Context()) })
-	ready := publish.Health(func(r *http.Request) error { return d.ready(r.Context()) })
+	ready := publish.Health(func(r *http.Request) error { return d.condition(r.Context()) })
 	alive := publish.Health(func(*http.Request) error { return nil })
 	public, admin := http.NewServeMux(), http.NewServeMux()
 	operators := public
@@ -123,6 +123,9 @@ func runPlan(ctx context.Context, pl *plan, what duties, log *slog.Logger, besid
 		return err
 	}
 	defer func() { err = errors.Join(err, st.Close()) }()
+	if err := fetch.Rename(ctx, st, log, pl.renames...); err != nil {
+		return err
+	}
 	d := &daemon{duties: what, log: log, store: st, changed: make(chan struct{}, 1)}
 	first, err := d.newParts(pl)
 	if err != nil {
@@ -290,6 +293,17 @@ func (d *daemon) ready(ctx context.Context) error {
 	return err
 }
 
+// condition is what /readyz says: whether the daemon is ready, and whether the outlets are in its reach.
+func (d *daemon) condition(ctx context.Context) error {
+	if err := d.ready(ctx); err != nil {
+		return err
+	}
+	if err := d.scheduler.Degraded(); err != nil {
+		return publish.Degraded{Err: err}
+	}
+	return nil
+}
+
 // reload takes up the configuration anew: all of it or, on any error, none of it.
 func (d *daemon) reload(load func() (*plan, error)) {
 	now := d.parts()
@@ -301,18 +315,29 @@ func (d *daemon) reload(load func() (*plan, error)) {
 	if err == nil {
 		next, err = d.newParts(pl)
 	}
-	if err == nil { // rendered before it is shown: a reader never meets an empty house
-		var e *publish.Edition
-		if e, err = next.publisher.Edition(context.Background()); err == nil {
+	show := func() error { // before it is served: a reader never meets an empty house
+		e, err := next.publisher.Edition(context.Background())
+		if err == nil {
 			next.documents.Show(e)
 		}
+		return err
+	}
+	if err == nil {
+		err = show()
+	}
+	if err == nil {
+		err = d.scheduler.Reload(pl.settings, pl.feeds, pl.renames...)
 	}
 	if err != nil {
 		d.log.Error("configuration not reloaded; the one before stays in force", "err", err)
 		return
 	}
+	if len(pl.renames) > 0 {
+		if err := show(); err != nil {
+			d.log.Error("not published under new names yet", "err", err)
+		}
+	}
 	d.work.Store(next)
-	d.scheduler.Reload(pl.settings, pl.feeds)
 	d.wake()
 	for _, w := range pl.config.Warnings {
 		d.log.Warn("configuration: " + w)

@@ -3,11 +3,11 @@
 // Open gives a Store. In come polls (save.go): look up what store.Wanted asks for, let store.Settle decide,
 // apply it, all in one transaction. Out go items, bodies, stories and feed states (items.go), read in batches
 // so that no transaction is open while a caller works. Prune (prune.go) deletes what is old and forgets what
-// has long been gone; Check (check.go) tells whether the parts of the file agree.
+// has long been gone; Rename (rename.go) gives outlets and feeds other names; Check (check.go) tells whether the parts of the file agree.
 //
 // The buckets, and what lies under which key:
 //
-//	meta       name                 id, created, schema, revision, day, sweep
+//	meta       name                 id, created, schema, revision, day, sweep, names
 //	feeds      outlet, 0, address   FeedState in JSON
 //	heads      date, item           the Item but its body (codec.go); the order of lists
 //	bodies     item                 the Body, compressed (codec.go)
@@ -65,6 +65,7 @@ var (
 	revisionKey = []byte("revision")
 	dayKey      = []byte("day")   // of the last poll saved
 	sweepKey    = []byte("sweep") // where the next sweep goes on
+	namesKey    = []byte("names") // store.Names in JSON; not there before the first rename
 )
 
 // Options of a store file.

@@ -75,6 +75,9 @@ func appendHead(b []byte, it *store.Item) []byte {
 	for _, h := range []uint64{it.LinkHash, it.Text, it.Rest} {
 		b = binary.LittleEndian.AppendUint64(b, h)
 	}
+	if it.Editor != "" { // few items have one
+		b = appendString(b, it.Editor)
+	}
 	return b
 }
 
@@ -104,6 +107,11 @@ func decodeHead(p place, s string) (store.Item, error) {
 	it.Moved = time.UnixMicro(r.varint() + p.date()).UTC()
 	it.Changed = time.UnixMicro(r.varint() + p.date()).UTC()
 	it.LinkHash, it.Text, it.Rest = r.hash(), r.hash(), r.hash()
+	if r.s != "" {
+		if it.Editor = r.string(); it.Editor == "" {
+			r.fail(errDamaged)
+		}
+	}
 	if err := r.end(); err != nil {
 		return store.Item{}, fmt.Errorf("item %d: %w", p.id(), err)
 	}

@@ -87,10 +87,16 @@ type staleNames struct {
 // lookup finds what store.Settle needs to know of p.
 func (w *writer) lookup(p *store.Poll) (known store.Known, stale staleNames, err error) {
 	known.Next = store.ItemID(w.ids.Sequence()) + 1
-	if v := w.feeds.Get(feedKey(p.State.Outlet, p.State.URL)); v != nil {
-		if err := json.Unmarshal(v, &known.State); err != nil {
-			return known, stale, fmt.Errorf("the state of the feed: %w: %w", errDamaged, err)
+	var there bool
+	if known.State, there, err = w.state(p.State.Name()); err != nil {
+		return known, stale, err
+	}
+	if !there {
+		names, err := w.names()
+		if err != nil {
+			return known, stale, err
 		}
+		known.State = names.Newcomer(p.State.Name())
 	}
 	if len(p.Arrivals) == 0 {
 		return known, stale, nil
@@ -150,7 +156,52 @@ func (w *writer) lookup(p *store.Poll) (known store.Known, stale staleNames, err
 		known.Items[it.ID] = it
 		return err
 	})
+	if err == nil {
+		known.Editors, err = w.editors(p, known.Items)
+	}
 	return known, stale, err
+}
+
+// editors reads the states of the feeds whose edits of items of p's outlet count.
+func (w *writer) editors(p *store.Poll, items map[store.ItemID]store.Item) (map[string]store.FeedState, error) {
+	states := map[string]store.FeedState{}
+	for _, it := range items {
+		url := it.Editor
+		if url == "" && len(it.Feeds) > 0 {
+			url = it.Feeds[0]
+		}
+		if _, read := states[url]; read || it.Outlet != p.State.Outlet || url == p.State.URL {
+			continue
+		}
+		f, _, err := w.state(store.FeedName{Outlet: it.Outlet, URL: url})
+		if err != nil {
+			return nil, err
+		}
+		states[url] = f
+	}
+	return states, nil
+}
+
+// state reads the state of a feed; ok is false if there is none.
+func (w *writer) state(name store.FeedName) (f store.FeedState, ok bool, err error) {
+	v := w.feeds.Get(feedKey(name.Outlet, name.URL))
+	if v == nil {
+		return f, false, nil
+	}
+	if err := json.Unmarshal(v, &f); err != nil {
+		return f, false, fmt.Errorf("the state of the feed: %w: %w", errDamaged, err)
+	}
+	return f, true, nil
+}
+
+// names reads what renames left to remember.
+func (w *writer) names() (n store.Names, err error) {
+	if v := w.meta.Get(namesKey); v != nil {
+		if err := json.Unmarshal(v, &n); err != nil {
+			return n, fmt.Errorf("the names: %w: %w", errDamaged, err)
+		}
+	}
+	return n, nil
 }
 
 // day is the day of a poll, counted from 1970.

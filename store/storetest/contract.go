@@ -212,6 +212,8 @@ func checkContexts(t *testing.T, s *session) {
 	wants("Revision", err)
 	_, err = s.Prune(ctx, start.Add(time.Hour), 10)
 	wants("Prune", err)
+	_, err = s.Rename(ctx, store.Rename{From: store.FeedName{Outlet: "a"}, To: store.FeedName{Outlet: "b"}})
+	wants("Rename", err)
 	for _, err := range s.Items(ctx, store.Query{}) {
 		wants("Items", err)
 	}

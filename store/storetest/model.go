@@ -22,10 +22,11 @@ type model struct {
 	items     map[store.ItemID]store.Item
 	bodies    map[store.ItemID]store.Body
 	stories   map[store.StoryID]store.Story // also of one item, also without any
-	feeds     map[[2]string]store.FeedState
+	feeds     map[store.FeedName]store.FeedState
 	keys      map[store.Key]store.ItemID
 	links     map[store.Key][]store.LinkRef
 	published map[store.Key]bool
+	names     store.Names
 }
 
 // NewModel makes a store in memory that is as simple as can be, for tests of what is above any keeper.
@@ -33,7 +34,7 @@ func NewModel() store.Store { return newModel() }
 
 func newModel() *model {
 	return &model{items: map[store.ItemID]store.Item{}, bodies: map[store.ItemID]store.Body{},
-		stories: map[store.StoryID]store.Story{}, feeds: map[[2]string]store.FeedState{},
+		stories: map[store.StoryID]store.Story{}, feeds: map[store.FeedName]store.FeedState{},
 		keys: map[store.Key]store.ItemID{}, links: map[store.Key][]store.LinkRef{}, published: map[store.Key]bool{}}
 }
 
@@ -48,8 +49,18 @@ func (m *model) SavePolls(_ context.Context, polls ...store.Poll) (saved []store
 	for i := range polls {
 		p := &polls[i]
 		// All that there is to know: more than a keeper looks up, and it must make no difference.
-		out := store.Settle(p, store.Known{State: m.feeds[[2]string{p.State.Outlet, p.State.URL}], Keys: m.keys,
-			Links: m.links, IDs: m.published, Items: maps.Clone(m.items), Next: m.last + 1})
+		known := store.Known{Keys: m.keys, Links: m.links, IDs: m.published, Items: maps.Clone(m.items), Next: m.last + 1,
+			Editors: map[string]store.FeedState{}}
+		for name, f := range m.feeds {
+			if name.Outlet == p.State.Outlet {
+				known.Editors[name.URL] = f
+			}
+		}
+		var ok bool
+		if known.State, ok = m.feeds[p.State.Name()]; !ok {
+			known.State = m.names.Newcomer(p.State.Name())
+		}
+		out := store.Settle(p, known)
 		for _, in := range out.Inserts {
 			m.last = max(m.last, in.Item.ID)
 			m.bodies[in.Item.ID] = in.Body
@@ -80,10 +91,38 @@ func (m *model) SavePolls(_ context.Context, polls ...store.Poll) (saved []store
 		for k, l := range out.Links {
 			m.links[k] = append(m.links[k], l)
 		}
-		m.feeds[[2]string{p.State.Outlet, p.State.URL}] = out.State
+		m.feeds[p.State.Name()] = out.State
 		saved = append(saved, store.Saved{State: out.State, New: len(out.Inserts), Changed: len(out.Updates)})
 	}
 	return saved, nil
+}
+
+func (m *model) Rename(_ context.Context, renames ...store.Rename) ([]store.Rename, error) {
+	rev := m.revision + 1
+	done := m.names.Rename(m.feeds, renames)
+	if len(done) == 0 {
+		return nil, nil
+	}
+	for name, f := range m.feeds {
+		f.Items = 0
+		m.feeds[name] = f
+	}
+	for _, it := range m.items {
+		changed := false
+		for _, r := range done {
+			changed = r.Item(&it) || changed
+		}
+		if changed {
+			m.put(it, rev)
+		}
+		for _, url := range it.Feeds {
+			name := store.FeedName{Outlet: it.Outlet, URL: url}
+			f := m.feeds[name]
+			f.Items++
+			m.feeds[name] = f
+		}
+	}
+	return done, nil
 }
 
 func (m *model) put(it store.Item, rev store.Revision) {
@@ -147,9 +186,10 @@ func (m *model) Prune(_ context.Context, before time.Time, n int) (gone int, err
 			delete(m.stories, it.Story)
 		}
 		for _, url := range it.Feeds {
-			f := m.feeds[[2]string{it.Outlet, url}]
+			name := store.FeedName{Outlet: it.Outlet, URL: url}
+			f := m.feeds[name]
 			f.Items--
-			m.feeds[[2]string{it.Outlet, url}] = f
+			m.feeds[name] = f
 		}
 	}
 	if gone > 0 {

@@ -9,7 +9,7 @@ import (
 	"broadsheet/store"
 )
 
-// checkRandom lets random outlets publish, edit, repeat, renumber and copy from each other, and prunes now and
+// checkRandom lets random outlets publish, edit, repeat, renumber, copy from each other and are renamed, and prunes now and
 // then. The keeper and the model must agree at every step.
 func checkRandom(t *testing.T, s *session) {
 	m := newModel()
@@ -28,6 +28,14 @@ func checkRandom(t *testing.T, s *session) {
 			before, n := w.at.Add(-time.Duration(w.rng.IntN(200))*time.Hour), w.rng.IntN(30)
 			gone, _ := m.Prune(t.Context(), before, n)
 			expect(t, "pruned", s.prune(t, before, n), gone)
+		}
+		if w.rng.IntN(15) == 0 {
+			r := w.rename()
+			done, err := m.Rename(t.Context(), r...)
+			if err != nil {
+				t.Fatal(err)
+			}
+			expect(t, "renamed", s.rename(t, r...), done)
 		}
 		if w.rng.IntN(40) == 0 {
 			s.reopen(t)
@@ -67,6 +75,23 @@ func (w *world) poll() store.Poll {
 		p.Arrivals = append(p.Arrivals, w.arrival(outlet, w.next-i, i))
 	}
 	return p
+}
+
+// rename lets outlets and feeds take other names, also those that others have or gave up.
+func (w *world) rename() (renames []store.Rename) {
+	for range 1 + w.rng.IntN(3) {
+		a, b := string('a'+rune(w.rng.IntN(5))), string('a'+rune(w.rng.IntN(5)))
+		r := store.Rename{From: store.FeedName{Outlet: a}, To: store.FeedName{Outlet: b}}
+		if w.rng.IntN(2) == 0 {
+			r.To.Outlet = a
+			r.From.URL, r.To.URL = feedOf(string('a'+rune(w.rng.IntN(4)))), feedOf(b)
+			if w.rng.IntN(2) == 0 {
+				r.From.URL += "2"
+			}
+		}
+		renames = append(renames, r)
+	}
+	return renames
 }
 
 // arrival is the n-th item of the world as the outlet has it, at place i of its document.

@@ -1,7 +1,7 @@
 // Package storetest checks that a keeper keeps the contract of store.Store.
 //
 // Run takes a Keeper, which says how to open one, and goes through the contract sentence by sentence
-// (contract.go, orders.go, prune.go). At its end, random polls go to the keeper and to a model of it in memory
+// (contract.go, orders.go, rename.go, prune.go). At its end, random polls go to the keeper and to a model of it in memory
 // (model.go), and both must show the same (random.go).
 package storetest
 
@@ -51,6 +51,8 @@ func Run(t *testing.T, k Keeper) {
 		{"writing while reading", checkWriteInLoop},
 		{"many items", checkMany},
 		{"concurrent use", checkConcurrent},
+		{"rename", checkRename},
+		{"renames that meet", checkRenameInto},
 		{"prune", checkPrune},
 		{"prune by arrival", checkPruneOrder},
 		{"pruning while reading", checkPruneInLoop},
@@ -88,7 +90,7 @@ func feedOf(outlet string) string { return "https://" + outlet + ".example/feed"
 
 // poll is a poll of the outlet's feed that found these items.
 func poll(outlet string, at time.Time, arrivals ...store.Arrival) store.Poll {
-	return store.Poll{At: at, State: store.FeedState{Outlet: outlet, URL: feedOf(outlet), LastPoll: at}, Arrivals: arrivals}
+	return store.Poll{At: at, State: store.FeedState{Outlet: outlet, URL: feedOf(outlet), LastPoll: at, LastSuccess: at}, Arrivals: arrivals}
 }
 
 // arrival is an item with a guid, a link and a title; any may be empty. date may be zero.

@@ -1,0 +1,154 @@
+package fetch
+
+import (
+	"fmt"
+	"sync"
+	"time"
+
+	"broadsheet/store"
+)
+
+// When it is rather our own network that fails than the outlets (PROTOCOL F33).
+const (
+	outageWindow = time.Hour // attempts of so long are looked at together: a round of the usual schedule
+	outageHosts  = 5         // fewer prove nothing
+)
+
+// An outageWatch finds out whether hosts fail because our own network does. Feeds are not charged with that.
+type outageWatch struct {
+	mu    sync.Mutex // guards what follows
+	seen  map[string]sighting
+	since time.Time // of the outage; zero without one
+}
+
+// A sighting is the last attempt to reach a host.
+type sighting struct {
+	at     time.Time
+	lost   bool // there was no connection
+	spared bool // and an outage was blamed
+	theirs bool // but nor was there one when others were reached again: not our fault, until it is reached
+}
+
+// note takes in an attempt, and reports whether there is an outage and whether it has just begun. A host that
+// was failing already says nothing by failing again.
+func (o *outageWatch) note(host string, at time.Time, lost, failing bool) (on, began bool) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for h, s := range o.seen {
+		if at.Sub(s.at) > outageWindow && !s.theirs {
+			delete(o.seen, h)
+		}
+	}
+	last := o.seen[host]
+	if !lost || !failing {
+		o.seen[host] = sighting{at, lost, lost && last.spared, lost && last.theirs}
+	}
+	all, failed := 0, 0
+	for _, s := range o.seen {
+		if !s.theirs {
+			all++
+		}
+		if s.lost && !s.theirs {
+			failed++
+		}
+	}
+	switch on = 2*failed >= all && (all >= outageHosts || !o.since.IsZero()) && failed > 0; {
+	case !on:
+		o.since = time.Time{}
+	case o.since.IsZero():
+		o.since, began = at, true
+	case at.Sub(o.since) > outageWindow && 10*failed < 9*all:
+		// Many were reached for so long: what fails is dead, and not our network.
+		for h, s := range o.seen {
+			s.theirs = s.lost
+			o.seen[h] = s
+		}
+		o.since, on = time.Time{}, false
+	}
+	if now, noted := o.seen[host]; noted && lost {
+		now.theirs = now.theirs || now.spared && !on
+		now.spared = on
+		o.seen[host] = now
+	}
+	return on && !o.seen[host].theirs, began
+}
+
+// spare notes that an outage is blamed for a host's last failure, if there is one and the host is not known to be
+// dead.
+func (o *outageWatch) spare(host string) bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	s := o.seen[host]
+	if o.since.IsZero() || s.theirs || !s.lost {
+		return false
+	}
+	s.spared = true
+	o.seen[host] = s
+	return true
+}
+
+// spare takes back what a lost attempt charges a feed with. before is its number of failures in front of it.
+func spare(st *store.FeedState, before int) {
+	st.Failures, st.Outage, st.Missing = before, true, false
+	if before == 0 {
+		st.FailingSince = time.Time{}
+	}
+}
+
+// Degraded says why what is known of the outlets is out of date although polling goes on: most hosts cannot be
+// reached. Nil if all is well.
+func (s *Scheduler) Degraded() error {
+	s.outage.mu.Lock()
+	defer s.outage.mu.Unlock()
+	if s.outage.since.IsZero() {
+		return nil
+	}
+	return fmt.Errorf("since %s most hosts cannot be reached: our own network or its name server may be down", s.outage.since.UTC().Format("2006-01-02 15:04 MST"))
+}
+
+// judge decides whether a poll that reached no server was the feed's fault.
+func (s *Scheduler) judge(f *Feed, before *feedState, p *store.Poll, lost bool, settings *Settings) (began bool) {
+	if p.State.LastTry.Equal(p.State.LastPoll) {
+		lost = false
+	} else if !lost {
+		return false // refused by our own guard: it tells nothing about the network
+	}
+	host, _ := settings.rule(f.Address)
+	on, began := s.outage.note(host, p.At, lost, before.Failures > 0)
+	if on && lost {
+		spare(&p.State, before.Failures)
+		due := Next(f, settings, &p.State)
+		p.State.NextPoll, p.State.Reason = due.At, due.Reason
+	}
+	return began
+}
+
+// amnesty spares the feeds that were charged before the outage was seen.
+func (s *Scheduler) amnesty(now time.Time) {
+	spared := 0
+	for _, j := range s.jobs {
+		if s.pardon(j, now) {
+			spared++
+		}
+	}
+	s.o.Log.Warn("most hosts cannot be reached: our own network or its name server may be down; no feed is charged with that", "spared", spared)
+}
+
+// pardon spares a feed that was charged for the first time and should not have been. Its state is saved in front of
+// whatever a later poll saves.
+func (s *Scheduler) pardon(j *job, now time.Time) bool {
+	st := j.state
+	if s.jobs[feedKey{j.feed.Outlet, j.feed.URL}] != j || j.running || st.Failures != 1 || !st.LastTry.After(st.LastPoll) || now.Sub(st.LastTry) > outageWindow {
+		return false
+	}
+	if host, _ := s.o.Settings.rule(j.feed.Address); !s.outage.spare(host) {
+		return false
+	}
+	spare(&st, 0)
+	due := Next(&j.feed, &s.o.Settings, &st)
+	st.NextPoll, st.Reason = due.At, due.Reason
+	j.state = st
+	s.saver.in <- &saving{poll: store.Poll{At: st.LastTry, State: st}, done: make(chan struct{})}
+	s.reckon(j)
+	return true
+}
