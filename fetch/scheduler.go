@@ -218,9 +218,7 @@ func (s *Scheduler) host(address string) *host {
 // reckon finds out when j is due, and lets it wait for that.
 func (s *Scheduler) reckon(j *job) {
 	j.due = Next(&j.feed, &s.o.Settings, &j.state)
-	if hold := j.host.hold; hold.After(j.due.At) && !j.due.Never && hold.After(time.Now()) {
-		j.due.At, j.due.Early, j.due.Forced = hold, hold, hold
-	}
+	j.due.held(j.host.hold, time.Now())
 	for _, o := range s.sharers(j) {
 		j.due.share(o, &s.o.Settings)
 	}

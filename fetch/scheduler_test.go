@@ -209,6 +209,55 @@ func TestRetryAfterHolds(t *testing.T) {
 	})
 }
 
+// A host that asks one of its feeds for patience has it from the others, too, also from those that are not due for
+// longer than that and would be free to be forced.
+func TestHeldAgainstForce(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "s.db")
+	synctest.Test(t, func(t *testing.T) {
+		st := openStore(t, path)
+		defer st.Close()
+		s := testSettings()
+		s.PerHost, s.HostGap = 1, time.Second
+		busy := false
+		net := &fakeNet{answer: func(*http.Request) *http.Response {
+			if !busy {
+				return nil
+			}
+			return response(429, "", http.Header{"Retry-After": {"600"}})
+		}}
+		fs := feeds(t, "https://a.example/1", "https://a.example/2")
+		if sum := onceIn(t, st, net, s, fs, Request{}); sum.Polled != 2 {
+			t.Fatalf("%+v", sum)
+		}
+		busy = true
+		time.Sleep(6 * time.Minute)
+		for range 3 {
+			onceIn(t, st, net, s, fs, Request{Force: true})
+			time.Sleep(time.Minute)
+		}
+		if n := net.count("a.example"); n != 3 {
+			t.Errorf("%d requests, want two and the one that was told to wait", n)
+		}
+		var states []store.FeedState
+		for s, err := range st.Feeds(t.Context()) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			states = append(states, s)
+		}
+		for _, d := range Dues(fs, &s, states, time.Now()) {
+			if !strings.Contains(d.Reason, "Retry-After") && d.Forced.Sub(time.Now()) < 6*time.Minute {
+				t.Errorf("%+v", d)
+			}
+		}
+		busy = false
+		time.Sleep(8 * time.Minute)
+		if sum := onceIn(t, st, net, s, fs, Request{Force: true}); sum.Polled != 2 {
+			t.Errorf("after the hold: %+v", sum)
+		}
+	})
+}
+
 // 410 is asked once, and never again: not by schedule, not by --force.
 func TestGoneIsNotAskedAgain(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "s.db")

@@ -91,6 +91,35 @@ func Next(f *Feed, s *Settings, st *store.FeedState) Due {
 	return d
 }
 
+// Dues are when feeds may be asked again, with what a host owes to one of its feeds' answers: if that asked to be
+// left alone, it is, for all of them. states are those of feeds, in their order.
+func Dues(feeds []Feed, s *Settings, states []store.FeedState, now time.Time) []Due {
+	holds, hosts := map[string]time.Time{}, make([]string, len(feeds))
+	for i := range feeds {
+		hosts[i], _ = s.rule(askAt(&feeds[i], &states[i], now))
+		if states[i].HostHold {
+			holds[hosts[i]] = later(holds[hosts[i]], states[i].RetryAfter)
+		}
+	}
+	dues := make([]Due, len(feeds))
+	for i := range feeds {
+		dues[i] = Next(&feeds[i], s, &states[i])
+		dues[i].held(holds[hosts[i]], now)
+	}
+	return dues
+}
+
+// held puts d off until the host's Retry-After is over, --force as well.
+func (d *Due) held(until, now time.Time) {
+	if d.Never || !until.After(now) {
+		return
+	}
+	if until.After(d.At) {
+		d.At, d.State, d.Reason = until, "held", "Retry-After of the host until "+clockTime(until, now)
+	}
+	d.Early, d.Forced = later(d.Early, until), later(d.Forced, until)
+}
+
 // wait puts d off until then, if it is sooner.
 func (d *Due) wait(until time.Time, reason string) {
 	d.spaced(until, until, reason)

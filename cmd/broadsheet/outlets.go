@@ -125,19 +125,22 @@ func clock(t *time.Time) string {
 // rows tells the state of each configured feed, in the configuration's order.
 func (pl *plan) rows(ctx context.Context, st store.Store) ([]publish.Row, error) {
 	type key struct{ outlet, url string }
-	states := map[key]store.FeedState{}
+	stored := map[key]store.FeedState{}
 	for s, err := range st.Feeds(ctx) {
 		if err != nil {
 			return nil, err
 		}
-		states[key{s.Outlet, s.URL}] = s
+		stored[key{s.Outlet, s.URL}] = s
+	}
+	states := make([]store.FeedState, len(pl.feeds))
+	for i, f := range pl.feeds {
+		states[i] = stored[key{f.Outlet, f.URL}]
 	}
 	now := time.Now()
+	dues := fetch.Dues(pl.feeds, &pl.settings, states, now)
 	rows := make([]publish.Row, 0, len(pl.feeds))
-	for i := range pl.feeds {
-		f := &pl.feeds[i]
-		s := states[key{f.Outlet, f.URL}]
-		due := fetch.Next(f, &pl.settings, &s)
+	for i, f := range pl.feeds {
+		s, due := states[i], dues[i]
 		r := publish.Row{
 			Outlet: f.Outlet, Feed: f.URL, State: due.State, Reason: due.Reason, Failures: s.Failures, Error: s.Err, Items: s.Items,
 			LastPoll: known(s.LastPoll), LastSuccess: known(s.LastSuccess), LastNewItem: known(s.LastNewItem),
