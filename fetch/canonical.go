@@ -30,7 +30,7 @@ func CanonicalLink(link string) string {
 	b.WriteString("https://")
 	b.WriteString(host)
 	b.WriteByte('/')
-	b.WriteString(canonicalEscapes(canonicalPath(path)))
+	b.WriteString(canonicalEscapes(canonicalPath(canonicalEscapes(path))))
 	separator := byte('?')
 	for p := range strings.SplitSeq(query, "&") {
 		for strings.HasPrefix(p, "amp;") { // escaped once too often
