@@ -20,8 +20,14 @@ func clean(s string) string {
 	if strings.IndexFunc(s, unfit) >= 0 || !utf8.ValidString(s) {
 		s = fit(s)
 	}
+	if strings.Contains(s, "\r") {
+		s = lineEnds.Replace(s)
+	}
 	return mend(s)
 }
+
+// lineEnds makes line ends what every XML parser makes them (XML 1.0 §2.11).
+var lineEnds = strings.NewReplacer("\r\n", "\n", "\r", "\n")
 
 func fit(s string) string {
 	return strings.Map(func(r rune) rune {
