@@ -246,7 +246,7 @@ func TestHeldAgainstForce(t *testing.T) {
 			states = append(states, s)
 		}
 		for _, d := range Dues(fs, &s, states, time.Now()) {
-			if !strings.Contains(d.Reason, "Retry-After") && d.Forced.Sub(time.Now()) < 6*time.Minute {
+			if !strings.Contains(d.Reason, "Retry-After") && time.Until(d.Forced) < 6*time.Minute {
 				t.Errorf("%+v", d)
 			}
 		}

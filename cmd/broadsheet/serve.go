@@ -103,7 +103,7 @@ func (p *program) runDaemon(ctx context.Context, what duties) error {
 	hup := make(chan os.Signal, 1)
 	signal.Notify(hup, syscall.SIGHUP)
 	defer signal.Stop(hup)
-	return runPlan(ctx, pl, what, log, func(d *daemon) {
+	return runPlan(ctx, pl, what, log, func(ctx context.Context, d *daemon) {
 		for {
 			select {
 			case <-hup:
@@ -115,9 +115,9 @@ func (p *program) runDaemon(ctx context.Context, what duties) error {
 	}, nil)
 }
 
-// runPlan opens what a daemon needs and runs it until ctx ends. beside runs beside it, if it is not
-// nil, and ends with ctx; ready is told the address that is listened on.
-func runPlan(ctx context.Context, pl *plan, what duties, log *slog.Logger, beside func(*daemon), ready func(net.Addr)) (err error) {
+// runPlan opens what a daemon needs and runs it until ctx ends. beside, if it is not nil, runs beside it and
+// ends with its ctx; ready, if it is not nil, is told the address that is listened on.
+func runPlan(ctx context.Context, pl *plan, what duties, log *slog.Logger, beside func(context.Context, *daemon), ready func(net.Addr)) (err error) {
 	st, err := bolt.Open(pl.config.Store.Path, bolt.Options{Wait: holdWait, Log: log})
 	if err != nil {
 		return err
@@ -183,8 +183,8 @@ func runPlan(ctx context.Context, pl *plan, what duties, log *slog.Logger, besid
 			})
 		})
 	}
+	d.wake() // there may be files to write, whatever is polled
 	if what.serve {
-		d.wake()
 		proxies := pl.config.Server.TrustedProxies
 		g.Go(func() error {
 			log.Info("serving", "address", public.Addr().String(), "base_url", pl.config.BaseURL, "sections", len(pl.config.Sections))
@@ -202,7 +202,10 @@ func runPlan(ctx context.Context, pl *plan, what duties, log *slog.Logger, besid
 		}
 	}
 	if beside != nil {
-		go beside(d) // ends with ctx; it owns nothing
+		g.Go(func() error {
+			beside(ctx, d)
+			return nil
+		})
 	}
 	err = g.Wait()
 	if err == nil {
