@@ -73,24 +73,29 @@ func expand(s string, env func(string) (string, bool)) (string, error) {
 var variable = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
 
 func (b *binder) duration(path string, n *node, to *time.Duration) {
-	const want = `a duration in quotes, such as "90d", "1d12h" or "15m"`
-	switch {
-	case n.kind == intKind && n.number == 0:
+	if n.kind == intKind && n.number == 0 {
 		*to = 0
-	case n.kind != stringKind:
-		b.wants(path, n, stringKind, want)
-	default:
-		s, ok := b.text(path, n, false)
-		if !ok {
-			return
-		}
-		d, err := parseDuration(s)
-		if err != nil {
-			b.problem(path, "%s %v; write %s", quote(n.text), err, want)
-			return
-		}
-		*to = d
+		return
 	}
+	quantity(b, path, n, to, parseDuration, `a duration in quotes, such as "90d", "1d12h" or "15m"`)
+}
+
+// quantity reads a number with its unit from a string.
+func quantity[T any](b *binder, path string, n *node, to *T, parse func(string) (T, error), want string) {
+	if n.kind != stringKind {
+		b.wants(path, n, stringKind, want)
+		return
+	}
+	s, ok := b.text(path, n, false)
+	if !ok {
+		return
+	}
+	v, err := parse(s)
+	if err != nil {
+		b.problem(path, "%s %v; write %s", quote(n.text), err, want)
+		return
+	}
+	*to = v
 }
 
 // parseDuration reads Go's notation with days before it: "1d12h". No duration of
@@ -122,24 +127,11 @@ func parseDuration(s string) (time.Duration, error) {
 var days = regexp.MustCompile(`^([0-9]+(?:\.[0-9]+)?)d`)
 
 func (b *binder) size(path string, n *node, to *int64) {
-	const want = `a size, such as "16MiB", "500KB" or a plain number of bytes`
-	switch {
-	case n.kind == intKind:
+	if n.kind == intKind {
 		*to = n.number
-	case n.kind != stringKind:
-		b.wants(path, n, stringKind, want)
-	default:
-		s, ok := b.text(path, n, false)
-		if !ok {
-			return
-		}
-		size, err := parseSize(s)
-		if err != nil {
-			b.problem(path, "%s %v; write %s", quote(n.text), err, want)
-			return
-		}
-		*to = size
+		return
 	}
+	quantity(b, path, n, to, parseSize, `a size, such as "16MiB", "500KB" or a plain number of bytes`)
 }
 
 // parseSize reads "16MiB" (binary), "16MB" (decimal) and "16" (bytes).

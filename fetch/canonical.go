@@ -175,9 +175,7 @@ func canonicalEscapes(s string) string {
 			}
 		}
 		if escaped {
-			b.WriteByte('%')
-			b.WriteByte(upperHex[c>>4])
-			b.WriteByte(upperHex[c&15])
+			writeEscape(&b, c)
 		} else {
 			b.WriteByte(c)
 		}

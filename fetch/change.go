@@ -41,6 +41,8 @@ func (s *Scheduler) Reload(settings Settings, feeds []Feed, renames ...store.Ren
 		if err != nil {
 			return err
 		}
+		s.client.Close()
+		s.client = NewClient(settings, s.o.RoundTripper)
 		s.configure(settings, feeds, states)
 		return nil
 	})

@@ -108,9 +108,7 @@ func escapeLink(s string) string {
 	var b strings.Builder
 	for i := range len(s) {
 		if c := s[i]; c >= 0x80 || badInQuery(rune(c)) {
-			b.WriteByte('%')
-			b.WriteByte(upperHex[c>>4])
-			b.WriteByte(upperHex[c&15])
+			writeEscape(&b, c)
 		} else {
 			b.WriteByte(c)
 		}
@@ -118,7 +116,13 @@ func escapeLink(s string) string {
 	return b.String()
 }
 
-const upperHex = "0123456789ABCDEF"
+// writeEscape writes an octet as RFC 3986 §2.1 prefers it.
+func writeEscape(b *strings.Builder, c byte) {
+	const upperHex = "0123456789ABCDEF"
+	b.WriteByte('%')
+	b.WriteByte(upperHex[c>>4])
+	b.WriteByte(upperHex[c&15])
+}
 
 func badInQuery(r rune) bool {
 	return r <= ' ' || r >= 0x7f || strings.ContainsRune("\"<>\\^`{|}[]#", r)

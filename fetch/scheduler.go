@@ -160,8 +160,7 @@ func (s *Scheduler) pause(now time.Time) time.Duration {
 // configure takes up a configuration. Feeds that stay keep their state, and polls that are under way
 // go on.
 func (s *Scheduler) configure(settings Settings, feeds []Feed, states map[feedKey]feedState) {
-	s.client.Close()
-	s.o.Settings, s.client = settings, NewClient(settings, s.o.RoundTripper)
+	s.o.Settings = settings
 	before := s.jobs
 	s.jobs, s.shared = map[feedKey]*job{}, map[string][]*job{}
 	now := time.Now()
@@ -355,9 +354,7 @@ func (s *Scheduler) settle(p finishedPoll, now time.Time) {
 	j := p.job
 	configured := s.jobs[feedKey{j.feed.Outlet, j.feed.URL}] == j
 	if configured {
-		if h := s.host(askAt(&j.feed, &j.state, now)); h != j.host {
-			j.host = h
-		}
+		j.host = s.host(askAt(&j.feed, &j.state, now))
 		s.reckon(j)
 		for _, o := range s.sharers(j) {
 			s.reckon(o)

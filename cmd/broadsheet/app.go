@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"net/url"
 	"os"
-	"slices"
 	"strings"
 	"time"
 
@@ -184,9 +183,10 @@ func (pl *plan) addresses() []string {
 			all = append(all, pl.config.BaseURL+"/"+s.Slug+format)
 		}
 	}
-	return slices.Clip(all)
+	return all
 }
 
 func shortHash(s string) string {
-	return strings.ToLower(fmt.Sprintf("%x", sha256.Sum256([]byte(s))))[:12]
+	sum := sha256.Sum256([]byte(s))
+	return fmt.Sprintf("%x", sum[:6])
 }

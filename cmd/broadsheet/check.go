@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"text/tabwriter"
 	"time"
 
@@ -63,12 +64,14 @@ func (p *program) checkLive(ctx context.Context, pl *plan) error {
 	if err != nil {
 		return err
 	}
+	states, err := pl.states(ctx, st)
+	if err != nil {
+		return err
+	}
 	w := tabwriter.NewWriter(p.stdout, 0, 0, 2, ' ', 0)
-	for _, f := range pl.feeds {
-		s, err := stateOf(ctx, st, f)
+	for i, f := range pl.feeds {
+		s := states[i]
 		switch {
-		case err != nil:
-			return err
 		case !f.Enabled:
 			fmt.Fprintf(w, "-\t%s\t%s\tnot enabled\n", f.Outlet, f.URL)
 		case s.Failures > 0:
@@ -82,25 +85,14 @@ func (p *program) checkLive(ctx context.Context, pl *plan) error {
 	return w.Flush()
 }
 
-func stateOf(ctx context.Context, st store.Store, f fetch.Feed) (store.FeedState, error) {
-	for s, err := range st.Feeds(ctx) {
-		if err != nil || s.Outlet == f.Outlet && s.URL == f.URL {
-			return s, err
-		}
-	}
-	return store.FeedState{}, nil
-}
-
 // newest tells the date of a feed's newest item.
 func newest(ctx context.Context, st store.Store, f fetch.Feed) string {
 	for it, err := range st.Items(ctx, store.Query{Outlets: []string{f.Outlet}}) {
 		if err != nil {
 			break
 		}
-		for _, url := range it.Feeds {
-			if url == f.URL {
-				return ", the newest of " + it.Date.Format(time.DateTime)
-			}
+		if slices.Contains(it.Feeds, f.URL) {
+			return ", the newest of " + it.Date.Format(time.DateTime)
 		}
 	}
 	return ""

@@ -53,7 +53,7 @@ func (p *program) fetchOnce(ctx context.Context, want fetch.Request, strict bool
 			return err
 		}
 	}
-	if p.verbose || onTerminal(p.stderr) && !p.quiet {
+	if p.talks() {
 		for _, w := range pl.config.Warnings {
 			fmt.Fprintln(p.stderr, "warning:", w)
 		}
@@ -87,7 +87,7 @@ func (p *program) fetchOnce(ctx context.Context, want fetch.Request, strict bool
 			return err
 		}
 	}
-	if p.verbose || onTerminal(p.stderr) && !p.quiet {
+	if p.talks() {
 		fmt.Fprintf(p.stderr, "%d of %d feeds polled: %d new items, %d changed; %d feeds unchanged, %d failed", sum.Polled, sum.Feeds, sum.New, sum.Changed, sum.Unchanged, sum.Failed)
 		if pl.config.Publish.Dir != "" {
 			fmt.Fprintf(p.stderr, "; %d files written to %s", written, pl.config.Publish.Dir)

@@ -145,6 +145,9 @@ func (p *program) log(usual slog.Level) *slog.Logger {
 	return slog.New(slog.NewTextHandler(p.stderr, o))
 }
 
+// talks reports whether a one-shot tells what it did although nothing went wrong: to a person, and with -v.
+func (p *program) talks() bool { return p.verbose || onTerminal(p.stderr) && !p.quiet }
+
 // onTerminal reports whether a person reads w.
 func onTerminal(w io.Writer) bool {
 	f, ok := w.(*os.File)

@@ -122,19 +122,27 @@ func clock(t *time.Time) string {
 	return t.Local().Format("2006-01-02 15:04")
 }
 
-// rows tells the state of each configured feed, in the configuration's order.
-func (pl *plan) rows(ctx context.Context, st store.Store) ([]publish.Row, error) {
-	type key struct{ outlet, url string }
-	stored := map[key]store.FeedState{}
+// states are what the store knows of the configured feeds, in their order.
+func (pl *plan) states(ctx context.Context, st store.Store) ([]store.FeedState, error) {
+	stored := map[store.FeedName]store.FeedState{}
 	for s, err := range st.Feeds(ctx) {
 		if err != nil {
 			return nil, err
 		}
-		stored[key{s.Outlet, s.URL}] = s
+		stored[s.Name()] = s
 	}
 	states := make([]store.FeedState, len(pl.feeds))
 	for i, f := range pl.feeds {
-		states[i] = stored[key{f.Outlet, f.URL}]
+		states[i] = stored[store.FeedName{Outlet: f.Outlet, URL: f.URL}]
+	}
+	return states, nil
+}
+
+// rows tells the state of each configured feed, in the configuration's order.
+func (pl *plan) rows(ctx context.Context, st store.Store) ([]publish.Row, error) {
+	states, err := pl.states(ctx, st)
+	if err != nil {
+		return nil, err
 	}
 	now := time.Now()
 	dues := fetch.Dues(pl.feeds, &pl.settings, states, now)

@@ -35,7 +35,7 @@ func (p *program) publish(ctx context.Context, dir string) error {
 		defer st.Close()
 	}
 	written, err := pl.write(ctx, st, r, dir, log)
-	if err == nil && (p.verbose || onTerminal(p.stderr) && !p.quiet) {
+	if err == nil && p.talks() {
 		fmt.Fprintf(p.stderr, "%d files written to %s.\n", written, dir)
 	}
 	return err
