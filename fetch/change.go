@@ -52,7 +52,7 @@ func (s *Scheduler) Reload(settings Settings, feeds []Feed, renames ...store.Ren
 func (s *Scheduler) breakOff(renames []store.Rename) {
 	concerned := func(j *job) bool {
 		return j.running && slices.ContainsFunc(renames, func(r store.Rename) bool {
-			name := store.FeedName{Outlet: j.feed.Outlet, URL: j.feed.URL}
+			name := j.feed.Name()
 			return r.Name(name) != name
 		})
 	}

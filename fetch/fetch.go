@@ -14,6 +14,8 @@ import (
 	"net/netip"
 	"net/url"
 	"time"
+
+	"broadsheet/store"
 )
 
 // A Feed is an address to poll, as the configuration has it.
@@ -30,6 +32,9 @@ type Feed struct {
 	AllowPrivate []netip.Prefix // networks that may be reached although they are not public
 	InsecureTLS  bool           // certificates are not verified
 }
+
+// Name is what the store knows the feed by.
+func (f *Feed) Name() store.FeedName { return store.FeedName{Outlet: f.Outlet, URL: f.URL} }
 
 // Settings are the bounds of all polling. Every field must be set, unless it says so.
 type Settings struct {

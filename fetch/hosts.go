@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"golang.org/x/net/publicsuffix"
+
+	"broadsheet/store"
 )
 
 // A HostRule is an exception for a host that carries many feeds.
@@ -78,7 +80,7 @@ type job struct {
 	host    *host
 	share   string // feed.shareKey
 	due     Due
-	state   feedState
+	state   store.FeedState
 	queued  bool
 	running bool
 	stop    context.CancelFunc // breaks off the poll that is running

@@ -107,7 +107,7 @@ func (s *Scheduler) Degraded() error {
 }
 
 // judge decides whether a poll that reached no server was the feed's fault.
-func (s *Scheduler) judge(f *Feed, before *feedState, p *store.Poll, lost bool, settings *Settings) (began bool) {
+func (s *Scheduler) judge(f *Feed, before *store.FeedState, p *store.Poll, lost bool, settings *Settings) (began bool) {
 	if p.State.LastTry.Equal(p.State.LastPoll) {
 		lost = false
 	} else if !lost {
@@ -138,7 +138,7 @@ func (s *Scheduler) amnesty(now time.Time) {
 // whatever a later poll saves.
 func (s *Scheduler) pardon(j *job, now time.Time) bool {
 	st := j.state
-	if s.jobs[feedKey{j.feed.Outlet, j.feed.URL}] != j || j.running || st.Failures != 1 || !st.LastTry.After(st.LastPoll) || now.Sub(st.LastTry) > outageWindow {
+	if s.jobs[j.feed.Name()] != j || j.running || st.Failures != 1 || !st.LastTry.After(st.LastPoll) || now.Sub(st.LastTry) > outageWindow {
 		return false
 	}
 	if host, _ := s.o.Settings.rule(j.feed.Address); !s.outage.spare(host) {

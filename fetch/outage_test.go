@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"broadsheet/store/storetest"
+
+	"broadsheet/store"
 )
 
 // While our own network is down no feed is charged with it, all are asked every five minutes, and readiness says
@@ -120,11 +122,11 @@ func TestRefusalsAreNoOutage(t *testing.T) {
 	}
 	for i := range 8 {
 		f := &Feed{Address: fmt.Sprintf("https://h%d.example/", i)}
-		p, lost, err := poll(t.Context(), NewClient(testSettings(), failing{u.error}).get, &Feed{Address: f.Address, URL: f.Address, Schedule: everyHour(t), Enabled: true}, &s.o.Settings, feedState{}, discard)
+		p, lost, err := poll(t.Context(), NewClient(testSettings(), failing{u.error}).get, &Feed{Address: f.Address, URL: f.Address, Schedule: everyHour(t), Enabled: true}, &s.o.Settings, store.FeedState{}, discard)
 		if err != nil || lost {
 			t.Fatalf("lost %v, %v", lost, err)
 		}
-		s.judge(f, &feedState{}, &p, lost, &s.o.Settings)
+		s.judge(f, &store.FeedState{}, &p, lost, &s.o.Settings)
 		if p.State.Failures != 1 {
 			t.Errorf("%+v", p.State)
 		}

@@ -13,8 +13,6 @@ import (
 	"broadsheet/store"
 )
 
-type feedState = store.FeedState
-
 // clockSlack is how far a stored time may lie ahead of the clock before the clock must have been set
 // back: such a feed counts as polled just now (PROTOCOL R21).
 const clockSlack = time.Minute
@@ -36,7 +34,7 @@ type Scheduler struct {
 	o        Options
 	client   *Client
 	saver    *saver
-	jobs     map[feedKey]*job
+	jobs     map[store.FeedName]*job
 	shared   map[string][]*job // by shareKey: feeds that one request serves
 	hosts    map[string]*host
 	due      pile[*job]  // jobs that wait for their time
@@ -48,8 +46,6 @@ type Scheduler struct {
 	finished chan finished
 	ended    chan struct{} // closed when Run has ended
 }
-
-type feedKey struct{ outlet, url string }
 
 // finished is what became of one request, for each feed that it served; the first had its turn at the host.
 type finished struct {
@@ -70,7 +66,7 @@ func New(o Options) *Scheduler {
 		o:      o,
 		client: NewClient(o.Settings, o.RoundTripper),
 		saver:  newSaver(o.Store),
-		jobs:   map[feedKey]*job{},
+		jobs:   map[store.FeedName]*job{},
 		hosts:  map[string]*host{},
 		outage: outageWatch{seen: map[string]sighting{}},
 		due: pile[*job]{
@@ -134,13 +130,13 @@ func (s *Scheduler) Run(ctx context.Context) error {
 }
 
 // states reads what the store knows of all feeds.
-func (s *Scheduler) states(ctx context.Context) (map[feedKey]feedState, error) {
-	states := map[feedKey]feedState{}
+func (s *Scheduler) states(ctx context.Context) (map[store.FeedName]store.FeedState, error) {
+	states := map[store.FeedName]store.FeedState{}
 	for st, err := range s.o.Store.Feeds(ctx) {
 		if err != nil {
 			return nil, fmt.Errorf("read the feeds' states: %w", err)
 		}
-		states[feedKey{st.Outlet, st.URL}] = st
+		states[st.Name()] = st
 	}
 	return states, nil
 }
@@ -159,13 +155,13 @@ func (s *Scheduler) pause(now time.Time) time.Duration {
 
 // configure takes up a configuration. Feeds that stay keep their state, and polls that are under way
 // go on.
-func (s *Scheduler) configure(settings Settings, feeds []Feed, states map[feedKey]feedState) {
+func (s *Scheduler) configure(settings Settings, feeds []Feed, states map[store.FeedName]store.FeedState) {
 	s.o.Settings = settings
 	before := s.jobs
-	s.jobs, s.shared = map[feedKey]*job{}, map[string][]*job{}
+	s.jobs, s.shared = map[store.FeedName]*job{}, map[string][]*job{}
 	now := time.Now()
 	for _, f := range feeds {
-		key := feedKey{f.Outlet, f.URL}
+		key := f.Name()
 		j := before[key]
 		if j == nil {
 			j = &job{index: -1, state: states[key]}
@@ -352,7 +348,7 @@ func (s *Scheduler) hold(j *job) {
 // settle finds out when the feed of a finished poll is due again, and tells those who wait for it.
 func (s *Scheduler) settle(p finishedPoll, now time.Time) {
 	j := p.job
-	configured := s.jobs[feedKey{j.feed.Outlet, j.feed.URL}] == j
+	configured := s.jobs[j.feed.Name()] == j
 	if configured {
 		j.host = s.host(askAt(&j.feed, &j.state, now))
 		s.reckon(j)

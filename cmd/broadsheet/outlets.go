@@ -132,8 +132,8 @@ func (pl *plan) states(ctx context.Context, st store.Store) ([]store.FeedState, 
 		stored[s.Name()] = s
 	}
 	states := make([]store.FeedState, len(pl.feeds))
-	for i, f := range pl.feeds {
-		states[i] = stored[store.FeedName{Outlet: f.Outlet, URL: f.URL}]
+	for i := range pl.feeds {
+		states[i] = stored[pl.feeds[i].Name()]
 	}
 	return states, nil
 }
