@@ -12,9 +12,8 @@ import (
 	"testing/synctest"
 	"time"
 
-	"broadsheet/store/storetest"
-
 	"broadsheet/store"
+	"broadsheet/store/storetest"
 )
 
 // While our own network is down no feed is charged with it, all are asked every five minutes, and readiness says
