@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"syscall"
 	"time"
 )
 
@@ -25,6 +26,25 @@ func openFolder(dir string) (*os.Root, error) {
 		return nil, fmt.Errorf("write %s: its parent folder is missing; make %s first", dir, filepath.Dir(dir))
 	}
 	return nil, writeError(dir, err)
+}
+
+// takeTurn waits until no other process writes to a folder: a daemon and a one-shot may write the same files. The
+// turn ends when the file is closed, also by a crash. Where the file system knows no locks, all go at once.
+func takeTurn(root *os.Root) (*os.File, error) {
+	folder, err := root.Open(".")
+	if err != nil {
+		return nil, err
+	}
+	for {
+		err = syscall.Flock(int(folder.Fd()), syscall.LOCK_EX)
+		if !errors.Is(err, syscall.EINTR) {
+			break
+		}
+	}
+	if err != nil && !errors.Is(err, errors.ErrUnsupported) {
+		return nil, errors.Join(err, folder.Close())
+	}
+	return folder, nil
 }
 
 // writeError says what to do when a folder does not take files.

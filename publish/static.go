@@ -3,6 +3,7 @@ package publish
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -35,7 +36,7 @@ func (p *Publisher) Write(ctx context.Context, dir string, notes store.Notes) (i
 	if err != nil {
 		return 0, err
 	}
-	defer f.root.Close()
+	defer f.close()
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for _, d := range p.desks {
@@ -70,7 +71,7 @@ func (e *Edition) Write(ctx context.Context, dir, digest string, notes store.Not
 	if err != nil {
 		return 0, err
 	}
-	defer f.root.Close()
+	defer f.close()
 	return f.write(ctx, e, nil)
 }
 
@@ -79,6 +80,7 @@ type static struct {
 	dir    string // absolute
 	digest string
 	root   *os.Root
+	turn   *os.File // closed when the next writer may have its turn
 	notes  store.Notes
 	before written // as notes have it; empty if that was another configuration's, but for Files
 }
@@ -92,11 +94,20 @@ func openStatic(ctx context.Context, dir, digest string, notes store.Notes) (*st
 	if err != nil {
 		return nil, err
 	}
-	f := &static{dir: dir, digest: digest, root: root, notes: notes, before: readWritten(ctx, notes, dir)}
+	turn, err := takeTurn(root)
+	if err != nil {
+		return nil, errors.Join(writeError(dir, err), root.Close())
+	}
+	f := &static{dir: dir, digest: digest, root: root, turn: turn, notes: notes, before: readWritten(ctx, notes, dir)}
 	if f.before.Digest != digest {
 		f.before = written{Files: f.before.Files}
 	}
 	return f, nil
+}
+
+func (f *static) close() {
+	f.turn.Close()
+	f.root.Close()
 }
 
 // write writes the documents of e, removes what is gone, and remembers what the folder holds now.

@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -122,6 +123,32 @@ func TestWrite(t *testing.T) {
 }
 
 // A publisher that has only written can be asked for the whole edition.
+// A daemon and a one-shot may write to one folder at once: they take turns.
+func TestWritersTakeTurns(t *testing.T) {
+	w := newWorld(t)
+	outlets := []Outlet{outlet("a")}
+	w.poll(in("0s"), "a", feedOf("a"), news("one", "https://a.example/1", "x"))
+	dir := filepath.Join(t.TempDir(), "out")
+	var writers sync.WaitGroup
+	for _, title := range []string{"One", "Another"} {
+		pub := publication(outlets, Section{Slug: "all"})
+		pub.Title, pub.Digest = title, title
+		writers.Go(func() {
+			for range 10 {
+				if _, err := w.publisher(pub).Write(t.Context(), dir, w.st); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	writers.Wait()
+	for name := range inodes(t, dir) {
+		if strings.HasPrefix(name, ".") {
+			t.Errorf("%s is left over", name)
+		}
+	}
+}
+
 func TestEditionAfterWrite(t *testing.T) {
 	w := newWorld(t)
 	pub := publication([]Outlet{outlet("a")}, Section{Slug: "all"}, Section{Slug: "none", Include: []string{"never"}})
