@@ -9,8 +9,8 @@
 //
 //	meta       name                 id, created, schema, revision, day, sweep, names
 //	feeds      outlet, 0, address   FeedState in JSON
-//	heads      date, item           the Item but its body (codec.go); the order of lists
-//	bodies     item                 the Body, compressed (codec.go)
+//	heads      date, item           the Item but its body (package record); the order of lists
+//	bodies     item                 the Body, compressed (package record)
 //	ids        item                 date and arrival; its sequence is the last number given out
 //	revisions  revision, item       nothing; one entry for each item, at its latest revision
 //	keys       Key                  day last listed, item
@@ -32,6 +32,7 @@ import (
 	"time"
 
 	"broadsheet/store"
+	"broadsheet/store/record"
 )
 
 var (
@@ -77,7 +78,7 @@ type Options struct {
 // A Store is a store in a file. Only one process at a time can have it open.
 type Store struct {
 	db      *db
-	packer  *packer
+	packer  *record.Packer
 	id      string
 	created time.Time
 }
@@ -93,7 +94,7 @@ func Open(path string, o Options) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Store{db: d, packer: newPacker()}
+	s := &Store{db: d, packer: record.NewPacker()}
 	if err := d.View(s.load); err != nil {
 		s.Close()
 		return nil, fmt.Errorf("%s: %w", path, err)
