@@ -78,6 +78,25 @@ type Store interface {
 type Notes interface {
 	Note(ctx context.Context, kind, key string) ([]byte, error)
 	SetNote(ctx context.Context, kind, key string, value []byte) error
+
+	// Notes yields all notes of a kind, ordered by key.
+	Notes(ctx context.Context, kind string) iter.Seq2[Note, error]
+
+	// SwapNotes sets those of the notes that stand as their swaps say, durably, before it returns, and reports which
+	// they were. It is how processes that share a store agree who does a thing.
+	SwapNotes(ctx context.Context, kind string, swaps ...Swap) ([]bool, error)
+}
+
+// A Note is a value under its key.
+type Note struct {
+	Key   string
+	Value []byte
+}
+
+// A Swap puts one value of a note in the place of another; nil is none.
+type Swap struct {
+	Key      string
+	Old, New []byte
 }
 
 // A Backuper writes a consistent copy of itself, also while it is in use.

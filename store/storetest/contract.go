@@ -1,7 +1,6 @@
 package storetest
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"regexp"
@@ -232,44 +231,4 @@ func checkContexts(t *testing.T, s *session) {
 		wants("Feeds", err)
 	}
 	same(t, look(t, s), before)
-}
-
-func checkNotes(t *testing.T, s *session) {
-	notes := func() store.Notes { return s.Store.(store.Notes) }
-	if _, ok := s.Store.(store.Notes); !ok {
-		t.Skip("keeps no notes")
-	}
-	get := func(kind, key string) []byte {
-		t.Helper()
-		v, err := notes().Note(t.Context(), kind, key)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return v
-	}
-	set := func(kind, key string, value []byte) {
-		t.Helper()
-		if err := notes().SetNote(t.Context(), kind, key, value); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if v := get("a", "b"); v != nil {
-		t.Errorf("a note that was never set is %q", v)
-	}
-	big := bytes.Repeat([]byte{0, 255}, 100000)
-	set("a", "b", []byte("one"))
-	set("a", "b", []byte("two"))
-	set("a", "", []byte("three"))
-	set("ab", "", big)
-	set("a", "empty", []byte{})
-	s.reopen(t)
-	expect(t, "a, b", get("a", "b"), []byte("two"))
-	expect(t, "a", get("a", ""), []byte("three"))
-	expect(t, "ab", get("ab", ""), big)
-	expect(t, "empty", get("a", "empty"), []byte{})
-	set("a", "b", nil)
-	if v := get("a", "b"); v != nil {
-		t.Errorf("a note that was removed is %q", v)
-	}
-	expect(t, "revision", s.revision(t), 0)
 }
