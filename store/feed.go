@@ -51,8 +51,9 @@ type FeedState struct {
 	Flood      time.Time `json:"flood,omitzero"`        // when it last brought more than FloodItems new items at once
 	FloodItems int       `json:"flood_items,omitempty"` // how many they were
 
-	Items     int   `json:"items,omitempty"`     // stored items that it carried
-	Ambiguous []Key `json:"ambiguous,omitempty"` // keys that stood on several items of one document
+	Saves     uint64 `json:"saves,omitempty"`     // how often it was saved: tells its versions apart
+	Items     int    `json:"items,omitempty"`     // stored items that it carried
+	Ambiguous []Key  `json:"ambiguous,omitempty"` // keys that stood on several items of one document
 
 	Keys    FeedName `json:"keys,omitzero"`     // with these names its items' keys are made; "" is its own
 	Oldest  ItemID   `json:"oldest,omitempty"`  // lowest number that its last whole document listed
