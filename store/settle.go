@@ -142,6 +142,7 @@ func Settle(p *Poll, k Known) Settled {
 		}
 	}
 	s.window()
+	s.record()
 	return s.out
 }
 
