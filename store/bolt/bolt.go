@@ -80,6 +80,7 @@ type Options struct {
 // A Store is a store in a file. Only one process at a time can have it open.
 type Store struct {
 	db      *db
+	leases  store.Leases
 	packer  *record.Packer
 	id      string
 	created time.Time
