@@ -127,6 +127,10 @@ func (d *daemon) control() http.Handler {
 		note, err := d.store.Note(r.Context(), r.FormValue("kind"), r.FormValue("key"))
 		answerJSON(w, d.log, note, err)
 	}))
+	mux.HandleFunc("GET /notes", d.agreed(func(w http.ResponseWriter, r *http.Request) {
+		notes, err := d.store.NotesOf(r.Context(), r.FormValue("kind"))
+		answerJSON(w, d.log, notes, err)
+	}))
 	mux.HandleFunc("POST /note", d.agreed(func(w http.ResponseWriter, r *http.Request) {
 		note, err := io.ReadAll(http.MaxBytesReader(w, r.Body, 16<<20))
 		if err == nil {

@@ -192,6 +192,15 @@ func (r *remote) SetNote(ctx context.Context, kind, key string, value []byte) er
 	return body.Close()
 }
 
+func (r *remote) NotesOf(ctx context.Context, kind string) (notes map[string][]byte, err error) {
+	body, err := r.do(ctx, http.MethodGet, "/notes?"+url.Values{"kind": {kind}}.Encode(), nil)
+	if err != nil {
+		return nil, err
+	}
+	defer body.Close()
+	return notes, json.NewDecoder(body).Decode(&notes)
+}
+
 func (r *remote) backup(ctx context.Context, w io.Writer) error {
 	body, err := r.do(ctx, http.MethodGet, "/backup", nil)
 	if err != nil {

@@ -210,6 +210,8 @@ func checkContexts(t *testing.T, s *session) {
 	wants("SavePolls", err)
 	_, err = s.Revision(ctx)
 	wants("Revision", err)
+	_, err = s.Months(ctx)
+	wants("Months", err)
 	_, err = s.Prune(ctx, start.Add(time.Hour), 10)
 	wants("Prune", err)
 	_, err = s.Rename(ctx, store.Rename{From: store.FeedName{Outlet: "a"}, To: store.FeedName{Outlet: "b"}})
@@ -262,6 +264,11 @@ func checkNotes(t *testing.T, s *session) {
 	expect(t, "a", get("a", ""), []byte("three"))
 	expect(t, "ab", get("ab", ""), big)
 	expect(t, "empty", get("a", "empty"), []byte{})
+	list, err := notes().NotesOf(t.Context(), "a")
+	expect(t, "all of a kind", list, map[string][]byte{"b": []byte("two"), "": []byte("three"), "empty": {}})
+	if list, err2 := notes().NotesOf(t.Context(), "none"); err != nil || err2 != nil || len(list) != 0 {
+		t.Errorf("notes of a kind without any: %v; %v, %v", list, err, err2)
+	}
 	set("a", "b", nil)
 	if v := get("a", "b"); v != nil {
 		t.Errorf("a note that was removed is %q", v)
