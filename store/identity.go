@@ -48,7 +48,7 @@ func IDKey(id string) Key {
 	return makeKey(near, "id", id)
 }
 
-// LinkHash is the canonical link as an Item keeps it.
+// LinkHash is a canonical link as an Item keeps it; 0 without one.
 func LinkHash(canonical string) uint64 {
 	if canonical == "" {
 		return 0

@@ -11,6 +11,7 @@
 //	feeds      outlet, 0, address   FeedState in JSON
 //	heads      date, item           the Item but its body (codec.go); the order of lists
 //	bodies     item                 the Body, compressed (codec.go)
+//	changes    item                 its Changes in JSON, if there are any (changes.go)
 //	ids        item                 date and arrival; its sequence is the last number given out
 //	months     month                number of stored items that arrived in it
 //	revisions  revision, item       nothing; one entry for each item, at its latest revision
@@ -49,6 +50,7 @@ var (
 	feedsBucket     = []byte("feeds")
 	headsBucket     = []byte("heads")
 	bodiesBucket    = []byte("bodies")
+	changesBucket   = []byte("changes")
 	idsBucket       = []byte("ids")
 	monthsBucket    = []byte("months")
 	revisionsBucket = []byte("revisions")
@@ -106,7 +108,7 @@ func Open(path string, o Options) (*Store, error) {
 
 // fill puts into a new file what every store has.
 func fill(tx *tx) error {
-	for _, name := range [][]byte{feedsBucket, headsBucket, bodiesBucket, idsBucket, monthsBucket, revisionsBucket,
+	for _, name := range [][]byte{feedsBucket, headsBucket, bodiesBucket, changesBucket, idsBucket, monthsBucket, revisionsBucket,
 		keysBucket, linksBucket, publishedBucket, storiesBucket, notesBucket} {
 		if _, err := tx.CreateBucket(name); err != nil {
 			return err
