@@ -218,6 +218,8 @@ func checkContexts(t *testing.T, s *session) {
 	wants("SavePolls", err)
 	_, err = s.Revision(ctx)
 	wants("Revision", err)
+	_, err = s.Months(ctx)
+	wants("Months", err)
 	_, err = s.Prune(ctx, start.Add(time.Hour), 10)
 	wants("Prune", err)
 	_, err = s.Rename(ctx, store.Rename{From: store.FeedName{Outlet: "a"}, To: store.FeedName{Outlet: "b"}})
