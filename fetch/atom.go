@@ -10,7 +10,7 @@ import (
 // readAtom reads Atom as gofeed has it (the table is in parse.go).
 func (f *rawFeed) readAtom(o *atomFeed) {
 	f.title, f.subtitle, f.rights, f.language = o.Title, o.Subtitle, o.Rights, firstOf(o.Language, f.language)
-	f.link, f.self = absoluteLink(f.base, atomLink(o.Links, "alternate")), atomLink(o.Links, "self")
+	f.link = absoluteLink(f.base, atomLink(o.Links, "alternate"))
 	f.updated = firstTime(o.UpdatedParsed)
 	f.image = firstOf(o.Logo, o.Icon)
 	if f.authors = persons(o.Authors); len(f.authors) == 0 {

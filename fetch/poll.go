@@ -30,8 +30,16 @@ type poller struct {
 // name or a connection.
 func poll(ctx context.Context, get getter, f *Feed, s *Settings, st store.FeedState, log *slog.Logger) (p store.Poll, lost bool, err error) {
 	st.Outlet, st.URL = f.Outlet, f.URL
-	v := poller{get, f, s, log.With("outlet", f.Outlet, "feed", f.URL)}
-	from := askAt(f, &st, time.Now())
+	began, bytes := time.Now(), int64(0)
+	counted := func(ctx context.Context, f *Feed, from string, known store.Validators) (*answer, error) {
+		a, err := get(ctx, f, from, known)
+		if a != nil {
+			bytes += a.bytes
+		}
+		return a, err
+	}
+	v := poller{counted, f, s, log.With("outlet", f.Outlet, "feed", f.URL)}
+	from := askAt(f, &st, began)
 	p, err = v.ask(ctx, from, st.Validators, &st)
 	if ctx.Err() == nil && st.Move.Holds {
 		p, err = v.otherAddress(ctx, from, &st, p, err)
@@ -47,6 +55,7 @@ func poll(ctx context.Context, get getter, f *Feed, s *Settings, st store.FeedSt
 	v.fail(&p, err)
 	due := Next(f, s, &p.State)
 	p.State.NextPoll, p.State.Reason = due.At, due.Reason
+	p.Bytes, p.Took = bytes, time.Since(began)
 	return p, lost, nil
 }
 
@@ -178,6 +187,7 @@ func (v poller) received(p *store.Poll, a *answer) error {
 	if a.truncated != nil && doc.Damaged == nil {
 		doc.Damaged = a.truncated
 	}
+	v.hide(doc)
 	p.Arrivals = doc.Arrivals
 	st.Move.Same = alike(st, doc)
 	st.Title, st.TTL, st.Pace = doc.Title, doc.TTL, doc.Pace
@@ -195,6 +205,20 @@ func (v poller) received(p *store.Poll, a *answer) error {
 	}
 	st.Validators, st.Document, st.Received, st.Err = validators(a), sum, p.At, doc.Fault
 	return nil
+}
+
+// hide takes the feed's secrets out of what it says of itself: some feeds give the address that they were asked at as
+// their id.
+func (v poller) hide(doc *document) {
+	if len(v.feed.Secrets) == 0 {
+		return
+	}
+	for _, s := range []*string{&doc.ID, &doc.Title, &doc.Subtitle, &doc.Link, &doc.Image, &doc.Rights} {
+		*s = v.feed.redact(*s)
+	}
+	for i := range doc.Arrivals {
+		doc.Arrivals[i].Body.Feed = doc.Origin
+	}
 }
 
 // parse guards against what an outlet may trip in a parser.

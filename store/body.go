@@ -47,7 +47,7 @@ type Origin struct {
 	Title    string
 	Subtitle string
 	Link     string // of the page that the feed belongs to
-	Feed     string // the feed's own address
+	Feed     string // its address; of an item's own feed, which Item.Feeds names, it is not set
 	Image    string // its logo or icon
 	Rights   string
 	Updated  time.Time

@@ -5,7 +5,8 @@
 // the Stories that tie them. Start with Store.
 //
 // What follows from a poll is decided here, by pure functions, so that every keeper decides alike: who an item
-// is (identity.go, recognise.go), what documents show of a feed's habits (habit.go), what changes (settle.go), and what
+// is (identity.go, recognise.go), what documents show of a feed's habits (habit.go), what
+// is remembered of its visits (history.go), what changes (settle.go), and what
 // another name of an outlet or feed means (rename.go). A keeper looks up what Wanted asks for, lets
 // Settle decide, and applies the result, all inside one transaction.
 package store
@@ -57,6 +58,13 @@ type Store interface {
 	// Stories yields the stories with these ids, in this order; ids without a story are passed over.
 	Stories(ctx context.Context, ids ...StoryID) iter.Seq2[Story, error]
 
+	// Find yields the items that Item.Named calls by this name, in the order of their arrival. It may look at every item.
+	Find(ctx context.Context, name string) iter.Seq2[Item, error]
+
+	// Changes yields what happened to the items with these ids since they arrived, in this order, of each item the
+	// oldest first. Each edit beyond the last MaxEdits is forgotten, and with its item all is.
+	Changes(ctx context.Context, ids ...ItemID) iter.Seq2[Change, error]
+
 	// Rename gives outlets and feeds other names, in this order, all or nothing, and durably, before it returns. States
 	// and items go along as they are (see FeedState.renamed for what an address alone stood for); ids, dates and
 	// stories stay, and what identified an item before identifies it afterwards, whether it is stored or pruned. What
@@ -77,6 +85,25 @@ type Store interface {
 type Notes interface {
 	Note(ctx context.Context, kind, key string) ([]byte, error)
 	SetNote(ctx context.Context, kind, key string, value []byte) error
+
+	// Notes yields all notes of a kind, ordered by key.
+	Notes(ctx context.Context, kind string) iter.Seq2[Note, error]
+
+	// SwapNotes sets those of the notes that stand as their swaps say, durably, before it returns, and reports which
+	// they were. It is how processes that share a store agree who does a thing.
+	SwapNotes(ctx context.Context, kind string, swaps ...Swap) ([]bool, error)
+}
+
+// A Note is a value under its key.
+type Note struct {
+	Key   string
+	Value []byte
+}
+
+// A Swap puts one value of a note in the place of another; nil is none.
+type Swap struct {
+	Key      string
+	Old, New []byte
 }
 
 // A Backuper writes a consistent copy of itself, also while it is in use.
@@ -96,8 +123,11 @@ type Query struct {
 // A Poll is one visit to one feed, as fetch hands it to the store.
 type Poll struct {
 	At       time.Time // when the answer was there; new items arrive at this time
-	State    FeedState // as it shall stand; Items and what follows it are the store's to set, and LastNewItem
+	State    FeedState // as it shall stand; History and what follows it are the store's to set, and LastNewItem
 	Arrivals []Arrival // in the document's order, first to last; nil if there was no new document
+
+	Bytes int64         // that came over the wire as bodies
+	Took  time.Duration // from the request to what is in the fields above
 }
 
 // Saved says what became of a poll.

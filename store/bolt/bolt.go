@@ -11,6 +11,7 @@
 //	feeds      outlet, 0, address   FeedState in JSON
 //	heads      date, item           the Item but its body (codec.go); the order of lists
 //	bodies     item                 the Body, compressed (codec.go)
+//	changes    item                 its Changes in JSON, if there are any (changes.go)
 //	ids        item                 date and arrival; its sequence is the last number given out
 //	revisions  revision, item       nothing; one entry for each item, at its latest revision
 //	keys       Key                  day last listed, item
@@ -23,7 +24,6 @@
 package bolt
 
 import (
-	"bytes"
 	"context"
 	"crypto/rand"
 	"encoding/binary"
@@ -49,6 +49,7 @@ var (
 	feedsBucket     = []byte("feeds")
 	headsBucket     = []byte("heads")
 	bodiesBucket    = []byte("bodies")
+	changesBucket   = []byte("changes")
 	idsBucket       = []byte("ids")
 	revisionsBucket = []byte("revisions")
 	keysBucket      = []byte("keys")
@@ -104,7 +105,7 @@ func Open(path string, o Options) (*Store, error) {
 
 // fill puts into a new file what every store has.
 func fill(tx *tx) error {
-	for _, name := range [][]byte{feedsBucket, headsBucket, bodiesBucket, idsBucket, revisionsBucket,
+	for _, name := range [][]byte{feedsBucket, headsBucket, bodiesBucket, changesBucket, idsBucket, revisionsBucket,
 		keysBucket, linksBucket, publishedBucket, storiesBucket, notesBucket} {
 		if _, err := tx.CreateBucket(name); err != nil {
 			return err
@@ -173,32 +174,6 @@ func (s *Store) Revision(ctx context.Context) (rev store.Revision, err error) {
 	})
 	return rev, err
 }
-
-// Note implements store.Notes.
-func (s *Store) Note(ctx context.Context, kind, key string) (value []byte, err error) {
-	err = s.view(ctx, func(tx *tx) error {
-		if v := tx.Bucket(notesBucket).Get(noteKey(kind, key)); v != nil {
-			value = append([]byte{}, v...)
-		}
-		return nil
-	})
-	return value, err
-}
-
-// SetNote implements store.Notes.
-func (s *Store) SetNote(ctx context.Context, kind, key string, value []byte) error {
-	if old, err := s.Note(ctx, kind, key); err != nil || bytes.Equal(old, value) && (old == nil) == (value == nil) {
-		return err
-	}
-	return s.update(ctx, func(tx *tx) error {
-		if value == nil {
-			return tx.Bucket(notesBucket).Delete(noteKey(kind, key))
-		}
-		return tx.Bucket(notesBucket).Put(noteKey(kind, key), value)
-	})
-}
-
-func noteKey(kind, key string) []byte { return []byte(kind + "\x00" + key) }
 
 // Backup implements store.Backuper. It reads the file as it stood when it began; what is written meanwhile goes to
 // other pages, so that a slow w lets the file grow. End ctx to give up on one.

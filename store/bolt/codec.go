@@ -54,6 +54,8 @@ func appendHead(b []byte, it *store.Item) []byte {
 	b = appendString(b, it.Title)
 	b = appendString(b, it.Lead)
 	b = appendString(b, it.Language)
+	b = appendString(b, it.Detected)
+	b = appendString(b, it.CopyOf)
 	b = appendAuthors(b, it.Authors)
 	b = appendCategories(b, it.Categories)
 	b = binary.AppendUvarint(b, uint64(len(it.Enclosures)))
@@ -86,7 +88,7 @@ func decodeHead(p place, s string) (store.Item, error) {
 	it.PublishedID = r.string()
 	it.GUID = r.same(it.PublishedID)
 	it.Link = r.same(it.GUID)
-	it.Title, it.Lead, it.Language = r.string(), r.string(), r.string()
+	it.Title, it.Lead, it.Language, it.Detected, it.CopyOf = r.string(), r.string(), r.string(), r.string(), r.string()
 	it.Authors = r.authors()
 	it.Categories = r.categories()
 	it.Enclosures = list(&r, func(r *reader) store.Enclosure {
