@@ -116,6 +116,7 @@ func Settle(p *Poll, k Known) Settled {
 	s := settler{poll: p, at: moment(p.At), known: k, claimed: map[ItemID]bool{}, taken: map[Key]bool{}}
 	s.out = Settled{State: p.State, Keys: map[Key]ItemID{}, Links: map[Key]LinkRef{}}
 	f := &s.out.State
+	f.Saves = k.State.Saves + 1
 	f.Items, f.LastNewItem, f.Ambiguous = k.State.Items, k.State.LastNewItem, k.State.Ambiguous
 	f.Keys, f.Oldest, f.Rotated, f.ByLink = k.State.Keys, k.State.Oldest, k.State.Rotated, k.State.ByLink
 	for _, t := range s.out.State.times() {
