@@ -71,6 +71,8 @@ func fillRandom(v reflect.Value, rng *rand.Rand) {
 		v.SetString(words[rng.IntN(len(words))])
 	case reflect.Int, reflect.Int64:
 		v.SetInt(int64(rng.Uint64()) >> rng.IntN(64))
+	case reflect.Bool:
+		v.SetBool(rng.IntN(2) == 0)
 	case reflect.Uint64:
 		v.SetUint(rng.Uint64() >> rng.IntN(64))
 	}
@@ -126,7 +128,7 @@ func FuzzDecode(f *testing.F) {
 			}
 		}
 		if b, err := p.Unpack(1, v); err == nil {
-			if again, err := p.Unpack(1, p.Pack(nil, &b)); err != nil || again != b {
+			if again, err := p.Unpack(1, p.Pack(nil, &b)); err != nil || !reflect.DeepEqual(again, b) {
 				t.Errorf("%v\n got %+v\nwant %+v", err, again, b)
 			}
 		}
