@@ -117,6 +117,11 @@ type Poll struct {
 	At       time.Time // when the answer was there; new items arrive at this time
 	State    FeedState // as it shall stand; Items and what follows it are the store's to set, and LastNewItem
 	Arrivals []Arrival // in the document's order, first to last; nil if there was no new document
+
+	// Pushed says that nobody visited the feed: its hub sent a document, or something is to be noted of the hub. Of State only
+	// the feed's name and Push count; all else of the feed's state stays as it is stored, whoever polls it meanwhile. The
+	// document may hold a part of the feed, so nothing is made of what it lacks.
+	Pushed bool
 }
 
 // Saved says what became of a poll.
