@@ -153,6 +153,7 @@ func Settle(p *Poll, k Known) Settled {
 	if !p.Pushed {
 		s.window()
 	}
+	s.record()
 	if len(s.out.Inserts) > 0 {
 		f.Push.Missed = !p.Pushed && f.Push.Until.After(s.at)
 	}

@@ -5,7 +5,8 @@
 // the Stories that tie them. Start with Store.
 //
 // What follows from a poll is decided here, by pure functions, so that every keeper decides alike: who an item
-// is (identity.go, recognise.go), what documents show of a feed's habits (habit.go), what changes (settle.go), and what
+// is (identity.go, recognise.go), what documents show of a feed's habits (habit.go), what
+// is remembered of its visits (history.go), what changes (settle.go), and what
 // another name of an outlet or feed means (rename.go). A keeper looks up what Wanted asks for, lets
 // Settle decide, and applies the result, all inside one transaction.
 package store
@@ -115,8 +116,11 @@ type Query struct {
 // A Poll is one visit to one feed, as fetch hands it to the store.
 type Poll struct {
 	At       time.Time // when the answer was there; new items arrive at this time
-	State    FeedState // as it shall stand; Items and what follows it are the store's to set, and LastNewItem
+	State    FeedState // as it shall stand; History and what follows it are the store's to set, and LastNewItem
 	Arrivals []Arrival // in the document's order, first to last; nil if there was no new document
+
+	Bytes int64         // that came over the wire as bodies
+	Took  time.Duration // from the request to what is in the fields above
 
 	// Pushed says that nobody visited the feed: its hub sent a document, or something is to be noted of the hub. Of State only
 	// the feed's name and Push count; all else of the feed's state stays as it is stored, whoever polls it meanwhile. The

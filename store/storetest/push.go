@@ -29,17 +29,19 @@ func checkPushed(t *testing.T, s *session) {
 	// A part of the document: what it lacks is still there, and all but the new item is as it was.
 	at, last := start.Add(2*time.Minute), lease
 	last.Last = at
-	if saved := s.save(t, pushed("a", at, last, three))[0]; saved.New != 1 || saved.Changed != 0 {
+	saved := s.save(t, pushed("a", at, last, three))[0]
+	if saved.New != 1 || saved.Changed != 0 {
 		t.Errorf("a push brought %+v", saved)
 	}
-	want.Push, want.Items, want.LastNewItem = last, 3, at
+	expect(t, "visits", saved.State.History.Visits, want.History.Visits)
+	want.Push, want.Items, want.LastNewItem, want.History = last, 3, at, saved.State.History
 	expect(t, "state after a push", s.state(t, "a", feedOf("a")), want)
 	expect(t, "a push again", s.save(t, pushed("a", at.Add(time.Second), last, three))[0], store.Saved{State: want})
 	expect(t, "items", titles(s.items(t, store.Query{ByArrival: true})), []string{"three", "two", "one"})
 
 	// A poll knows nothing of the push, and takes nothing of it away.
 	p = poll("a", start.Add(time.Hour), three, two, one)
-	saved := s.save(t, p)[0]
+	saved = s.save(t, p)[0]
 	expect(t, "push after a poll", saved.State.Push, last)
 	expect(t, "new items of the poll", saved.New, 0)
 	p = poll("a", start.Add(2*time.Hour), arrival("4", "", "four", start), three, two, one)
