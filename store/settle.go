@@ -2,6 +2,7 @@ package store
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"slices"
 	"time"
@@ -90,10 +91,11 @@ type Insert struct {
 	Body Body
 }
 
-// An Update is a known item as it shall stand. Body is nil if the stored one stays.
+// An Update is a known item as it shall stand. Body is nil if the stored one stays. Change is to be kept.
 type Update struct {
-	Item Item
-	Body *Body
+	Item   Item
+	Body   *Body
+	Change Change
 }
 
 // Settled is what a poll changes. The keeper applies all of it in the poll's transaction; where
@@ -184,7 +186,7 @@ func (s *settler) insert(d *candidate) {
 		lk := LinkKey(d.Canonical)
 		for _, ref := range s.known.Links[lk] {
 			if old, stored := s.known.Items[ref.Item]; stored && old.Outlet != f.Outlet && old.LinkHash == d.link {
-				it.Story = ref.Story
+				it.Story, it.CopyOf = ref.Story, cmp.Or(old.CopyOf, old.PublishedID)
 				break
 			}
 		}
@@ -259,7 +261,8 @@ func (s *settler) update(d *candidate) {
 				it.Updated = b.Updated
 			}
 		}
-		it.Title, it.Link, it.Lead, it.Language = d.Item.Title, d.Item.Link, d.Item.Lead, d.Item.Language
+		it.Title, it.Link, it.Lead = d.Item.Title, d.Item.Link, d.Item.Lead
+		it.Language, it.Detected = d.Item.Language, d.Item.Detected
 		it.Authors, it.Categories, it.Enclosures = d.Item.Authors, d.Item.Categories, d.Item.Enclosures
 		it.Image, it.Words = d.Item.Image, d.Item.Words
 		it.Text, it.Rest, it.LinkHash = d.Item.Text, d.Item.Rest, d.link
@@ -267,7 +270,7 @@ func (s *settler) update(d *candidate) {
 	}
 	if changed {
 		it.Changed = at
-		s.out.Updates = append(s.out.Updates, Update{it, body})
+		s.out.Updates = append(s.out.Updates, Update{it, body, change(d.old, &it, f.URL, body != nil)})
 	}
 }
 

@@ -58,6 +58,13 @@ type Store interface {
 	// Stories yields the stories with these ids, in this order; ids without a story are passed over.
 	Stories(ctx context.Context, ids ...StoryID) iter.Seq2[Story, error]
 
+	// Find yields the items that Item.Named calls by this name, in the order of their arrival. It may look at every item.
+	Find(ctx context.Context, name string) iter.Seq2[Item, error]
+
+	// Changes yields what happened to the items with these ids since they arrived, in this order, of each item the
+	// oldest first. Each edit beyond the last MaxEdits is forgotten, and with its item all is.
+	Changes(ctx context.Context, ids ...ItemID) iter.Seq2[Change, error]
+
 	// Rename gives outlets and feeds other names, in this order, all or nothing, and durably, before it returns. States
 	// and items go along as they are (see FeedState.renamed for what an address alone stood for); ids, dates and
 	// stories stay, and what identified an item before identifies it afterwards, whether it is stored or pruned. What

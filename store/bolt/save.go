@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -46,7 +47,7 @@ func (s *Store) SavePolls(ctx context.Context, polls ...store.Poll) ([]store.Sav
 
 // writer changes a store in one transaction.
 type writer struct {
-	meta, feeds, heads, bodies, ids, revisions, keys, links, published, stories *bucket
+	meta, feeds, heads, bodies, changes, ids, revisions, keys, links, published, stories *bucket
 
 	packer  *packer
 	rev     store.Revision // of this transaction, if it changes what a document could show
@@ -57,7 +58,7 @@ type writer struct {
 func (s *Store) newWriter(tx *tx) *writer {
 	w := &writer{
 		meta: tx.Bucket(metaBucket), feeds: tx.Bucket(feedsBucket), heads: tx.Bucket(headsBucket),
-		bodies: tx.Bucket(bodiesBucket), ids: tx.Bucket(idsBucket), revisions: tx.Bucket(revisionsBucket),
+		bodies: tx.Bucket(bodiesBucket), changes: tx.Bucket(changesBucket), ids: tx.Bucket(idsBucket), revisions: tx.Bucket(revisionsBucket),
 		keys: tx.Bucket(keysBucket), links: tx.Bucket(linksBucket), published: tx.Bucket(publishedBucket),
 		stories: tx.Bucket(storiesBucket), packer: s.packer,
 	}
@@ -349,7 +350,7 @@ func (w *writer) insert(in *store.Insert, today uint64) error {
 }
 
 func (w *writer) change(u *store.Update, old store.Revision) error {
-	if err := w.revisions.Delete(revisionEntry(old, u.Item.ID)); err != nil {
+	if err := errors.Join(w.revisions.Delete(revisionEntry(old, u.Item.ID)), w.remember(u.Change)); err != nil {
 		return err
 	}
 	return w.put(&u.Item, u.Body)

@@ -36,7 +36,7 @@ const odd = "\x01 <b>&amp;</b> \"q\" \\ \t\r\n'; DROP TABLE items; -- \u202e \u2
 
 func checkRoundTrip(t *testing.T, s *session) {
 	full := arrival("guid "+odd, "https://a.example/1?"+odd, "title "+odd, start.Add(-time.Hour))
-	full.Item.Lead, full.Item.Language = "lead "+odd, "sr-Latn"
+	full.Item.Lead, full.Item.Language, full.Item.Detected = "lead "+odd, "sr-Latn", "sr"
 	full.Item.Authors = []store.Author{{Name: odd, Email: "a@b.example", URL: "https://a.example/me"}, {}}
 	full.Item.Categories = []store.Category{{Term: "t", Scheme: "s", Label: "l"}, {Term: odd}}
 	full.Item.Enclosures = []store.Enclosure{{URL: "u", Type: "audio/mpeg", Length: 1 << 60}, {URL: "v", Length: 0}, {URL: "w", Length: -1}}
@@ -226,6 +226,12 @@ func checkContexts(t *testing.T, s *session) {
 	}
 	for _, err := range s.Stories(ctx, 1) {
 		wants("Stories", err)
+	}
+	for _, err := range s.Find(ctx, "1") {
+		wants("Find", err)
+	}
+	for _, err := range s.Changes(ctx, 1) {
+		wants("Changes", err)
 	}
 	for _, err := range s.Feeds(ctx) {
 		wants("Feeds", err)

@@ -21,6 +21,7 @@ type model struct {
 	last      store.ItemID
 	items     map[store.ItemID]store.Item
 	bodies    map[store.ItemID]store.Body
+	changes   map[store.ItemID][]store.Change
 	stories   map[store.StoryID]store.Story // also of one item, also without any
 	feeds     map[store.FeedName]store.FeedState
 	keys      map[store.Key]store.ItemID
@@ -33,7 +34,7 @@ type model struct {
 func NewModel() store.Store { return newModel() }
 
 func newModel() *model {
-	return &model{items: map[store.ItemID]store.Item{}, bodies: map[store.ItemID]store.Body{},
+	return &model{items: map[store.ItemID]store.Item{}, bodies: map[store.ItemID]store.Body{}, changes: map[store.ItemID][]store.Change{},
 		stories: map[store.StoryID]store.Story{}, feeds: map[store.FeedName]store.FeedState{},
 		keys: map[store.Key]store.ItemID{}, links: map[store.Key][]store.LinkRef{}, published: map[store.Key]bool{}}
 }
@@ -83,6 +84,7 @@ func (m *model) SavePolls(_ context.Context, polls ...store.Poll) (saved []store
 		}
 		for _, u := range out.Updates {
 			m.put(u.Item, rev)
+			m.changes[u.Item.ID] = store.Remember(m.changes[u.Item.ID], u.Change)
 			if u.Body != nil {
 				m.bodies[u.Item.ID] = *u.Body
 			}
@@ -171,6 +173,24 @@ func (m *model) Stories(_ context.Context, ids ...store.StoryID) iter.Seq2[store
 	return found(m.stories, ids)
 }
 
+func (m *model) Changes(_ context.Context, ids ...store.ItemID) iter.Seq2[store.Change, error] {
+	var all []store.Change
+	for _, id := range ids {
+		all = append(all, m.changes[id]...)
+	}
+	return list(all)
+}
+
+func (m *model) Find(_ context.Context, name string) iter.Seq2[store.Item, error] {
+	var found []store.Item
+	for _, id := range slices.Sorted(maps.Keys(m.items)) {
+		if it := m.items[id]; it.Named(name) {
+			found = append(found, it)
+		}
+	}
+	return list(found)
+}
+
 func (m *model) Prune(_ context.Context, before time.Time, n int) (gone int, err error) {
 	for _, id := range slices.Sorted(maps.Keys(m.items)) {
 		it := m.items[id]
@@ -180,6 +200,7 @@ func (m *model) Prune(_ context.Context, before time.Time, n int) (gone int, err
 		gone++
 		delete(m.items, id)
 		delete(m.bodies, id)
+		delete(m.changes, id)
 		s := m.stories[it.Story]
 		s.Items = slices.DeleteFunc(slices.Clone(s.Items), func(other store.ItemID) bool { return other == id })
 		if m.stories[it.Story] = s; len(s.Items) == 0 {

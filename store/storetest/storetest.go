@@ -1,8 +1,8 @@
 // Package storetest checks that a keeper keeps the contract of store.Store.
 //
 // Run takes a Keeper, which says how to open one, and goes through the contract sentence by sentence
-// (contract.go, orders.go, rename.go, push.go, prune.go, notes.go). At its end, random polls go to the keeper and to a model of it in memory
-// (model.go), and both must show the same (random.go).
+// (contract.go, orders.go, find.go, rename.go, push.go, prune.go, notes.go). At its end, random polls go to the keeper and to a
+// model of it in memory (model.go), and both must show the same (random.go).
 package storetest
 
 import (
@@ -47,6 +47,8 @@ func Run(t *testing.T, k Keeper) {
 		{"since", checkSince},
 		{"bodies", checkBodies},
 		{"stories", checkStories},
+		{"find", checkFind},
+		{"changes", checkChanges},
 		{"published ids", checkPublishedIDs},
 		{"writing while reading", checkWriteInLoop},
 		{"many items", checkMany},
@@ -174,6 +176,7 @@ type picture struct {
 	Items    []store.Item
 	Arrivals []store.ItemID
 	Bodies   []store.Body
+	Changes  []store.Change
 	Stories  []store.Story
 	Feeds    []store.FeedState
 }
@@ -188,6 +191,7 @@ func look(t *testing.T, s store.Store) (p picture) {
 	p.Items = all(t, s.Items(ctx, store.Query{}))
 	p.Arrivals = ids(all(t, s.Items(ctx, store.Query{ByArrival: true})))
 	p.Bodies = all(t, s.Bodies(ctx, ids(p.Items)...))
+	p.Changes = all(t, s.Changes(ctx, ids(p.Items)...))
 	var stories []store.StoryID
 	for _, it := range p.Items {
 		stories = append(stories, it.Story)
@@ -206,6 +210,7 @@ func same(t *testing.T, got, want picture) {
 	expect(t, "stories", got.Stories, want.Stories)
 	expect(t, "feeds", got.Feeds, want.Feeds)
 	expect(t, "order", ids(got.Items), ids(want.Items))
+	expect(t, "changes", got.Changes, want.Changes)
 	expect(t, "number of bodies", len(got.Bodies), len(want.Bodies))
 	for i := range min(len(got.Items), len(want.Items)) {
 		expect(t, "item", got.Items[i], want.Items[i])
