@@ -124,6 +124,7 @@ func Settle(p *Poll, k Known) Settled {
 	} else {
 		f.Push = k.State.Push
 	}
+	f.Saves = k.State.Saves + 1
 	f.Items, f.LastNewItem, f.Ambiguous = k.State.Items, k.State.LastNewItem, k.State.Ambiguous
 	f.Keys, f.Oldest, f.Rotated, f.ByLink = k.State.Keys, k.State.Oldest, k.State.Rotated, k.State.ByLink
 	for _, t := range s.out.State.times() {

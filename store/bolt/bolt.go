@@ -79,6 +79,7 @@ type Options struct {
 // A Store is a store in a file. Only one process at a time can have it open.
 type Store struct {
 	db      *db
+	leases  store.Leases
 	packer  *packer
 	id      string
 	created time.Time

@@ -25,10 +25,15 @@ func (s *Store) SavePolls(ctx context.Context, polls ...store.Poll) ([]store.Sav
 		return nil, ctx.Err()
 	}
 	saved := make([]store.Saved, len(polls))
+	fenced := s.leases.Begin(polls)
 	err := s.update(ctx, func(tx *tx) error {
 		w := s.newWriter(tx)
 		for i := range polls {
 			p := &polls[i]
+			if fenced[i] {
+				saved[i].Fenced = true
+				continue
+			}
 			known, stale, err := w.lookup(p)
 			if err == nil {
 				saved[i], err = w.apply(p, known, stale)
@@ -39,10 +44,32 @@ func (s *Store) SavePolls(ctx context.Context, polls ...store.Poll) ([]store.Sav
 		}
 		return w.finish(day(&polls[len(polls)-1]))
 	})
+	s.leases.End(polls, fenced, err)
 	if err != nil {
 		return nil, err
 	}
 	return saved, nil
+}
+
+// Claim implements store.Store. Each state is read when its host's lease is looked at, so that nothing is saved in between.
+func (s *Store) Claim(ctx context.Context, c store.Claim) ([]store.Grant, error) {
+	return s.leases.Claim(&c, func(seen store.Seen) (newer *store.FeedState, err error) {
+		err = s.view(ctx, func(tx *tx) error {
+			v := tx.Bucket(feedsBucket).Get(feedKey(seen.Feed.Outlet, seen.Feed.URL))
+			if v == nil {
+				return nil
+			}
+			var f store.FeedState
+			if err := json.Unmarshal(v, &f); err != nil {
+				return fmt.Errorf("the state of a feed: %w: %w", errDamaged, err)
+			}
+			if f.Saves != seen.Saves {
+				newer = &f
+			}
+			return nil
+		})
+		return newer, err
+	})
 }
 
 // writer changes a store in one transaction.

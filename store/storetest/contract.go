@@ -95,6 +95,10 @@ func checkStates(t *testing.T, s *session) {
 	if h := saved[0].State.History; len(h.Visits) == 0 || h.Bytes != 12345 || h.Took != 67*time.Millisecond || len(h.Breakdowns) != 1 {
 		t.Errorf("the history after a visit: %+v", h)
 	}
+	full.Saves = 1
+	for i := range polls {
+		polls[i].State.Saves = 1
+	}
 	full.History = saved[0].State.History
 	want := []store.FeedState{polls[4].State, polls[2].State, polls[3].State, polls[1].State, full}
 	expect(t, "saved state", saved[0].State, full)
@@ -110,7 +114,7 @@ func checkStates(t *testing.T, s *session) {
 		t.Errorf("after two items with one guid: %+v", f)
 	}
 	a.At, a.Arrivals, a.State = start.Add(time.Hour), nil, store.FeedState{Outlet: "a", URL: "b", Items: 99, LastNewItem: start.Add(time.Hour), Err: "gone away", History: store.History{Polls: 99}}
-	f.Err = "gone away"
+	f.Err, f.Saves = "gone away", 3
 	expect(t, "state after a poll without a document", s.save(t, a)[0].State, f)
 	expect(t, "stored state", all(t, s.Feeds(t.Context()))[0], f)
 }

@@ -7,6 +7,7 @@ import (
 	"iter"
 	"maps"
 	"slices"
+	"sync"
 	"time"
 
 	"broadsheet/store"
@@ -17,6 +18,8 @@ var _ store.Store = (*model)(nil)
 // model is a store as simple as it can be: what a keeper must show, without any of its cares. It forgets nothing
 // that identifies an item.
 type model struct {
+	mu        sync.Mutex // guards what Claim and SavePolls touch, the calls of a Scheduler that come at once
+	leases    store.Leases
 	revision  store.Revision
 	last      store.ItemID
 	items     map[store.ItemID]store.Item
@@ -45,10 +48,29 @@ func (m *model) Close() error       { return nil }
 
 func (m *model) Revision(context.Context) (store.Revision, error) { return m.revision, nil }
 
+func (m *model) Claim(_ context.Context, c store.Claim) ([]store.Grant, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.leases.Claim(&c, func(seen store.Seen) (*store.FeedState, error) {
+		if f, ok := m.feeds[seen.Feed]; ok && f.Saves != seen.Saves {
+			return &f, nil
+		}
+		return nil, nil
+	})
+}
+
 func (m *model) SavePolls(_ context.Context, polls ...store.Poll) (saved []store.Saved, err error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	fenced := m.leases.Begin(polls)
+	defer func() { m.leases.End(polls, fenced, err) }()
 	rev := m.revision + 1
 	for i := range polls {
 		p := &polls[i]
+		if fenced[i] {
+			saved = append(saved, store.Saved{Fenced: true})
+			continue
+		}
 		// All that there is to know: more than a keeper looks up, and it must make no difference.
 		known := store.Known{Keys: m.keys, Links: m.links, IDs: m.published, Items: maps.Clone(m.items), Next: m.last + 1,
 			Editors: map[string]store.FeedState{}}

@@ -23,7 +23,7 @@ func checkPushed(t *testing.T, s *session) {
 	if saved := s.save(t, pushed("a", start.Add(time.Minute), lease))[0]; saved.New+saved.Changed != 0 {
 		t.Errorf("a lease brought items: %+v", saved)
 	}
-	want.Push = lease
+	want.Push, want.Saves = lease, 2
 	expect(t, "state with a lease", s.state(t, "a", feedOf("a")), want)
 
 	// A part of the document: what it lacks is still there, and all but the new item is as it was.
@@ -34,8 +34,9 @@ func checkPushed(t *testing.T, s *session) {
 		t.Errorf("a push brought %+v", saved)
 	}
 	expect(t, "visits", saved.State.History.Visits, want.History.Visits)
-	want.Push, want.Items, want.LastNewItem, want.History = last, 3, at, saved.State.History
+	want.Push, want.Items, want.LastNewItem, want.History, want.Saves = last, 3, at, saved.State.History, 3
 	expect(t, "state after a push", s.state(t, "a", feedOf("a")), want)
+	want.Saves = 4
 	expect(t, "a push again", s.save(t, pushed("a", at.Add(time.Second), last, three))[0], store.Saved{State: want})
 	expect(t, "items", titles(s.items(t, store.Query{ByArrival: true})), []string{"three", "two", "one"})
 
