@@ -54,9 +54,7 @@ func categoriesIn(x foreign) []store.Category {
 	}
 	for _, list := range [][]element{x["itunes"]["keywords"], x["media"]["keywords"]} {
 		for _, e := range list {
-			for k := range strings.SplitSeq(e.Value, ",") {
-				categories = append(categories, store.Category{Term: k})
-			}
+			categories = listed(categories, e.Value)
 		}
 	}
 	for _, e := range x["itunes"]["category"] {
@@ -66,6 +64,32 @@ func categoriesIn(x foreign) []store.Category {
 		}
 	}
 	return categories
+}
+
+// listed adds the words of a list that stands in one element.
+func listed(categories []store.Category, list string) []store.Category {
+	if list == "" {
+		return categories
+	}
+	for word := range strings.SplitSeq(list, ",") {
+		categories = append(categories, store.Category{Term: word})
+	}
+	return categories
+}
+
+// licenseIn is the address of a licence: Atom's link (RFC 4946), Creative Commons' elements.
+func licenseIn(x foreign) string {
+	for _, l := range x["atom"]["link"] {
+		if l.Attrs["rel"] == "license" {
+			return l.Attrs["href"]
+		}
+	}
+	for _, e := range x["cc"]["license"] {
+		if e.Attrs["resource"] != "" {
+			return e.Attrs["resource"]
+		}
+	}
+	return firstOf(first(x, "creativecommons", "license"), first(x, "cc", "license"))
 }
 
 // readMedia reads Media RSS: pictures, the widest first, and files.

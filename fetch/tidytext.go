@@ -12,17 +12,18 @@ import (
 
 // readText rewrites an element that holds a text or nothing.
 func (t *tidier) readText(e *tidyElement, tok *token) {
-	plain, markup, encoded := true, false, false
+	plain, markup, encoded, escaped := true, false, false, false
 	if t.atom && !strings.Contains(e.name, ":") {
 		plain, markup, encoded = t.textType(e)
+		escaped = strings.EqualFold(t.attribute("type"), "html")
 	} else if e.role == roleText {
-		plain = false
+		plain, escaped = false, true
 	}
 	from := len(t.out)
 	t.emitStart(e.name, true)
 	t.text = t.text[:0]
 	if !tok.empty {
-		sawMarkup, closed := t.collect(e, markup)
+		sawMarkup, closed := t.collect(e, markup, escaped)
 		if !closed {
 			t.out = t.out[:from]
 			return
@@ -86,9 +87,9 @@ func (t *tidier) textType(e *tidyElement) (plain, markup, encoded bool) {
 }
 
 // collect reads what e holds, up to its end tag, into t.text. From its first tag on, or at once if it is
-// markup, its text is kept as HTML writes it. An element that does not end before its item does ended where
+// markup, its text is kept as HTML writes it; a <div> in text that is said to be escaped does not count. An element that does not end before its item does ended where
 // the first of its siblings begins; one that the document ends in is not closed.
-func (t *tidier) collect(e *tidyElement, markup bool) (sawMarkup, closed bool) {
+func (t *tidier) collect(e *tidyElement, markup, escaped bool) (sawMarkup, closed bool) {
 	t.text = t.text[:0]
 	sibling, textLen := -1, 0
 	for depth := 1; ; {
@@ -120,6 +121,9 @@ func (t *tidier) collect(e *tidyElement, markup bool) (sawMarkup, closed bool) {
 				t.text = t.text[:textLen]
 			}
 			return markup, true
+		}
+		if !markup && escaped && strings.EqualFold(localName(string(tok.name)), "div") {
+			continue // TypePad's, around text that is escaped all the same
 		}
 		if tok.kind == lexStart {
 			t.count(&tok)
