@@ -18,7 +18,7 @@ import (
 // ../shared/data; another folder has others.
 const (
 	floorParsed = 1063 // of 1063
-	floorFields = 0
+	floorFields = 407  // of 413
 )
 
 // A conformanceCase is a line of cases.jsonl: a document, how it was sent, and what must come out (DATA.md).

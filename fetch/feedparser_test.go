@@ -17,7 +17,7 @@ import (
 
 // peerEntry is an entry as feedparser has it.
 type peerEntry struct {
-	Title, Link, ID                        string
+	Title, Link, Original, ID              string
 	Published, Updated                     []int
 	Authors, Categories, Enclosures, Media []string
 }
@@ -28,6 +28,9 @@ func TestFeedparser(t *testing.T) {
 	files, err := filepath.Glob(filepath.Join(sharedData, "feeds/*.xml"))
 	if err != nil || len(files) == 0 {
 		t.Skip("needs the project's data in ../shared/data")
+	}
+	if testing.Short() {
+		t.Skip("takes a minute")
 	}
 	python := feedparser(t)
 	const address = "https://outlet.example/feed"
@@ -60,16 +63,34 @@ func TestFeedparser(t *testing.T) {
 		}
 		entries += len(peer.Entries)
 		for _, lost := range missed(d, peer.Entries, base) {
-			if missing++; !slices.Contains(peerErrs, filepath.Base(f)+": "+lost) {
+			missing++
+			n := slices.IndexFunc(peerErrs, func(e peerErr) bool {
+				return strings.HasPrefix(filepath.Base(f), e.document) && strings.Contains(lost, ": "+e.what+" ")
+			})
+			if n < 0 {
 				t.Errorf("%s: %s", filepath.Base(f), lost)
+				continue
 			}
+			logVerbose(t, "%s: %s: %s", filepath.Base(f), lost, peerErrs[n].why)
 		}
 	}
-	t.Logf("%d documents, %d entries; of %d things that feedparser alone finds, all are its errors", len(files), entries, missing)
+	t.Logf("%d documents, %d entries; %d things that feedparser alone finds, all of them its errors", len(files), entries, missing)
 }
 
-// peerErrs are what feedparser finds and is not there.
-var peerErrs = []string{}
+// A peerErr is what feedparser finds in documents whose names begin so, and why it is not there.
+type peerErr struct{ document, what, why string }
+
+var peerErrs = []peerErr{
+	{"www-dw-com--eabf1d78", "id", "it reads rdf:about, UTF-8 like the rest, as Latin-1"},
+	{"www-skysports-com--", "date", "it reads BST, British Summer Time, as UTC"},
+	{"www-kc0011-net--9669f11e", "date", "it reads 2020/1/10 as the 1st of November"},
+	{"www-nbcnewyork-com--9c7d6be3", "date", "it passes over PM"},
+	{"us-rd-yahoo-com--ee6a8f92", "date", "it passes over pm and CEST"},
+	{"www-youtube-com--", "file", "Flash: it acts, and nothing plays it any more; the page and the picture are kept"},
+	{"www-dday-it--34d9b725", "link", "it takes a link rel=enclosure with a text for the entry's page"},
+	{"en-wikipedia-org--66b267c5", "link", "it takes a UUID for a page's address"},
+	{"www-howstuffworks-com--7fdb9d0d", "link", "the same"},
+}
 
 // missed tells what feedparser finds in a document and we do not.
 func missed(d *document, peer []peerEntry, base *url.URL) (lost []string) {
@@ -96,8 +117,9 @@ func missed(d *document, peer []peerEntry, base *url.URL) (lost []string) {
 				lost = append(lost, fmt.Sprintf("item %d: %s %.200q", i, what, fmt.Sprint(value)))
 			}
 		}
-		miss("link", e.Link == "" || it.Link == absoluteLink(base, e.Link), e.Link)
-		miss("id", e.ID == "" || one(it.GUID) == one(e.ID), e.ID)
+		miss("link", e.Link == "" || it.Link == absoluteLink(base, cmp.Or(e.Original, e.Link)), e.Link)
+		resolved, err := base.Parse(it.GUID) // as feedparser has ids
+		miss("id", e.ID == "" || one(it.GUID) == one(e.ID) || err == nil && resolved.String() == e.ID, e.ID)
 		have := []time.Time{b.Published, b.Updated}
 		for _, when := range [][]int{e.Published, e.Updated} {
 			if when != nil {

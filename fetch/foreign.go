@@ -30,11 +30,11 @@ func authorsIn(x foreign) []store.Author {
 	for _, a := range x["atom"]["author"] {
 		authors = append(authors, store.Author{Name: child(a, "name"), Email: child(a, "email"), URL: firstOf(child(a, "uri"), child(a, "url"))})
 	}
-	for _, key := range []struct{ space, name string }{{"itunes", "author"}, {"dc", "contributor"}} {
-		if len(authors) > 0 {
-			break
-		}
-		for _, e := range x[key.space][key.name] {
+	for _, e := range x["itunes"]["author"] {
+		authors = append(authors, personFromText(e.Value))
+	}
+	if len(authors) == 0 {
+		for _, e := range x["dc"]["contributor"] {
 			authors = append(authors, personFromText(e.Value))
 		}
 	}
@@ -109,7 +109,10 @@ func (r *rawItem) readMedia(m map[string][]element) {
 					r.pictures[0] = p
 				}
 			}
-		case strings.HasPrefix(kind, "audio"), strings.HasPrefix(kind, "video"):
+		case c.Attrs["url"] == "", strings.Contains(kind, "flash"): // which acts, and which nothing plays any more
+		case kind == "":
+			r.picture(c.Attrs["url"], c.Attrs["width"], c.Attrs["height"])
+		default:
 			r.enclose(c.Attrs["url"], c.Attrs["type"], c.Attrs["fileSize"], child(c, "title"), c.Attrs["duration"])
 		}
 		r.readMedia(c.Children)

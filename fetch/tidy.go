@@ -246,6 +246,10 @@ func (t *tidier) start(tok *token) bool {
 		t.emitStart(e.name, false)
 	case e.role == roleContainer:
 		t.emitStart(e.name, true)
+	case t.atom && e.name == "link" && !tok.empty && t.holdsElements(): // media:content and the like, of the entry
+		t.emitStart(e.name, true)
+		t.emitEnd(e.name)
+		return true
 	case e.role == roleText, e.role == roleDate:
 		if !t.atom && t.item >= 0 && t.noted(&e) == noteSummary {
 			if t.summary { // of two that RSS may have, the first is one

@@ -44,8 +44,15 @@ func (t *tidier) readText(e *tidyElement, tok *token) {
 			t.text = appendCDATA(t.text, decoded, false)
 		}
 	}
-	if mayBeLong(e.name) {
+	switch e.name {
+	case "id", "guid", "atom:id", "link", "url", "uri", "href", "comments": // kept as the outlet wrote them
+	default:
 		t.text = undouble(t.text)
+	}
+	if e.name == "tags" && t.atom {
+		t.tags()
+		t.out = append(t.out[:from], t.text...)
+		return
 	}
 	which := t.noted(e)
 	if which < 0 && plain && (mayBeLong(e.name) || e.name == "name" || e.name == "rights" || e.name == "copyright") {
@@ -188,6 +195,15 @@ func (t *tidier) note(e *tidyElement, which int, plain bool) {
 		n.id = strings.TrimSpace(string(t.text))
 	default:
 		n.texts[which] = textNote{plain, e.base, e.lang}
+	}
+}
+
+// tags makes categories of a list in one element, which is no Atom's.
+func (t *tidier) tags() {
+	list := string(t.text)
+	t.text = t.text[:0]
+	for word := range strings.SplitSeq(list, ",") {
+		t.text = append(appendValue(append(t.text, `<category term="`...), strings.TrimSpace(word)), `"></category>`...)
 	}
 }
 

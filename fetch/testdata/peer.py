@@ -19,6 +19,7 @@ for line in sys.stdin:
         entries.append({
             "title": e.get("title", ""),
             "link": e.get("link", ""),
+            "original": e.get("feedburner_origlink", ""),
             "id": e.get("id", ""),
             "published": date(e, "published"),
             "updated": date(e, "updated"),
