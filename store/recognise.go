@@ -20,6 +20,7 @@ type settler struct {
 	taken   map[Key]bool    // published ids that this poll took
 	links   map[string]int  // how many candidates have this canonical link
 	shared  map[Key]bool    // the feed's ambiguous keys
+	wanting bool            // a recalled item is needed whole
 }
 
 type candidate struct {

@@ -119,6 +119,10 @@ type Poll struct {
 	State    FeedState // as it shall stand; History and what follows it are the store's to set, and LastNewItem
 	Arrivals []Arrival // in the document's order, first to last; nil if there was no new document
 
+	// Whole returns Arrivals with none of them recalled. Settle calls it where it needs more of one than was recalled, which
+	// is seldom; it must not block. It may be nil where none is.
+	Whole func() []Arrival
+
 	Bytes int64         // that came over the wire as bodies
 	Took  time.Duration // from the request to what is in the fields above
 }
