@@ -7,6 +7,7 @@ import (
 	"iter"
 	"maps"
 	"slices"
+	"sync"
 	"time"
 
 	"broadsheet/store"
@@ -17,6 +18,8 @@ var _ store.Store = (*model)(nil)
 // model is a store as simple as it can be: what a keeper must show, without any of its cares. It forgets nothing
 // that identifies an item.
 type model struct {
+	mu        sync.Mutex // guards what Claim and SavePolls touch, the calls of a Scheduler that come at once
+	leases    store.Leases
 	revision  store.Revision
 	last      store.ItemID
 	items     map[store.ItemID]store.Item
@@ -28,6 +31,7 @@ type model struct {
 	links     map[store.Key][]store.LinkRef
 	published map[store.Key]bool
 	names     store.Names
+	pruned    time.Time
 }
 
 // NewModel makes a store in memory that is as simple as can be, for tests of what is above any keeper.
@@ -45,10 +49,29 @@ func (m *model) Close() error       { return nil }
 
 func (m *model) Revision(context.Context) (store.Revision, error) { return m.revision, nil }
 
+func (m *model) Claim(_ context.Context, c store.Claim) ([]store.Grant, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.leases.Claim(&c, func(seen store.Seen) (*store.FeedState, error) {
+		if f, ok := m.feeds[seen.Feed]; ok && f.Saves != seen.Saves {
+			return &f, nil
+		}
+		return nil, nil
+	})
+}
+
 func (m *model) SavePolls(_ context.Context, polls ...store.Poll) (saved []store.Saved, err error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	fenced := m.leases.Begin(polls)
+	defer func() { m.leases.End(polls, fenced, err) }()
 	rev := m.revision + 1
 	for i := range polls {
 		p := &polls[i]
+		if fenced[i] {
+			saved = append(saved, store.Saved{Fenced: true})
+			continue
+		}
 		// All that there is to know: more than a keeper looks up, and it must make no difference.
 		known := store.Known{Keys: m.keys, Links: m.links, IDs: m.published, Items: maps.Clone(m.items), Next: m.last + 1,
 			Editors: map[string]store.FeedState{}}
@@ -149,7 +172,7 @@ func (m *model) Items(_ context.Context, q store.Query) iter.Seq2[store.Item, er
 		return list(items)
 	}
 	for _, it := range m.items {
-		if it.Revision > q.Since && (q.Outlets == nil || slices.Contains(q.Outlets, it.Outlet)) {
+		if it.Revision > q.Since && (!q.ByArrival || q.Arrived(it.Arrived)) && (q.Outlets == nil || slices.Contains(q.Outlets, it.Outlet)) {
 			items = append(items, it)
 		}
 	}
@@ -163,6 +186,16 @@ func (m *model) Items(_ context.Context, q store.Query) iter.Seq2[store.Item, er
 		return cmp.Or(b.Date.Compare(a.Date), cmp.Compare(b.ID, a.ID))
 	})
 	return list(items)
+}
+
+func (m *model) Months(context.Context) (store.Months, error) {
+	out := store.Months{Pruned: m.pruned}
+	for _, it := range m.items {
+		out.Stored = append(out.Stored, store.Month(it.Arrived))
+	}
+	slices.SortFunc(out.Stored, time.Time.Compare)
+	out.Stored = slices.Compact(out.Stored)
+	return out, nil
 }
 
 func (m *model) Bodies(_ context.Context, ids ...store.ItemID) iter.Seq2[store.Body, error] {
@@ -198,6 +231,9 @@ func (m *model) Prune(_ context.Context, before time.Time, n int) (gone int, err
 			continue
 		}
 		gone++
+		if it.Arrived.After(m.pruned) {
+			m.pruned = it.Arrived
+		}
 		delete(m.items, id)
 		delete(m.bodies, id)
 		delete(m.changes, id)

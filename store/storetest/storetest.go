@@ -1,8 +1,8 @@
 // Package storetest checks that a keeper keeps the contract of store.Store.
 //
 // Run takes a Keeper, which says how to open one, and goes through the contract sentence by sentence
-// (contract.go, orders.go, find.go, rename.go, prune.go, notes.go). At its end, random polls go to the keeper and to a model of it in memory
-// (model.go), and both must show the same (random.go).
+// (contract.go, orders.go, find.go, rename.go, push.go, prune.go, notes.go, claim.go). At its end, random polls go to the keeper
+// and to a model of it in memory (model.go), and both must show the same (random.go).
 package storetest
 
 import (
@@ -42,6 +42,8 @@ func Run(t *testing.T, k Keeper) {
 		{"contexts", checkContexts},
 		{"order", checkOrder},
 		{"order of arrival", checkArrivals},
+		{"arrivals within bounds", checkBounds},
+		{"months", checkMonths},
 		{"outlets", checkOutlets},
 		{"chosen items", checkIDs},
 		{"since", checkSince},
@@ -55,6 +57,7 @@ func Run(t *testing.T, k Keeper) {
 		{"concurrent use", checkConcurrent},
 		{"rename", checkRename},
 		{"renames that meet", checkRenameInto},
+		{"pushed", checkPushed},
 		{"prune", checkPrune},
 		{"prune by arrival", checkPruneOrder},
 		{"pruning while reading", checkPruneInLoop},
@@ -63,6 +66,10 @@ func Run(t *testing.T, k Keeper) {
 		{"notes", checkNotes},
 		{"notes of a kind", checkNotesOfAKind},
 		{"swapped notes", checkSwapNotes},
+		{"claims", checkClaims},
+		{"leases that end", checkLapse},
+		{"fencing", checkFencing},
+		{"pollers at once", checkPollers},
 		{"random polls", checkRandom},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -178,6 +185,7 @@ type picture struct {
 	Changes  []store.Change
 	Stories  []store.Story
 	Feeds    []store.FeedState
+	Months   store.Months
 }
 
 func look(t *testing.T, s store.Store) (p picture) {
@@ -185,6 +193,9 @@ func look(t *testing.T, s store.Store) (p picture) {
 	ctx := context.WithoutCancel(t.Context())
 	var err error
 	if p.Revision, err = s.Revision(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if p.Months, err = s.Months(ctx); err != nil {
 		t.Fatal(err)
 	}
 	p.Items = all(t, s.Items(ctx, store.Query{}))
@@ -206,6 +217,7 @@ func same(t *testing.T, got, want picture) {
 	t.Helper()
 	expect(t, "revision", got.Revision, want.Revision)
 	expect(t, "order of arrival", got.Arrivals, want.Arrivals)
+	expect(t, "months", got.Months, want.Months)
 	expect(t, "stories", got.Stories, want.Stories)
 	expect(t, "feeds", got.Feeds, want.Feeds)
 	expect(t, "order", ids(got.Items), ids(want.Items))
