@@ -192,7 +192,16 @@ func (v poller) received(p *store.Poll, a *answer) error {
 	if a.truncated != nil && doc.Damaged == nil {
 		doc.Damaged = a.truncated
 	}
+	v.hide(doc)
 	p.Arrivals, p.Whole = doc.Arrivals, whole
+	if whole != nil && len(v.feed.Secrets) > 0 {
+		p.Whole = func() []store.Arrival {
+			all := *doc
+			all.Arrivals = whole()
+			v.hide(&all)
+			return all.Arrivals
+		}
+	}
 	st.Move.Same = alike(st, doc)
 	st.Title, st.TTL, st.Pace = doc.Title, doc.TTL, doc.Pace
 	if st.TTL > maxTTL*time.Minute {
@@ -209,6 +218,20 @@ func (v poller) received(p *store.Poll, a *answer) error {
 	}
 	st.Validators, st.Document, st.Received, st.Err = validators(a), sum, p.At, doc.Fault
 	return nil
+}
+
+// hide takes the feed's secrets out of what it says of itself: some feeds give the address that they were asked at as
+// their id.
+func (v poller) hide(doc *document) {
+	if len(v.feed.Secrets) == 0 {
+		return
+	}
+	for _, s := range []*string{&doc.ID, &doc.Title, &doc.Subtitle, &doc.Link, &doc.Image, &doc.Rights} {
+		*s = v.feed.redact(*s)
+	}
+	for i := range doc.Arrivals {
+		doc.Arrivals[i].Body.Feed = doc.Origin
+	}
 }
 
 // parse reads a document that has no predecessor.

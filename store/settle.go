@@ -2,6 +2,7 @@ package store
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"slices"
 	"time"
@@ -90,10 +91,11 @@ type Insert struct {
 	Body Body
 }
 
-// An Update is a known item as it shall stand. Body is nil if the stored one stays.
+// An Update is a known item as it shall stand. Body is nil if the stored one stays. Change is to be kept.
 type Update struct {
-	Item Item
-	Body *Body
+	Item   Item
+	Body   *Body
+	Change Change
 }
 
 // Settled is what a poll changes. The keeper applies all of it in the poll's transaction; where
@@ -114,6 +116,15 @@ func Settle(p *Poll, k Known) Settled {
 	s := settler{poll: p, at: moment(p.At), known: k, claimed: map[ItemID]bool{}, taken: map[Key]bool{}}
 	s.out = Settled{State: p.State, Keys: map[Key]ItemID{}, Links: map[Key]LinkRef{}}
 	f := &s.out.State
+	if p.Pushed {
+		push := p.State.Push
+		push.Missed = push.Hub == k.State.Push.Hub && k.State.Push.Missed
+		*f = k.State
+		f.Outlet, f.URL, f.Push = p.State.Outlet, p.State.URL, push
+	} else {
+		f.Push = k.State.Push
+	}
+	f.Saves = k.State.Saves + 1
 	f.Items, f.LastNewItem, f.Ambiguous = k.State.Items, k.State.LastNewItem, k.State.Ambiguous
 	f.Keys, f.Oldest, f.Rotated, f.ByLink = k.State.Keys, k.State.Oldest, k.State.Rotated, k.State.ByLink
 	for _, t := range s.out.State.times() {
@@ -122,7 +133,9 @@ func Settle(p *Poll, k Known) Settled {
 	s.candidates()
 	s.disambiguate()
 	s.recognise()
-	s.rotation()
+	if !p.Pushed {
+		s.rotation()
+	}
 	for i := len(s.docs) - 1; i >= 0; i-- { // the last of the document is the oldest: it gets the lowest number
 		if d := &s.docs[i]; d.id == 0 {
 			s.insert(d)
@@ -145,8 +158,13 @@ func Settle(p *Poll, k Known) Settled {
 		whole.Arrivals, whole.Whole = p.Whole(), nil
 		return Settle(&whole, k)
 	}
-	s.window()
+	if !p.Pushed {
+		s.window()
+	}
 	s.record()
+	if len(s.out.Inserts) > 0 {
+		f.Push.Missed = !p.Pushed && f.Push.Until.After(s.at)
+	}
 	return s.out
 }
 
@@ -178,7 +196,7 @@ func (s *settler) insert(d *candidate) {
 		lk := LinkKey(d.Canonical)
 		for _, ref := range s.known.Links[lk] {
 			if old, stored := s.known.Items[ref.Item]; stored && old.Outlet != f.Outlet && old.LinkHash == d.link {
-				it.Story = ref.Story
+				it.Story, it.CopyOf = ref.Story, cmp.Or(old.CopyOf, old.PublishedID)
 				break
 			}
 		}
@@ -257,7 +275,8 @@ func (s *settler) update(d *candidate) {
 				it.Updated = b.Updated
 			}
 		}
-		it.Title, it.Link, it.Lead, it.Language = d.Item.Title, d.Item.Link, d.Item.Lead, d.Item.Language
+		it.Title, it.Link, it.Lead = d.Item.Title, d.Item.Link, d.Item.Lead
+		it.Language, it.Detected = d.Item.Language, d.Item.Detected
 		it.Authors, it.Categories, it.Enclosures = d.Item.Authors, d.Item.Categories, d.Item.Enclosures
 		it.Image, it.Words = d.Item.Image, d.Item.Words
 		it.Text, it.Rest, it.LinkHash = d.Item.Text, d.Item.Rest, d.link
@@ -265,14 +284,14 @@ func (s *settler) update(d *candidate) {
 	}
 	if changed {
 		it.Changed = at
-		s.out.Updates = append(s.out.Updates, Update{it, body})
+		s.out.Updates = append(s.out.Updates, Update{it, body, change(d.old, &it, f.URL, body != nil)})
 	}
 }
 
 // times are the times of a state.
 func (f *FeedState) times() []*time.Time {
 	return []*time.Time{&f.LastTry, &f.LastPoll, &f.LastSuccess, &f.LastNewItem, &f.NextPoll, &f.FreshUntil, &f.RetryAfter,
-		&f.FailingSince, &f.Pace.Newest, &f.Received, &f.Move.Since, &f.Move.Checked, &f.Flood}
+		&f.FailingSince, &f.Pace.Newest, &f.Received, &f.Move.Since, &f.Move.Checked, &f.Flood, &f.Push.Until, &f.Push.Last}
 }
 
 // moment is t as it is kept: in UTC, whole microseconds, of a year that RFC 3339 can write.

@@ -7,7 +7,7 @@
 // What follows from a poll is decided here, by pure functions, so that every keeper decides alike: who an item
 // is (identity.go, recognise.go), what documents show of a feed's habits (habit.go), what
 // is remembered of its visits (history.go), what changes (settle.go), and what
-// another name of an outlet or feed means (rename.go). A keeper looks up what Wanted asks for, lets
+// another name of an outlet or feed means (rename.go). How pollers share a store's feeds is in claim.go. A keeper looks up what Wanted asks for, lets
 // Settle decide, and applies the result, all inside one transaction.
 package store
 
@@ -21,6 +21,11 @@ import (
 
 // ErrHeld says that another process holds the store.
 var ErrHeld = errors.New("the store is held by another process")
+
+// ErrAway says that the store cannot be reached for the time being (a database that is restarted, a connection that was
+// cut). Whether a change that failed so was made is not known; all of them may be repeated until they succeed: a poll
+// that is saved twice brings nothing twice.
+var ErrAway = errors.New("the store cannot be reached")
 
 // A Revision counts the commits that a published document could show. It only grows; two readers of
 // one store that have seen the same revision have seen the same items.
@@ -36,9 +41,30 @@ type Store interface {
 	ID() string
 	Created() time.Time
 
+	// Claim grants hosts to a poller for a while. Each Want is answered by the Grant of the same place; all times are by
+	// the keeper's own clock (a database's, where several machines share one).
+	//
+	// A host that c.Owner has and has not given back is granted again, even after its lease has ended, as long as
+	// nobody else took it: its lease begins anew. Any other host is granted if it is free, because it was never
+	// granted, was given back, or its lease has ended, and if one of Want.Feeds at least stands in the store in the
+	// version seen: where others have polled them all, the poller is only told the states. The epoch is 1 at first
+	// and grows by one when a host goes to another owner than it had last.
+	//
+	// Grant.Wait is what is left of the pause after the last owner's requests: of Release.Pause, else, where a lease ended by
+	// itself, of Want.Gap counted from that end. It is 0 for a host that was the poller's own already. A host of which
+	// nothing was granted keeps its owner and its times as they were.
+	//
+	// Grants need not be durable where the keeper itself proves at Open that no poller is left (a file that one
+	// process at a time can hold): there every host is free then, and epochs begin anew.
+	Claim(ctx context.Context, c Claim) ([]Grant, error)
+
 	// SavePolls saves polls, in their order, each whole or not at all, and durably, before it
 	// returns: validators, items, stories and due times of one poll never part. It returns what
 	// became of each poll. After an error nothing of any of these polls is stored.
+	//
+	// A poll of a host that has gone to another poller (its epoch is not the host's any more) is fenced: nothing
+	// of it is stored, and the others are. Whoever is granted the host sees what was saved before, and nothing is
+	// saved under the former epoch afterwards. The end of a lease alone fences nothing.
 	SavePolls(ctx context.Context, polls ...Poll) ([]Saved, error)
 
 	// Feeds yields the state of every feed that was ever saved, ordered by outlet and address.
@@ -55,8 +81,18 @@ type Store interface {
 	// passed over.
 	Bodies(ctx context.Context, ids ...ItemID) iter.Seq2[Body, error]
 
+	// Months says in which months the stored items arrived, and how far they have been pruned.
+	Months(ctx context.Context) (Months, error)
+
 	// Stories yields the stories with these ids, in this order; ids without a story are passed over.
 	Stories(ctx context.Context, ids ...StoryID) iter.Seq2[Story, error]
+
+	// Find yields the items that Item.Named calls by this name, in the order of their arrival. It may look at every item.
+	Find(ctx context.Context, name string) iter.Seq2[Item, error]
+
+	// Changes yields what happened to the items with these ids since they arrived, in this order, of each item the
+	// oldest first. Each edit beyond the last MaxEdits is forgotten, and with its item all is.
+	Changes(ctx context.Context, ids ...ItemID) iter.Seq2[Change, error]
 
 	// Rename gives outlets and feeds other names, in this order, all or nothing, and durably, before it returns. States
 	// and items go along as they are (see FeedState.renamed for what an address alone stood for); ids, dates and
@@ -111,12 +147,32 @@ type Query struct {
 	Outlets   []string // only items of these outlets; nil is all
 	Since     Revision // only items that changed after this revision, in the order of their changes; 0 is all
 	ByArrival bool     // newest arrival first
+
+	// With ByArrival: only items that arrived at From or later, and before Until; zero is no bound.
+	From, Until time.Time
+}
+
+// Arrived reports whether an item that arrived at t is within the bounds of the query.
+func (q *Query) Arrived(t time.Time) bool {
+	return !t.Before(q.From) && (q.Until.IsZero() || t.Before(q.Until))
+}
+
+// Months are the months of UTC in which items arrived. A month stands for its first moment.
+type Months struct {
+	Stored []time.Time // those of the stored items, oldest first
+	Pruned time.Time   // when that one of all pruned items arrived that arrived last; zero if none was ever pruned
+}
+
+// Month is the month of UTC in which t lies.
+func Month(t time.Time) time.Time {
+	t = t.UTC()
+	return time.Date(t.Year(), t.Month(), 1, 0, 0, 0, 0, time.UTC)
 }
 
 // A Poll is one visit to one feed, as fetch hands it to the store.
 type Poll struct {
 	At       time.Time // when the answer was there; new items arrive at this time
-	State    FeedState // as it shall stand; History and what follows it are the store's to set, and LastNewItem
+	State    FeedState // as it shall stand; Saves and what follows it are the store's to set, and LastNewItem
 	Arrivals []Arrival // in the document's order, first to last; nil if there was no new document
 
 	// Whole returns Arrivals with none of them recalled. Settle calls it where it needs more of one than was recalled, which
@@ -125,6 +181,14 @@ type Poll struct {
 
 	Bytes int64         // that came over the wire as bodies
 	Took  time.Duration // from the request to what is in the fields above
+
+	Host  string // that was claimed for it; "" if none was: then nothing can fence it
+	Epoch uint64 // with which the host was granted
+
+	// Pushed says that nobody visited the feed: its hub sent a document, or something is to be noted of the hub. Of State only
+	// the feed's name and Push count; all else of the feed's state stays as it is stored, whoever polls it meanwhile. The
+	// document may hold a part of the feed, so nothing is made of what it lacks.
+	Pushed bool
 }
 
 // Saved says what became of a poll.
@@ -132,4 +196,5 @@ type Saved struct {
 	State   FeedState // as it stands now
 	New     int       // items that were not known
 	Changed int       // known items that changed
+	Fenced  bool      // its host has gone to another poller: nothing of it is stored, and nothing else is said here
 }

@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"broadsheet/store"
+	"broadsheet/store/record"
 )
 
 // Check reads the whole file and reports what does not fit: pages that bbolt finds damaged, values that
@@ -20,7 +21,7 @@ func (s *Store) Check(ctx context.Context) error {
 		return err
 	}
 	defer tx.Rollback()
-	c := checker{feeds: map[string]int{}}
+	c := checker{feeds: map[string]int{}, months: map[uint64]uint64{}}
 	for err := range tx.Check() {
 		c.fault("bbolt: %w", err)
 	}
@@ -39,7 +40,8 @@ func (s *Store) Check(ctx context.Context) error {
 type checker struct {
 	faults []error
 	items  int
-	feeds  map[string]int // how many items name the feed
+	months map[uint64]uint64 // items that arrived in each
+	feeds  map[string]int    // how many items name the feed
 }
 
 func (c *checker) fault(format string, args ...any) {
@@ -66,9 +68,26 @@ func (c *checker) check(ctx context.Context, tx *tx) {
 			c.fault("%s: %d entries for %d items", name, n, c.items)
 		}
 	}
-	packer := newPacker()
+	c.each(ctx, tx, monthsBucket, func(k, v []byte) error {
+		if n := c.months[number(k)]; n != number(v) {
+			return fmt.Errorf("counts %d items, but %d arrived in it", number(v), n)
+		}
+		delete(c.months, number(k))
+		return nil
+	})
+	for m, n := range c.months {
+		c.fault("months %d: not there, but %d items arrived in it", m, n)
+	}
+	packer := record.NewPacker()
 	c.each(ctx, tx, bodiesBucket, func(k, v []byte) error {
-		_, err := packer.unpack(store.ItemID(number(k)), v)
+		_, err := packer.Unpack(store.ItemID(number(k)), v)
+		return err
+	})
+	c.each(ctx, tx, changesBucket, func(k, v []byte) error {
+		_, err := decodeChanges(v)
+		if tx.Bucket(idsBucket).Get(k) == nil {
+			err = errors.Join(err, errors.New("its item is not there"))
+		}
 		return err
 	})
 	c.each(ctx, tx, storiesBucket, func(k, v []byte) error { return checkStory(tx, k, v) })
@@ -84,7 +103,7 @@ func (c *checker) check(ctx context.Context, tx *tx) {
 		})
 	}
 	c.each(ctx, tx, linksBucket, func(k, v []byte) error {
-		_, refs, err := decodeLinks(string(v))
+		_, refs, err := record.Links(string(v))
 		for _, l := range refs {
 			err = errors.Join(err, given(l.Item, last))
 		}
@@ -106,7 +125,7 @@ func given(id, last store.ItemID) error {
 // head checks one item and what must be there for it.
 func (c *checker) head(tx *tx, k, v []byte) error {
 	if len(k) != len(place{}) {
-		return errDamaged
+		return record.ErrDamaged
 	}
 	it, err := decodeHead(place(k), string(v))
 	if err != nil {
@@ -121,6 +140,7 @@ func (c *checker) head(tx *tx, k, v []byte) error {
 	p, arrived, ok := stands(tx.Bucket(idsBucket), it.ID)
 	expect(ok && p == place(k), "its number leads elsewhere")
 	expect(arrived == it.Arrived.UnixMicro(), "its arrival differs from the one beside its number")
+	c.months[month(it.Arrived)]++
 	expect(tx.Bucket(bodiesBucket).Get(key8(it.ID)) != nil, "it has no body")
 	expect(tx.Bucket(revisionsBucket).Get(revisionEntry(it.Revision, it.ID)) != nil, "its revision does not name it")
 	expect(uint64(it.Revision) <= number(tx.Bucket(metaBucket).Get(revisionKey)), "its revision has not come yet")
@@ -128,7 +148,7 @@ func (c *checker) head(tx *tx, k, v []byte) error {
 	n, err := decodeName(tx.Bucket(publishedBucket).Get(published[:]))
 	expect(err == nil && n.item == it.ID, "its published id is another item's")
 	if story := tx.Bucket(storiesBucket).Get(key8(it.Story)); story != nil {
-		s, err := decodeStory(it.Story, string(story))
+		s, err := record.Story(it.Story, string(story))
 		expect(err == nil && slices.Contains(s.Items, it.ID), "its story does not have it")
 	} else {
 		expect(it.Story == store.StoryID(it.ID), "its story is not there")
@@ -157,7 +177,7 @@ func (c *checker) feed(k, v []byte) error {
 }
 
 func checkStory(tx *tx, k, v []byte) error {
-	s, err := decodeStory(store.StoryID(number(k)), string(v))
+	s, err := record.Story(store.StoryID(number(k)), string(v))
 	if err != nil {
 		return err
 	}

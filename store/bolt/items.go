@@ -9,6 +9,7 @@ import (
 	"slices"
 
 	"broadsheet/store"
+	"broadsheet/store/record"
 )
 
 const (
@@ -63,7 +64,7 @@ func (s *Store) Items(ctx context.Context, q store.Query) iter.Seq2[store.Item, 
 		case q.Since > 0:
 			next = walkSince(q.Since, outletFilter(q.Outlets))
 		case q.ByArrival:
-			next = walkArrivals(outletFilter(q.Outlets))
+			next = walkArrivals(&q, outletFilter(q.Outlets))
 		default:
 			next = walkDates(outletFilter(q.Outlets))
 		}
@@ -80,7 +81,7 @@ func outletFilter(outlets []string) func(v []byte) bool {
 	for _, o := range outlets {
 		wanted[o] = true
 	}
-	return func(v []byte) bool { return wanted[string(headOutlet(v))] }
+	return func(v []byte) bool { return wanted[string(record.Outlet(v))] }
 }
 
 // walkDates goes from the newest date to the oldest. The date of an item never changes, so none comes twice.
@@ -100,16 +101,19 @@ func walkDates(wanted func([]byte) bool) walk[head] {
 	}
 }
 
-// walkArrivals goes from the last number to the first.
-func walkArrivals(wanted func([]byte) bool) walk[head] {
+// walkArrivals goes from the last number to the first. It looks past arrivals out of the query's bounds and does not
+// end with them: a clock that once stood wrong must not hide what came before.
+func walkArrivals(q *store.Query, wanted func([]byte) bool) walk[head] {
 	var last []byte
 	return func(tx *tx, batch []head, room int) (_ []head, more bool) {
 		ids, heads := tx.Bucket(idsBucket).Cursor(), tx.Bucket(headsBucket)
 		k, v := before(ids, last)
 		for looks := 0; k != nil && len(batch) < room && looks < batchLooks; looks++ {
-			p := place(slices.Concat(v[:8], k))
-			if h := heads.Get(p[:]); wanted(h) {
-				batch = append(batch, head{p, string(h)})
+			if q.Arrived(moment(number(v[8:]))) {
+				p := place(slices.Concat(v[:8], k))
+				if h := heads.Get(p[:]); wanted(h) {
+					batch = append(batch, head{p, string(h)})
+				}
 			}
 			last = append(last[:0], k...)
 			k, v = ids.Prev()
@@ -186,7 +190,7 @@ func (s *Store) Bodies(ctx context.Context, ids ...store.ItemID) iter.Seq2[store
 			}
 			return batch, len(left) > 0
 		}
-		rows(ctx, s, next, func(p packed) (store.Body, error) { return s.packer.unpack(p.id, p.value) })(yield)
+		rows(ctx, s, next, func(p packed) (store.Body, error) { return s.packer.Unpack(p.id, p.value) })(yield)
 	}
 }
 
@@ -199,7 +203,7 @@ func (s *Store) Stories(ctx context.Context, ids ...store.StoryID) iter.Seq2[sto
 	}
 	decode := func(e entry) (store.Story, error) {
 		if e.record != "" {
-			return decodeStory(e.id, e.record)
+			return record.Story(e.id, e.record)
 		}
 		it, err := e.first.decode()
 		return store.Story{ID: e.id, PublishedID: it.PublishedID, Items: []store.ItemID{it.ID}}, err
@@ -243,7 +247,7 @@ func (s *Store) Feeds(ctx context.Context) iter.Seq2[store.FeedState, error] {
 		}
 		rows(ctx, s, step, func(v []byte) (f store.FeedState, err error) {
 			if err = json.Unmarshal(v, &f); err != nil {
-				err = fmt.Errorf("the state of a feed: %w: %w", errDamaged, err)
+				err = fmt.Errorf("the state of a feed: %w: %w", record.ErrDamaged, err)
 			}
 			return f, err
 		})(yield)

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"broadsheet/store"
+	"broadsheet/store/record"
 )
 
 const (
@@ -64,7 +65,10 @@ func arrivedBefore(tx *tx, last store.ItemID, before time.Time, n int) (ids []st
 
 // drop deletes the items with these numbers. What names them stays.
 func (w *writer) drop(ids []store.ItemID) (gone int, err error) {
-	carried := map[string]int{} // by feed
+	carried, latest := map[string]int{}, int64(0) // by feed; the latest arrival
+	if v := w.meta.Get(prunedKey); v != nil {
+		latest = int64(number(v))
+	}
 	for _, id := range ids {
 		it, ok, err := w.item(id)
 		if err != nil {
@@ -74,11 +78,13 @@ func (w *writer) drop(ids []store.ItemID) (gone int, err error) {
 			continue // somebody else was faster
 		}
 		gone++
+		w.counts[month(it.Arrived)]--
+		latest = max(latest, it.Arrived.UnixMicro())
 		for _, f := range it.Feeds {
 			carried[string(feedKey(it.Outlet, f))]++
 		}
 		p := placeOf(it.Date, id)
-		err = errors.Join(w.heads.Delete(p[:]), w.bodies.Delete(key8(id)), w.ids.Delete(key8(id)),
+		err = errors.Join(w.heads.Delete(p[:]), w.bodies.Delete(key8(id)), w.changes.Delete(key8(id)), w.ids.Delete(key8(id)),
 			w.revisions.Delete(revisionEntry(it.Revision, id)), w.leave(&it))
 		if err != nil {
 			return 0, err
@@ -91,7 +97,7 @@ func (w *writer) drop(ids []store.ItemID) (gone int, err error) {
 			continue
 		}
 		if err := json.Unmarshal(v, &f); err != nil {
-			return 0, fmt.Errorf("the state of a feed: %w: %w", errDamaged, err)
+			return 0, fmt.Errorf("the state of a feed: %w: %w", record.ErrDamaged, err)
 		}
 		f.Items = max(f.Items-n, 0)
 		if err := w.putState(&f); err != nil {
@@ -101,7 +107,8 @@ func (w *writer) drop(ids []store.ItemID) (gone int, err error) {
 	if gone == 0 {
 		return 0, nil
 	}
-	return gone, w.meta.Put(revisionKey, key8(w.rev))
+	err = errors.Join(w.count(), w.meta.Put(prunedKey, key8(uint64(latest))), w.meta.Put(revisionKey, key8(w.rev)))
+	return gone, err
 }
 
 // leave takes an item out of the record of its story. The record stays while it has items: it alone knows
@@ -111,7 +118,7 @@ func (w *writer) leave(it *store.Item) error {
 	if v == nil {
 		return nil
 	}
-	s, err := decodeStory(it.Story, string(v))
+	s, err := record.Story(it.Story, string(v))
 	if err != nil {
 		return err
 	}
@@ -119,7 +126,7 @@ func (w *writer) leave(it *store.Item) error {
 	if len(s.Items) == 0 {
 		return w.stories.Delete(key8(it.Story))
 	}
-	return w.stories.Put(key8(it.Story), w.keep(func(b []byte) []byte { return appendStory(b, &s) }))
+	return w.stories.Put(key8(it.Story), w.keep(func(b []byte) []byte { return record.AppendStory(b, &s) }))
 }
 
 // position is how far a sweep has come. The days are those of polls, not of this machine's clock now.
@@ -136,7 +143,7 @@ func sweep(tx *tx) error {
 	var at position
 	if v := meta.Get(sweepKey); v != nil {
 		if err := json.Unmarshal(v, &at); err != nil {
-			return fmt.Errorf("the sweep: %w: %w", errDamaged, err)
+			return fmt.Errorf("the sweep: %w: %w", record.ErrDamaged, err)
 		}
 	}
 	if at.Bucket > 2 {
@@ -183,7 +190,7 @@ func sweep(tx *tx) error {
 // stay whatever their age, or the outlet could list them again and they would come twice.
 func forgotten(ids *bucket, link bool, v []byte, today uint64) (bool, error) {
 	if link {
-		day, refs, err := decodeLinks(string(v))
+		day, refs, err := record.Links(string(v))
 		stored := func(l store.LinkRef) bool { return ids.Get(key8(l.Item)) != nil }
 		return err == nil && day+keepDays < today && !slices.ContainsFunc(refs, stored), err
 	}

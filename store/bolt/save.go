@@ -4,10 +4,12 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 
 	"broadsheet/store"
+	"broadsheet/store/record"
 )
 
 // freshDays is how old the day under a name may grow before a listing renews it: a name that every poll lists
@@ -24,10 +26,15 @@ func (s *Store) SavePolls(ctx context.Context, polls ...store.Poll) ([]store.Sav
 		return nil, ctx.Err()
 	}
 	saved := make([]store.Saved, len(polls))
+	fenced := s.leases.Begin(polls)
 	err := s.update(ctx, func(tx *tx) error {
 		w := s.newWriter(tx)
 		for i := range polls {
 			p := &polls[i]
+			if fenced[i] {
+				saved[i].Fenced = true
+				continue
+			}
 			known, stale, err := w.lookup(p)
 			if err == nil {
 				saved[i], err = w.apply(p, known, stale)
@@ -38,28 +45,52 @@ func (s *Store) SavePolls(ctx context.Context, polls ...store.Poll) ([]store.Sav
 		}
 		return w.finish(day(&polls[len(polls)-1]))
 	})
+	s.leases.End(polls, fenced, err)
 	if err != nil {
 		return nil, err
 	}
 	return saved, nil
 }
 
+// Claim implements store.Store. Each state is read when its host's lease is looked at, so that nothing is saved in between.
+func (s *Store) Claim(ctx context.Context, c store.Claim) ([]store.Grant, error) {
+	return s.leases.Claim(&c, func(seen store.Seen) (newer *store.FeedState, err error) {
+		err = s.view(ctx, func(tx *tx) error {
+			v := tx.Bucket(feedsBucket).Get(feedKey(seen.Feed.Outlet, seen.Feed.URL))
+			if v == nil {
+				return nil
+			}
+			var f store.FeedState
+			if err := json.Unmarshal(v, &f); err != nil {
+				return fmt.Errorf("the state of a feed: %w: %w", record.ErrDamaged, err)
+			}
+			if f.Saves != seen.Saves {
+				newer = &f
+			}
+			return nil
+		})
+		return newer, err
+	})
+}
+
 // writer changes a store in one transaction.
 type writer struct {
-	meta, feeds, heads, bodies, ids, revisions, keys, links, published, stories *bucket
+	meta, feeds, heads, bodies, changes, ids, months, revisions, keys, links, published, stories *bucket
 
-	packer  *packer
+	packer  *record.Packer
 	rev     store.Revision // of this transaction, if it changes what a document could show
 	changed bool
-	arena   []byte // what was written: bbolt wants values to stay until the commit
+	counts  map[uint64]int // by month: how many more items it has after this transaction
+	arena   []byte         // what was written: bbolt wants values to stay until the commit
 }
 
 func (s *Store) newWriter(tx *tx) *writer {
 	w := &writer{
 		meta: tx.Bucket(metaBucket), feeds: tx.Bucket(feedsBucket), heads: tx.Bucket(headsBucket),
-		bodies: tx.Bucket(bodiesBucket), ids: tx.Bucket(idsBucket), revisions: tx.Bucket(revisionsBucket),
+		bodies: tx.Bucket(bodiesBucket), changes: tx.Bucket(changesBucket),
+		ids: tx.Bucket(idsBucket), months: tx.Bucket(monthsBucket), revisions: tx.Bucket(revisionsBucket),
 		keys: tx.Bucket(keysBucket), links: tx.Bucket(linksBucket), published: tx.Bucket(publishedBucket),
-		stories: tx.Bucket(storiesBucket), packer: s.packer,
+		stories: tx.Bucket(storiesBucket), packer: s.packer, counts: map[uint64]int{},
 	}
 	// What only grows at its end fills its pages; what grows nearly at its end leaves a little room.
 	w.ids.FillPercent, w.revisions.FillPercent, w.bodies.FillPercent = 1, 0.9, 0.9
@@ -121,7 +152,7 @@ func (w *writer) lookup(p *store.Poll) (known store.Known, stale staleNames, err
 	}
 	known.Links = make(map[store.Key][]store.LinkRef, len(wanted.Links))
 	err = find(w.links, wanted.Links, func(k store.Key, v []byte) error {
-		d, refs, err := decodeLinks(string(v))
+		d, refs, err := record.Links(string(v))
 		if known.Links[k] = refs; d+freshDays < today {
 			stale.links[k] = refs
 		}
@@ -189,7 +220,7 @@ func (w *writer) state(name store.FeedName) (f store.FeedState, ok bool, err err
 		return f, false, nil
 	}
 	if err := json.Unmarshal(v, &f); err != nil {
-		return f, false, fmt.Errorf("the state of the feed: %w: %w", errDamaged, err)
+		return f, false, fmt.Errorf("the state of the feed: %w: %w", record.ErrDamaged, err)
 	}
 	return f, true, nil
 }
@@ -198,7 +229,7 @@ func (w *writer) state(name store.FeedName) (f store.FeedState, ok bool, err err
 func (w *writer) names() (n store.Names, err error) {
 	if v := w.meta.Get(namesKey); v != nil {
 		if err := json.Unmarshal(v, &n); err != nil {
-			return n, fmt.Errorf("the names: %w: %w", errDamaged, err)
+			return n, fmt.Errorf("the names: %w: %w", record.ErrDamaged, err)
 		}
 	}
 	return n, nil
@@ -298,7 +329,7 @@ func (w *writer) apply(p *store.Poll, known store.Known, stale staleNames) (stor
 		stale.links[k] = refs[max(0, len(refs)-maxRefs):]
 	}
 	for k, refs := range stale.links {
-		if err := w.links.Put(k[:], w.keep(func(b []byte) []byte { return appendLinks(b, today, refs) })); err != nil {
+		if err := w.links.Put(k[:], w.keep(func(b []byte) []byte { return record.AppendLinks(b, today, refs) })); err != nil {
 			return store.Saved{}, err
 		}
 	}
@@ -335,6 +366,7 @@ func (w *writer) insert(in *store.Insert, today uint64) error {
 	if err := w.ids.Put(key8(it.ID), at); err != nil {
 		return err
 	}
+	w.counts[month(it.Arrived)]++
 	pk := store.IDKey(it.PublishedID)
 	n := name{today, it.ID, it.Date.UnixMicro()}
 	if err := w.published.Put(pk[:], w.keep(func(b []byte) []byte { return appendName(b, n) })); err != nil {
@@ -349,7 +381,7 @@ func (w *writer) insert(in *store.Insert, today uint64) error {
 }
 
 func (w *writer) change(u *store.Update, old store.Revision) error {
-	if err := w.revisions.Delete(revisionEntry(old, u.Item.ID)); err != nil {
+	if err := errors.Join(w.revisions.Delete(revisionEntry(old, u.Item.ID)), w.remember(u.Change)); err != nil {
 		return err
 	}
 	return w.put(&u.Item, u.Body)
@@ -360,11 +392,11 @@ func (w *writer) put(it *store.Item, body *store.Body) error {
 	w.changed = true
 	it.Revision = w.rev
 	p := placeOf(it.Date, it.ID)
-	if err := w.heads.Put(p[:], w.keep(func(b []byte) []byte { return appendHead(b, it) })); err != nil {
+	if err := w.heads.Put(p[:], w.keep(func(b []byte) []byte { return record.AppendItem(b, it) })); err != nil {
 		return err
 	}
 	if body != nil {
-		if err := w.bodies.Put(key8(it.ID), w.keep(func(b []byte) []byte { return w.packer.pack(b, body) })); err != nil {
+		if err := w.bodies.Put(key8(it.ID), w.keep(func(b []byte) []byte { return w.packer.Pack(b, body) })); err != nil {
 			return err
 		}
 	}
@@ -377,7 +409,7 @@ func (w *writer) join(it *store.Item) error {
 	var s store.Story
 	if v := w.stories.Get(key8(it.Story)); v != nil {
 		var err error
-		if s, err = decodeStory(it.Story, string(v)); err != nil {
+		if s, err = record.Story(it.Story, string(v)); err != nil {
 			return err
 		}
 	} else {
@@ -388,7 +420,7 @@ func (w *writer) join(it *store.Item) error {
 		s = store.Story{ID: it.Story, PublishedID: first.PublishedID, Items: []store.ItemID{first.ID}}
 	}
 	s.Items = append(s.Items, it.ID)
-	return w.stories.Put(key8(s.ID), w.keep(func(b []byte) []byte { return appendStory(b, &s) }))
+	return w.stories.Put(key8(s.ID), w.keep(func(b []byte) []byte { return record.AppendStory(b, &s) }))
 }
 
 func feedKey(outlet, url string) []byte { return []byte(outlet + "\x00" + url) }
@@ -410,6 +442,9 @@ func (w *writer) finish(day uint64) error {
 	}
 	if !w.changed {
 		return nil
+	}
+	if err := w.count(); err != nil {
+		return err
 	}
 	return w.meta.Put(revisionKey, key8(w.rev))
 }

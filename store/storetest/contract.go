@@ -36,15 +36,22 @@ const odd = "\x01 <b>&amp;</b> \"q\" \\ \t\r\n'; DROP TABLE items; -- \u202e \u2
 
 func checkRoundTrip(t *testing.T, s *session) {
 	full := arrival("guid "+odd, "https://a.example/1?"+odd, "title "+odd, start.Add(-time.Hour))
-	full.Item.Lead, full.Item.Language = "lead "+odd, "sr-Latn"
+	full.Item.Lead, full.Item.Language, full.Item.Detected = "lead "+odd, "sr-Latn", "sr"
 	full.Item.Authors = []store.Author{{Name: odd, Email: "a@b.example", URL: "https://a.example/me"}, {}}
 	full.Item.Categories = []store.Category{{Term: "t", Scheme: "s", Label: "l"}, {Term: odd}}
-	full.Item.Enclosures = []store.Enclosure{{URL: "u", Type: "audio/mpeg", Length: 1 << 60}, {URL: "v", Length: 0}, {URL: "w", Length: -1}}
+	full.Item.Enclosures = []store.Enclosure{{URL: "u", Type: "audio/mpeg", Length: 1 << 60, Title: odd, Duration: time.Hour}, {URL: "v", Length: 0}, {URL: "w", Length: -1}}
 	full.Item.Image, full.Item.Words = "https://a.example/i.png", 123456
 	full.Item.Text, full.Item.Rest = 1<<64-1, 1<<63
 	full.Body = store.Body{Summary: odd, Content: strings.Repeat(odd, 5000), Comments: "c", Rights: "r",
 		Published: start.Add(-time.Hour), Updated: start.Add(-time.Minute),
-		FeedID: "fi", FeedTitle: "ft", FeedUpdated: start, FeedRights: "fr"}
+		Pictures: []store.Picture{{URL: "p", Width: 640, Height: 480, Caption: odd, Credit: "pc"}, {}},
+		Podcast: store.Podcast{Title: odd, Type: "full", Season: 2, SeasonName: "sn", Episode: "3.5", EpisodeName: "en", Explicit: "false",
+			Duration: 90 * time.Minute, Image: "pi", Blocked: true, Chapters: store.PodcastFile{URL: "ch", Type: "application/json+chapters"},
+			Transcripts: []store.PodcastFile{{URL: "tr", Type: "text/vtt", Language: "es", Rel: "captions"}, {}},
+			Persons:     []store.PodcastPerson{{Name: odd, Role: "guest", Group: "cast", Image: "im", URL: "https://a.example/me"}, {}}},
+		Feed: store.Origin{ID: "fi", Title: odd, Subtitle: "<p>fs</p>", Link: "fl", Feed: "ff", Image: "fp", Rights: "fr", Updated: start,
+			Authors: []store.Author{{Name: odd, Email: "a@b.example", URL: "fu"}, {}}, Categories: []store.Category{{Term: odd, Scheme: "s", Label: "l"}, {}}},
+		Origin: store.Origin{Title: "ot"}}
 	empty := store.Arrival{Item: store.Item{Text: 7}}
 	p := poll("a", start, full, empty)
 	s.save(t, p)
@@ -95,6 +102,10 @@ func checkStates(t *testing.T, s *session) {
 	if h := saved[0].State.History; len(h.Visits) == 0 || h.Bytes != 12345 || h.Took != 67*time.Millisecond || len(h.Breakdowns) != 1 {
 		t.Errorf("the history after a visit: %+v", h)
 	}
+	full.Saves = 1
+	for i := range polls {
+		polls[i].State.Saves = 1
+	}
 	full.History = saved[0].State.History
 	want := []store.FeedState{polls[4].State, polls[2].State, polls[3].State, polls[1].State, full}
 	expect(t, "saved state", saved[0].State, full)
@@ -110,7 +121,7 @@ func checkStates(t *testing.T, s *session) {
 		t.Errorf("after two items with one guid: %+v", f)
 	}
 	a.At, a.Arrivals, a.State = start.Add(time.Hour), nil, store.FeedState{Outlet: "a", URL: "b", Items: 99, LastNewItem: start.Add(time.Hour), Err: "gone away", History: store.History{Polls: 99}}
-	f.Err = "gone away"
+	f.Err, f.Saves = "gone away", 3
 	expect(t, "state after a poll without a document", s.save(t, a)[0].State, f)
 	expect(t, "stored state", all(t, s.Feeds(t.Context()))[0], f)
 }
@@ -121,7 +132,7 @@ func checkMoments(t *testing.T, s *session) {
 	far := time.Date(292000, 1, 1, 0, 0, 0, 0, time.UTC)
 	old := time.Date(-5, 1, 1, 0, 0, 0, 0, time.UTC)
 	a := arrival("1", "", "one", start.Add(-time.Hour).Add(999).In(zone))
-	a.Body.Updated, a.Body.FeedUpdated = far, old
+	a.Body.Updated, a.Body.Feed.Updated, a.Body.Origin.Updated = far, old, far
 	p := poll("a", at, a)
 	p.State.NextPoll, p.State.RetryAfter = far, old
 	saved := s.save(t, p)[0]
@@ -139,7 +150,7 @@ func checkMoments(t *testing.T, s *session) {
 	expect(t, "times of the item", []time.Time{it.Date, it.Arrived, it.Updated, it.Moved, it.Changed},
 		[]time.Time{start.Add(-time.Hour), start, start.Add(-time.Hour), start, start})
 	b := all(t, s.Bodies(t.Context(), it.ID))[0]
-	expect(t, "times of the body", []time.Time{b.Published, b.Updated, b.FeedUpdated}, []time.Time{start.Add(-time.Hour), end, {}})
+	expect(t, "times of the body", []time.Time{b.Published, b.Updated, b.Feed.Updated, b.Origin.Updated}, []time.Time{start.Add(-time.Hour), end, {}, end})
 }
 
 func checkSeveralPolls(t *testing.T, s *session) {
@@ -214,6 +225,8 @@ func checkContexts(t *testing.T, s *session) {
 	wants("SavePolls", err)
 	_, err = s.Revision(ctx)
 	wants("Revision", err)
+	_, err = s.Months(ctx)
+	wants("Months", err)
 	_, err = s.Prune(ctx, start.Add(time.Hour), 10)
 	wants("Prune", err)
 	_, err = s.Rename(ctx, store.Rename{From: store.FeedName{Outlet: "a"}, To: store.FeedName{Outlet: "b"}})
@@ -226,6 +239,12 @@ func checkContexts(t *testing.T, s *session) {
 	}
 	for _, err := range s.Stories(ctx, 1) {
 		wants("Stories", err)
+	}
+	for _, err := range s.Find(ctx, "1") {
+		wants("Find", err)
+	}
+	for _, err := range s.Changes(ctx, 1) {
+		wants("Changes", err)
 	}
 	for _, err := range s.Feeds(ctx) {
 		wants("Feeds", err)
