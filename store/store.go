@@ -5,9 +5,9 @@
 // the Stories that tie them. Start with Store.
 //
 // What follows from a poll is decided here, by pure functions, so that every keeper decides alike: who an item
-// is (identity.go, recognise.go), what documents show of a feed's habits (habit.go), what changes (settle.go), and what
-// another name of an outlet or feed means (rename.go). A keeper looks up what Wanted asks for, lets
-// Settle decide, and applies the result, all inside one transaction.
+// is (identity.go, recognise.go), what documents show of a feed's habits (habit.go), what changes (settle.go), which items
+// carry one story (story.go; print.go, index.go, score.go), and what another name of an outlet or feed means (rename.go). A
+// keeper looks up what Wanted asks for, lets Settle decide, and applies the result, all inside one transaction.
 package store
 
 import (
@@ -98,6 +98,9 @@ type Poll struct {
 	At       time.Time // when the answer was there; new items arrive at this time
 	State    FeedState // as it shall stand; Items and what follows it are the store's to set, and LastNewItem
 	Arrivals []Arrival // in the document's order, first to last; nil if there was no new document
+
+	Owner    string // whose outlet it is: no text ties the items of one owner; "" is the outlet itself
+	Language string // of items that state none, as the outlet's operator says; BCP 47, may be ""
 }
 
 // Saved says what became of a poll.

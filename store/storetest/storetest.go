@@ -1,7 +1,7 @@
 // Package storetest checks that a keeper keeps the contract of store.Store.
 //
 // Run takes a Keeper, which says how to open one, and goes through the contract sentence by sentence
-// (contract.go, orders.go, rename.go, prune.go). At its end, random polls go to the keeper and to a model of it in memory
+// (contract.go, orders.go, reports.go, rename.go, prune.go). At its end, random polls go to the keeper and to a model of it in memory
 // (model.go), and both must show the same (random.go).
 package storetest
 
@@ -47,6 +47,9 @@ func Run(t *testing.T, k Keeper) {
 		{"since", checkSince},
 		{"bodies", checkBodies},
 		{"stories", checkStories},
+		{"reports", checkReports},
+		{"copies", checkCopies},
+		{"failed polls", checkFailed},
 		{"published ids", checkPublishedIDs},
 		{"writing while reading", checkWriteInLoop},
 		{"many items", checkMany},
