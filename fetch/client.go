@@ -107,6 +107,7 @@ type answer struct {
 	status    int
 	header    http.Header
 	body      []byte
+	bytes     int64    // of the body, as they came
 	truncated error    // the body ended early; what came is in body
 	address   *url.URL // that answered
 	moved     *url.URL // where the permanent redirects before the first other one led; nil if there were none
@@ -342,6 +343,7 @@ func (c *Client) read(ctx context.Context, resp *http.Response, at *url.URL, pri
 	b := watch(resp.Body)
 	defer b.stop()
 	body, err := decodeBody(b, strings.Join(resp.Header.Values("Content-Encoding"), ","), c.maxBytes)
+	a.bytes = b.bytes
 	if cause := context.Cause(ctx); cause != nil {
 		return a, cause
 	}
@@ -359,7 +361,8 @@ func (c *Client) read(ctx context.Context, resp *http.Response, at *url.URL, pri
 type watched struct {
 	io.ReadCloser
 	timer *time.Timer
-	since int // bytes since the timer was set
+	bytes int64
+	since int // of these, since the timer was set
 	fired chan struct{}
 }
 
@@ -374,6 +377,7 @@ func watch(r io.ReadCloser) *watched {
 
 func (w *watched) Read(p []byte) (int, error) {
 	n, err := w.ReadCloser.Read(p)
+	w.bytes += int64(n)
 	if w.since += n; w.since >= stallBytes && w.timer.Stop() {
 		w.since = 0
 		w.timer.Reset(stallTimeout)

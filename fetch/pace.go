@@ -48,7 +48,7 @@ func readPace(hours, days []string, period, frequency string) store.Pace {
 	return p
 }
 
-// measure finds the rhythm of a document's own dates: the mean gap between its newest ones.
+// measure finds the rhythm of a document's own dates: the mean gap between its newest ones, and the longest.
 func measure(p *store.Pace, arrivals []store.Arrival, at time.Time) {
 	var dates []time.Time
 	for i := range arrivals {
@@ -64,15 +64,19 @@ func measure(p *store.Pace, arrivals []store.Arrival, at time.Time) {
 	all := len(dates)
 	slices.SortFunc(dates, func(a, b time.Time) int { return b.Compare(a) })
 	dates = slices.CompactFunc(dates, time.Time.Equal)
-	p.Gap, p.Newest = 0, time.Time{}
+	p.Gap, p.Longest, p.Newest = 0, 0, time.Time{}
 	if len(dates) == 0 {
 		return
 	}
 	p.Newest = dates[0]
 	days := len(dates) < all && !slices.ContainsFunc(dates, func(d time.Time) bool { return dates[0].Sub(d)%(24*time.Hour) != 0 })
 	dates = dates[:min(len(dates), paceItems)]
-	if n := len(dates); n > 1 && !days { // days without a time of day do not tell how often there is something
+	n := len(dates)
+	if n > 1 && !days { // days without a time of day do not tell how often there is something
 		p.Gap = (dates[0].Sub(dates[n-1]) / time.Duration(n-1)).Truncate(time.Second)
+	}
+	for i := range max(n-2, 0) { // but for the gap before the last, which may stand there for ever
+		p.Longest = max(p.Longest, dates[i].Sub(dates[i+1]))
 	}
 }
 

@@ -73,6 +73,15 @@ func TestMeasure(t *testing.T) {
 			t.Errorf("%d items: gap %v, newest %g h ago; want %v, %g", len(c.arrivals), p.Gap, newest, c.gap, c.newest)
 		}
 	}
+	for _, c := range []struct {
+		arrivals []store.Arrival
+		longest  time.Duration
+	}{{nil, 0}, {hours(1, 3), 0}, {hours(1, 3, 8, 800), 5 * time.Hour}, {hours(0, 24, 96, 120), 72 * time.Hour}} {
+		var p store.Pace
+		if measure(&p, c.arrivals, noon); p.Longest != c.longest {
+			t.Errorf("%d items: longest gap %v, want %v", len(c.arrivals), p.Longest, c.longest)
+		}
+	}
 	updated := []store.Arrival{{Body: store.Body{Updated: noon.Add(-time.Hour)}}, {Body: store.Body{Updated: noon.Add(-4 * time.Hour)}}}
 	var p store.Pace
 	if measure(&p, updated, noon); p.Gap != 3*time.Hour {

@@ -30,8 +30,16 @@ type poller struct {
 // name or a connection.
 func poll(ctx context.Context, get getter, f *Feed, s *Settings, st store.FeedState, log *slog.Logger) (p store.Poll, lost bool, err error) {
 	st.Outlet, st.URL = f.Outlet, f.URL
-	v := poller{get, f, s, log.With("outlet", f.Outlet, "feed", f.URL)}
-	from := askAt(f, &st, time.Now())
+	began, bytes := time.Now(), int64(0)
+	counted := func(ctx context.Context, f *Feed, from string, known store.Validators) (*answer, error) {
+		a, err := get(ctx, f, from, known)
+		if a != nil {
+			bytes += a.bytes
+		}
+		return a, err
+	}
+	v := poller{counted, f, s, log.With("outlet", f.Outlet, "feed", f.URL)}
+	from := askAt(f, &st, began)
 	p, err = v.ask(ctx, from, st.Validators, &st)
 	if ctx.Err() == nil && st.Move.Holds {
 		p, err = v.otherAddress(ctx, from, &st, p, err)
@@ -47,6 +55,7 @@ func poll(ctx context.Context, get getter, f *Feed, s *Settings, st store.FeedSt
 	v.fail(&p, err)
 	due := Next(f, s, &p.State)
 	p.State.NextPoll, p.State.Reason = due.At, due.Reason
+	p.Bytes, p.Took = bytes, time.Since(began)
 	return p, lost, nil
 }
 
@@ -57,7 +66,7 @@ func (v poller) ask(ctx context.Context, from string, known store.Validators, st
 	}
 	a, err := v.get(ctx, v.feed, from, known)
 	at := time.Now().UTC().Truncate(time.Microsecond)
-	p := store.Poll{At: at, State: *st}
+	p := store.Poll{At: at, State: *st, Owner: v.feed.Owner, Language: v.feed.Language}
 	p.State.LastTry = at
 	p.State.Err, p.State.Status, p.State.Damaged, p.State.Missing, p.State.Outage = "", 0, false, false, false
 	p.State.RetryAfter, p.State.HostHold = time.Time{}, false

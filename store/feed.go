@@ -51,6 +51,8 @@ type FeedState struct {
 	Flood      time.Time `json:"flood,omitzero"`        // when it last brought more than FloodItems new items at once
 	FloodItems int       `json:"flood_items,omitempty"` // how many they were
 
+	History History `json:"history,omitzero"` // what it did lately
+
 	Items     int   `json:"items,omitempty"`     // stored items that it carried
 	Ambiguous []Key `json:"ambiguous,omitempty"` // keys that stood on several items of one document
 
@@ -86,6 +88,7 @@ type Validators struct {
 // A Pace is how often a feed says, or shows, that it changes.
 type Pace struct {
 	Gap       time.Duration `json:"gap,omitempty"`        // mean, between its newest items; 0 is unknown
+	Longest   time.Duration `json:"longest,omitempty"`    // the longest of these gaps
 	Newest    time.Time     `json:"newest,omitzero"`      // date of its newest item; zero if it dates none
 	Period    time.Duration `json:"period,omitempty"`     // sy:updatePeriod by sy:updateFrequency; 0 if it does not say
 	SkipHours uint32        `json:"skip_hours,omitempty"` // bit n: not in hour n, UTC (RSS 2.0 skipHours)

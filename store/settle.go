@@ -149,6 +149,7 @@ func Settle(p *Poll, k Known) Settled {
 		}
 	}
 	s.window()
+	s.record()
 	return s.out
 }
 

@@ -5,9 +5,10 @@
 // the Stories that tie them. Start with Store.
 //
 // What follows from a poll is decided here, by pure functions, so that every keeper decides alike: who an item
-// is (identity.go, recognise.go), what documents show of a feed's habits (habit.go), what changes (settle.go), which items
-// carry one story (story.go; print.go, index.go, score.go), and what another name of an outlet or feed means (rename.go). A
-// keeper looks up what Wanted asks for, lets Settle decide, and applies the result, all inside one transaction.
+// is (identity.go, recognise.go), what documents show of a feed's habits (habit.go), what is remembered of its visits
+// (history.go), what changes (settle.go), which items carry one story (story.go; print.go, index.go, score.go), and what
+// another name of an outlet or feed means (rename.go). A keeper looks up what Wanted asks for, lets Settle decide, and
+// applies the result, all inside one transaction.
 package store
 
 import (
@@ -77,6 +78,25 @@ type Store interface {
 type Notes interface {
 	Note(ctx context.Context, kind, key string) ([]byte, error)
 	SetNote(ctx context.Context, kind, key string, value []byte) error
+
+	// Notes yields all notes of a kind, ordered by key.
+	Notes(ctx context.Context, kind string) iter.Seq2[Note, error]
+
+	// SwapNotes sets those of the notes that stand as their swaps say, durably, before it returns, and reports which
+	// they were. It is how processes that share a store agree who does a thing.
+	SwapNotes(ctx context.Context, kind string, swaps ...Swap) ([]bool, error)
+}
+
+// A Note is a value under its key.
+type Note struct {
+	Key   string
+	Value []byte
+}
+
+// A Swap puts one value of a note in the place of another; nil is none.
+type Swap struct {
+	Key      string
+	Old, New []byte
 }
 
 // A Backuper writes a consistent copy of itself, also while it is in use.
@@ -96,11 +116,14 @@ type Query struct {
 // A Poll is one visit to one feed, as fetch hands it to the store.
 type Poll struct {
 	At       time.Time // when the answer was there; new items arrive at this time
-	State    FeedState // as it shall stand; Items and what follows it are the store's to set, and LastNewItem
+	State    FeedState // as it shall stand; History and what follows it are the store's to set, and LastNewItem
 	Arrivals []Arrival // in the document's order, first to last; nil if there was no new document
 
 	Owner    string // whose outlet it is: no text ties the items of one owner; "" is the outlet itself
 	Language string // of items that state none, as the outlet's operator says; BCP 47, may be ""
+
+	Bytes int64         // that came over the wire as bodies
+	Took  time.Duration // from the request to what is in the fields above
 }
 
 // Saved says what became of a poll.

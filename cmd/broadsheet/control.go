@@ -136,6 +136,26 @@ func (d *daemon) control() http.Handler {
 			http.Error(w, err.Error(), http.StatusInternalServerError)
 		}
 	}))
+	mux.HandleFunc("GET /notes", d.agreed(func(w http.ResponseWriter, r *http.Request) {
+		notes := []store.Note{}
+		for n, err := range d.store.Notes(r.Context(), r.FormValue("kind")) {
+			if err != nil {
+				http.Error(w, err.Error(), http.StatusInternalServerError)
+				return
+			}
+			notes = append(notes, n)
+		}
+		answerJSON(w, d.log, notes, nil)
+	}))
+	mux.HandleFunc("POST /swap", d.agreed(func(w http.ResponseWriter, r *http.Request) {
+		var swaps []store.Swap
+		if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, 16<<20)).Decode(&swaps); err != nil {
+			http.Error(w, err.Error(), http.StatusBadRequest)
+			return
+		}
+		done, err := d.store.SwapNotes(r.Context(), r.URL.Query().Get("kind"), swaps...)
+		answerJSON(w, d.log, done, err)
+	}))
 	mux.HandleFunc("GET /backup", d.agreed(func(w http.ResponseWriter, r *http.Request) {
 		if err := d.store.Backup(r.Context(), w); err != nil {
 			d.log.Warn("control: backup not sent", "err", err)

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"iter"
 	"log/slog"
 	"net"
 	"net/http"
@@ -190,6 +191,38 @@ func (r *remote) SetNote(ctx context.Context, kind, key string, value []byte) er
 		return err
 	}
 	return body.Close()
+}
+
+func (r *remote) Notes(ctx context.Context, kind string) iter.Seq2[store.Note, error] {
+	return func(yield func(store.Note, error) bool) {
+		body, err := r.do(ctx, http.MethodGet, "/notes?"+url.Values{"kind": {kind}}.Encode(), nil)
+		var notes []store.Note
+		if err == nil {
+			err = errors.Join(json.NewDecoder(body).Decode(&notes), body.Close())
+		}
+		if err != nil {
+			yield(store.Note{}, err)
+			return
+		}
+		for _, n := range notes {
+			if !yield(n, nil) {
+				return
+			}
+		}
+	}
+}
+
+func (r *remote) SwapNotes(ctx context.Context, kind string, swaps ...store.Swap) (done []bool, err error) {
+	b, err := json.Marshal(swaps)
+	if err != nil {
+		return nil, err
+	}
+	body, err := r.do(ctx, http.MethodPost, "/swap?"+url.Values{"kind": {kind}}.Encode(), bytes.NewReader(b))
+	if err != nil {
+		return nil, err
+	}
+	defer body.Close()
+	return done, json.NewDecoder(body).Decode(&done)
 }
 
 func (r *remote) backup(ctx context.Context, w io.Writer) error {

@@ -24,7 +24,6 @@
 package bolt
 
 import (
-	"bytes"
 	"context"
 	"crypto/rand"
 	"encoding/binary"
@@ -176,32 +175,6 @@ func (s *Store) Revision(ctx context.Context) (rev store.Revision, err error) {
 	})
 	return rev, err
 }
-
-// Note implements store.Notes.
-func (s *Store) Note(ctx context.Context, kind, key string) (value []byte, err error) {
-	err = s.view(ctx, func(tx *tx) error {
-		if v := tx.Bucket(notesBucket).Get(noteKey(kind, key)); v != nil {
-			value = append([]byte{}, v...)
-		}
-		return nil
-	})
-	return value, err
-}
-
-// SetNote implements store.Notes.
-func (s *Store) SetNote(ctx context.Context, kind, key string, value []byte) error {
-	if old, err := s.Note(ctx, kind, key); err != nil || bytes.Equal(old, value) && (old == nil) == (value == nil) {
-		return err
-	}
-	return s.update(ctx, func(tx *tx) error {
-		if value == nil {
-			return tx.Bucket(notesBucket).Delete(noteKey(kind, key))
-		}
-		return tx.Bucket(notesBucket).Put(noteKey(kind, key), value)
-	})
-}
-
-func noteKey(kind, key string) []byte { return []byte(kind + "\x00" + key) }
 
 // Backup implements store.Backuper. It reads the file as it stood when it began; what is written meanwhile goes to
 // other pages, so that a slow w lets the file grow. End ctx to give up on one.

@@ -1,7 +1,6 @@
 package storetest
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"regexp"
@@ -91,7 +90,12 @@ func checkStates(t *testing.T, s *session) {
 	} {
 		polls = append(polls, store.Poll{At: start, State: f})
 	}
+	polls[0].Bytes, polls[0].Took = 12345, 67*time.Millisecond
 	saved := s.save(t, polls...)
+	if h := saved[0].State.History; len(h.Visits) == 0 || h.Bytes != 12345 || h.Took != 67*time.Millisecond || len(h.Breakdowns) != 1 {
+		t.Errorf("the history after a visit: %+v", h)
+	}
+	full.History = saved[0].State.History
 	want := []store.FeedState{polls[4].State, polls[2].State, polls[3].State, polls[1].State, full}
 	expect(t, "saved state", saved[0].State, full)
 	expect(t, "states in order", all(t, s.Feeds(t.Context())), want)
@@ -105,7 +109,7 @@ func checkStates(t *testing.T, s *session) {
 	if f.Items != 2 || !f.LastNewItem.Equal(start) || len(f.Ambiguous) == 0 {
 		t.Errorf("after two items with one guid: %+v", f)
 	}
-	a.At, a.Arrivals, a.State = start.Add(time.Hour), nil, store.FeedState{Outlet: "a", URL: "b", Items: 99, LastNewItem: start.Add(time.Hour), Err: "gone away"}
+	a.At, a.Arrivals, a.State = start.Add(time.Hour), nil, store.FeedState{Outlet: "a", URL: "b", Items: 99, LastNewItem: start.Add(time.Hour), Err: "gone away", History: store.History{Polls: 99}}
 	f.Err = "gone away"
 	expect(t, "state after a poll without a document", s.save(t, a)[0].State, f)
 	expect(t, "stored state", all(t, s.Feeds(t.Context()))[0], f)
@@ -227,44 +231,4 @@ func checkContexts(t *testing.T, s *session) {
 		wants("Feeds", err)
 	}
 	same(t, look(t, s), before)
-}
-
-func checkNotes(t *testing.T, s *session) {
-	notes := func() store.Notes { return s.Store.(store.Notes) }
-	if _, ok := s.Store.(store.Notes); !ok {
-		t.Skip("keeps no notes")
-	}
-	get := func(kind, key string) []byte {
-		t.Helper()
-		v, err := notes().Note(t.Context(), kind, key)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return v
-	}
-	set := func(kind, key string, value []byte) {
-		t.Helper()
-		if err := notes().SetNote(t.Context(), kind, key, value); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if v := get("a", "b"); v != nil {
-		t.Errorf("a note that was never set is %q", v)
-	}
-	big := bytes.Repeat([]byte{0, 255}, 100000)
-	set("a", "b", []byte("one"))
-	set("a", "b", []byte("two"))
-	set("a", "", []byte("three"))
-	set("ab", "", big)
-	set("a", "empty", []byte{})
-	s.reopen(t)
-	expect(t, "a, b", get("a", "b"), []byte("two"))
-	expect(t, "a", get("a", ""), []byte("three"))
-	expect(t, "ab", get("ab", ""), big)
-	expect(t, "empty", get("a", "empty"), []byte{})
-	set("a", "b", nil)
-	if v := get("a", "b"); v != nil {
-		t.Errorf("a note that was removed is %q", v)
-	}
-	expect(t, "revision", s.revision(t), 0)
 }

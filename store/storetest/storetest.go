@@ -1,8 +1,8 @@
 // Package storetest checks that a keeper keeps the contract of store.Store.
 //
 // Run takes a Keeper, which says how to open one, and goes through the contract sentence by sentence
-// (contract.go, orders.go, reports.go, rename.go, prune.go). At its end, random polls go to the keeper and to a model of it in memory
-// (model.go), and both must show the same (random.go).
+// (contract.go, orders.go, reports.go, rename.go, prune.go, notes.go). At its end, random polls go to the keeper and to a model of it
+// in memory (model.go), and both must show the same (random.go).
 package storetest
 
 import (
@@ -62,6 +62,8 @@ func Run(t *testing.T, k Keeper) {
 		{"tombstones", checkTombstones},
 		{"prune stories", checkPruneStories},
 		{"notes", checkNotes},
+		{"notes of a kind", checkNotesOfAKind},
+		{"swapped notes", checkSwapNotes},
 		{"random polls", checkRandom},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -1,0 +1,228 @@
+package pgtest
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"os/user"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// Cluster is a throw-away PostgreSQL on loopback. It does not wait for the disk: what it has committed survives its own
+// death, but not the machine's. Everybody may log in, as postgres, without a password.
+type Cluster struct {
+	bin, dir string
+	port     int
+	user     *syscall.Credential // whom the server runs as; nil is us
+	settings []string            // name=value
+	server   *exec.Cmd
+	ended    chan struct{}
+	log      *os.File
+}
+
+// Start makes a cluster, starts it, and removes it when the test ends. Settings are lines of postgresql.conf: "fsync=on".
+func Start(t testing.TB, settings ...string) *Cluster {
+	t.Helper()
+	c := newCluster(t, settings)
+	if out, err := c.command("initdb", "-D", c.data(), "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C", "-N").CombinedOutput(); err != nil {
+		t.Fatalf("initdb: %v\n%s", err, out)
+	}
+	c.Run(t)
+	return c
+}
+
+// Standby makes a cluster that follows c. The primary waits for it with every commit from then on.
+func (c *Cluster) Standby(t testing.TB) *Cluster {
+	t.Helper()
+	s := newCluster(t, c.settings)
+	out, err := s.command("pg_basebackup", "-D", s.data(), "-h", "127.0.0.1", "-p", strconv.Itoa(c.port), "-U", "postgres", "-R",
+		"-d", "application_name=standby", "-c", "fast").CombinedOutput()
+	if err != nil {
+		t.Fatalf("pg_basebackup: %v\n%s", err, out)
+	}
+	s.Run(t)
+	for _, sql := range []string{"ALTER SYSTEM SET synchronous_standby_names = 'standby'", "SELECT pg_reload_conf()"} {
+		if err := execute(t.Context(), c.URL("postgres"), sql); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return s
+}
+
+// Promote makes a standby the primary, which waits for nobody.
+func (c *Cluster) Promote(t testing.TB) {
+	t.Helper()
+	if err := execute(t.Context(), c.URL("postgres"), "SELECT pg_promote()"); err != nil {
+		t.Fatalf("promote: %v", err)
+	}
+}
+
+// URL is the address of one of the cluster's databases.
+func (c *Cluster) URL(database string) string {
+	return fmt.Sprintf("postgres://postgres@%s/%s?sslmode=disable", c.Host(), database)
+}
+
+// Host is the cluster's host:port, as a part of an address with several.
+func (c *Cluster) Host() string { return fmt.Sprintf("127.0.0.1:%d", c.port) }
+
+// Database makes an empty database in the cluster and returns its address.
+func (c *Cluster) Database(t testing.TB, name string) string {
+	t.Helper()
+	if err := execute(t.Context(), c.URL("postgres"), "CREATE DATABASE "+name); err != nil {
+		t.Fatal(err)
+	}
+	return c.URL(name)
+}
+
+// Run starts a server that is not running and returns when it answers.
+func (c *Cluster) Run(t testing.TB) {
+	t.Helper()
+	args := []string{"-D", c.data(), "-k", c.dir, "-h", "127.0.0.1", "-p", strconv.Itoa(c.port)}
+	for _, s := range append([]string{"fsync=off", "full_page_writes=off", "shared_buffers=64MB", "max_wal_senders=4",
+		"wal_level=replica", "autovacuum_naptime=5s", "log_min_messages=warning"}, c.settings...) {
+		args = append(args, "-c", s)
+	}
+	c.server = c.command("postgres", args...)
+	c.server.SysProcAttr.Pdeathsig = syscall.SIGQUIT // a test that is killed leaves no server behind
+	c.server.Stdout, c.server.Stderr = c.log, c.log
+	if err := c.server.Start(); err != nil {
+		t.Fatal(err)
+	}
+	c.ended = make(chan struct{})
+	go func(ended chan struct{}) {
+		c.server.Wait()
+		close(ended)
+	}(c.ended)
+	for end := time.Now().Add(30 * time.Second); ; time.Sleep(50 * time.Millisecond) {
+		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+		err := execute(ctx, c.URL("postgres"), "SELECT 1")
+		cancel()
+		if err == nil {
+			return
+		}
+		select {
+		case <-c.ended:
+			t.Fatalf("PostgreSQL does not start: %s", c.tail())
+		default:
+		}
+		if time.Now().After(end) {
+			t.Fatalf("PostgreSQL does not answer: %v: %s", err, c.tail())
+		}
+	}
+}
+
+// Stop ends the server, if it runs: SIGINT is a fast shutdown, SIGQUIT an immediate one, SIGKILL a crash. It returns when no
+// process of the server is left.
+func (c *Cluster) Stop(sig syscall.Signal) {
+	c.server.Process.Signal(sig)
+	<-c.ended
+	// The postmaster's children outlive its SIGKILL for a moment; while one does, the data folder cannot be used.
+	for end := time.Now().Add(10 * time.Second); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
+		if syscall.Kill(-c.server.Process.Pid, 0) == syscall.ESRCH {
+			return
+		}
+	}
+}
+
+func (c *Cluster) data() string { return filepath.Join(c.dir, "data") }
+
+// newCluster finds the binaries, a folder and a port.
+func newCluster(t testing.TB, settings []string) *Cluster {
+	t.Helper()
+	c := &Cluster{bin: binaries(), settings: settings}
+	if c.bin == "" {
+		t.Skip("no PostgreSQL: apt-get install postgresql, or name a server in BROADSHEET_TEST_POSTGRES")
+	}
+	var err error
+	if c.user, err = servant(); err != nil {
+		t.Skipf("initdb does not run as root: %v", err)
+	}
+	// Not t.TempDir: the path of a socket must be short, and another user must get there.
+	if c.dir, err = os.MkdirTemp("", "pgtest"); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if c.server != nil {
+			c.Stop(syscall.SIGQUIT)
+		}
+		os.RemoveAll(c.dir)
+	})
+	if c.user != nil {
+		if err := os.Chown(c.dir, int(c.user.Uid), int(c.user.Gid)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if c.log, err = os.Create(filepath.Join(c.dir, "log")); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { c.log.Close() })
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.port = l.Addr().(*net.TCPAddr).Port
+	l.Close()
+	return c
+}
+
+// command is one of the server's programs, in a process group of its own.
+func (c *Cluster) command(name string, args ...string) *exec.Cmd {
+	cmd := exec.Command(filepath.Join(c.bin, name), args...)
+	cmd.Dir = c.dir
+	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: c.user, Setpgid: true}
+	return cmd
+}
+
+func (c *Cluster) tail() []byte {
+	b, _ := os.ReadFile(c.log.Name())
+	return bytes.TrimSpace(b[max(0, len(b)-2000):])
+}
+
+// binaries is the folder of the newest server on this machine; "" if there is none.
+func binaries() string {
+	var found []string
+	if path, err := exec.LookPath("initdb"); err == nil {
+		if path, err = filepath.EvalSymlinks(path); err == nil {
+			return filepath.Dir(path)
+		}
+	}
+	for _, pattern := range []string{"/usr/lib/postgresql/*/bin/initdb", "/usr/pgsql-*/bin/initdb", "/usr/libexec/postgresql*/initdb", "/usr/local/pgsql/bin/initdb"} {
+		paths, _ := filepath.Glob(pattern)
+		found = append(found, paths...)
+	}
+	if len(found) == 0 {
+		return ""
+	}
+	version := func(path string) int {
+		n, _ := strconv.Atoi(strings.TrimFunc(path, func(r rune) bool { return r < '0' || r > '9' }))
+		return n
+	}
+	return filepath.Dir(slices.MaxFunc(found, func(a, b string) int { return version(a) - version(b) }))
+}
+
+// servant is the user whom a server runs as when we are root: PostgreSQL refuses to be root's.
+func servant() (*syscall.Credential, error) {
+	if os.Geteuid() != 0 {
+		return nil, nil
+	}
+	for _, name := range []string{"postgres", "nobody"} {
+		u, err := user.Lookup(name)
+		if err != nil {
+			continue
+		}
+		uid, _ := strconv.ParseUint(u.Uid, 10, 32)
+		gid, _ := strconv.ParseUint(u.Gid, 10, 32)
+		return &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}, nil
+	}
+	return nil, errors.New("there is no user postgres or nobody")
+}
