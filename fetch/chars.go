@@ -155,6 +155,8 @@ func appendValue(dst []byte, value string) []byte {
 			dst = append(dst, "&amp;"...)
 		case c == '"':
 			dst = append(dst, "&#34;"...)
+		case c == '\'':
+			dst = append(dst, "&#39;"...)
 		case c == '<':
 			dst = append(dst, "&lt;"...)
 		case c == '>':

@@ -24,9 +24,14 @@ const errUnreadable = "the feed cannot be read"
 func newGofeed() *gofeed.Parser {
 	p := gofeed.NewParser()
 	p.KeepOriginalFeed = true
-	p.RSSTranslator = &gofeed.DefaultRSSTranslator{DisableContentImageScan: true}
+	p.RSSTranslator, p.AtomTranslator, p.JSONTranslator = untranslated{}, untranslated{}, untranslated{}
 	return p
 }
+
+// untranslated makes nothing of the original documents: they are what is read.
+type untranslated struct{}
+
+func (untranslated) Translate(any) (*gofeed.Feed, error) { return new(gofeed.Feed), nil }
 
 func (f *rawFeed) readXML(src []byte) error {
 	t, err := tidy(src, f.base)

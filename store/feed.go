@@ -51,6 +51,7 @@ type FeedState struct {
 	Flood      time.Time `json:"flood,omitzero"`        // when it last brought more than FloodItems new items at once
 	FloodItems int       `json:"flood_items,omitempty"` // how many they were
 
+	Saves   uint64  `json:"saves,omitempty"`  // how often it was saved: tells its versions apart
 	History History `json:"history,omitzero"` // what it did lately
 
 	Items     int   `json:"items,omitempty"`     // stored items that it carried

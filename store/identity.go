@@ -48,8 +48,8 @@ func IDKey(id string) Key {
 	return makeKey(near, "id", id)
 }
 
-// linkHash is the canonical link as an Item keeps it.
-func linkHash(canonical string) uint64 {
+// LinkHash is a canonical link as an Item keeps it; 0 without one.
+func LinkHash(canonical string) uint64 {
 	if canonical == "" {
 		return 0
 	}

@@ -18,12 +18,14 @@ type Item struct {
 	Feeds       []string // addresses of the outlet's feeds that carried it; its version comes from the first
 	Editor      string   // the feed whose edits count, if no more the first: its next edit makes it the first; Settle sets it
 	PublishedID string   // an absolute IRI; made at arrival, never changed
+	CopyOf      string   // PublishedID of the story's first item with the link with which this one joined; "" if it did not join by its link
 	GUID        string   // the outlet's own id as it wrote it at arrival; "" if it gave none
 
 	Title      string
 	Link       string // absolute, as the outlet gives it; "" if it gives none
 	Lead       string // the beginning of the summary, else of the content, at most LeadBytes
-	Language   string // BCP 47, as the item or its feed states it; "" if neither does
+	Language   string // BCP 47, as the item or its feed states it; "" if neither does, or not credibly
+	Detected   string // where Language is "": the outlet's as it was configured at arrival, else what the text tells; "" if that is unclear
 	Authors    []Author
 	Categories []Category
 	Enclosures []Enclosure
@@ -49,6 +51,12 @@ func (it *Item) editor() string {
 		return it.Editor
 	}
 	return it.Feeds[0]
+}
+
+// Named reports whether name is what a person may call the item by: its published id, the outlet's own, or its
+// canonical link.
+func (it *Item) Named(name string) bool {
+	return name != "" && (it.PublishedID == name || it.GUID == name || it.LinkHash == LinkHash(name))
 }
 
 // LeadBytes bounds Item.Lead: include and exclude words, pages and excerpts look no further.
@@ -104,7 +112,7 @@ func ItemDate(claimed, arrived time.Time) time.Time {
 }
 
 // An Arrival is one item of a polled document before the store has settled who it is. Of Item, the
-// fields that describe it are set, the others (ID, Story, Outlet, Feeds, PublishedID, Date, Arrived,
+// fields that describe it are set, the others (ID, Story, Outlet, Feeds, PublishedID, CopyOf, Date, Arrived,
 // Updated, Moved, Changed, LinkHash, Related, Revision) are Settle's to set.
 type Arrival struct {
 	Item      Item

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"encoding/binary"
 	"errors"
 	"slices"
@@ -37,10 +38,7 @@ const (
 
 // newPrint reads an item; p is the poll that brought it.
 func newPrint(it *Item, p *Poll) Print {
-	lang := primary(it.Language)
-	if lang == "" {
-		lang = primary(p.Language)
-	}
+	lang := primary(cmp.Or(it.Language, it.Detected))
 	text := head(it.Lead, printText)
 	if lang == "" && looksEnglish(it.Title+" "+text) {
 		lang = english

@@ -51,7 +51,7 @@ func (s *settler) candidates() {
 			continue
 		}
 		seen[a.exact()] = true
-		s.docs = append(s.docs, candidate{Arrival: a, key: a.key(&s.out.State, 0), link: linkHash(a.Canonical)})
+		s.docs = append(s.docs, candidate{Arrival: a, key: a.key(&s.out.State, 0), link: LinkHash(a.Canonical)})
 		s.links[a.Canonical]++
 	}
 }

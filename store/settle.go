@@ -98,10 +98,11 @@ type Insert struct {
 	Print Print // the zero Print without an index
 }
 
-// An Update is a known item as it shall stand. Body is nil if the stored one stays.
+// An Update is a known item as it shall stand. Body is nil if the stored one stays. Change is to be kept.
 type Update struct {
-	Item Item
-	Body *Body
+	Item   Item
+	Body   *Body
+	Change Change
 }
 
 // Settled is what a poll changes. The keeper applies all of it in the poll's transaction; where
@@ -122,6 +123,7 @@ func Settle(p *Poll, k Known) Settled {
 	s := settler{poll: p, at: moment(p.At), known: k, claimed: map[ItemID]bool{}, taken: map[Key]bool{}, joined: map[StoryID]int{}}
 	s.out = Settled{State: p.State, Keys: map[Key]ItemID{}, Links: map[Key]LinkRef{}}
 	f := &s.out.State
+	f.Saves = k.State.Saves + 1
 	f.Items, f.LastNewItem, f.Ambiguous = k.State.Items, k.State.LastNewItem, k.State.Ambiguous
 	f.Keys, f.Oldest, f.Rotated, f.ByLink = k.State.Keys, k.State.Oldest, k.State.Rotated, k.State.ByLink
 	for _, t := range s.out.State.times() {
@@ -247,7 +249,8 @@ func (s *settler) update(d *candidate) {
 				it.Updated = b.Updated
 			}
 		}
-		it.Title, it.Link, it.Lead, it.Language = d.Item.Title, d.Item.Link, d.Item.Lead, d.Item.Language
+		it.Title, it.Link, it.Lead = d.Item.Title, d.Item.Link, d.Item.Lead
+		it.Language, it.Detected = d.Item.Language, d.Item.Detected
 		it.Authors, it.Categories, it.Enclosures = d.Item.Authors, d.Item.Categories, d.Item.Enclosures
 		it.Image, it.Words = d.Item.Image, d.Item.Words
 		it.Text, it.Rest, it.LinkHash = d.Item.Text, d.Item.Rest, d.link
@@ -255,7 +258,7 @@ func (s *settler) update(d *candidate) {
 	}
 	if changed {
 		it.Changed = at
-		s.out.Updates = append(s.out.Updates, Update{it, body})
+		s.out.Updates = append(s.out.Updates, Update{it, body, change(d.old, &it, f.URL, body != nil)})
 	}
 }
 

@@ -8,7 +8,7 @@
 // is (identity.go, recognise.go), what documents show of a feed's habits (habit.go), what is remembered of its visits
 // (history.go), what changes (settle.go), which items carry one story (story.go; print.go, index.go, score.go), and what
 // another name of an outlet or feed means (rename.go). A keeper looks up what Wanted asks for, lets Settle decide, and
-// applies the result, all inside one transaction.
+// applies the result, all inside one transaction. How pollers share a store's feeds is in claim.go.
 package store
 
 import (
@@ -36,9 +36,30 @@ type Store interface {
 	ID() string
 	Created() time.Time
 
+	// Claim grants hosts to a poller for a while. Each Want is answered by the Grant of the same place; all times are by
+	// the keeper's own clock (a database's, where several machines share one).
+	//
+	// A host that c.Owner has and has not given back is granted again, even after its lease has ended, as long as
+	// nobody else took it: its lease begins anew. Any other host is granted if it is free, because it was never
+	// granted, was given back, or its lease has ended, and if one of Want.Feeds at least stands in the store in the
+	// version seen: where others have polled them all, the poller is only told the states. The epoch is 1 at first
+	// and grows by one when a host goes to another owner than it had last.
+	//
+	// Grant.Wait is what is left of the pause after the last owner's requests: of Release.Pause, else, where a lease ended by
+	// itself, of Want.Gap counted from that end. It is 0 for a host that was the poller's own already. A host of which
+	// nothing was granted keeps its owner and its times as they were.
+	//
+	// Grants need not be durable where the keeper itself proves at Open that no poller is left (a file that one
+	// process at a time can hold): there every host is free then, and epochs begin anew.
+	Claim(ctx context.Context, c Claim) ([]Grant, error)
+
 	// SavePolls saves polls, in their order, each whole or not at all, and durably, before it
 	// returns: validators, items, stories and due times of one poll never part. It returns what
 	// became of each poll. After an error nothing of any of these polls is stored.
+	//
+	// A poll of a host that has gone to another poller (its epoch is not the host's any more) is fenced: nothing
+	// of it is stored, and the others are. Whoever is granted the host sees what was saved before, and nothing is
+	// saved under the former epoch afterwards. The end of a lease alone fences nothing.
 	SavePolls(ctx context.Context, polls ...Poll) ([]Saved, error)
 
 	// Feeds yields the state of every feed that was ever saved, ordered by outlet and address.
@@ -57,6 +78,13 @@ type Store interface {
 
 	// Stories yields the stories with these ids, in this order; ids without a story are passed over.
 	Stories(ctx context.Context, ids ...StoryID) iter.Seq2[Story, error]
+
+	// Find yields the items that Item.Named calls by this name, in the order of their arrival. It may look at every item.
+	Find(ctx context.Context, name string) iter.Seq2[Item, error]
+
+	// Changes yields what happened to the items with these ids since they arrived, in this order, of each item the
+	// oldest first. Each edit beyond the last MaxEdits is forgotten, and with its item all is.
+	Changes(ctx context.Context, ids ...ItemID) iter.Seq2[Change, error]
 
 	// Rename gives outlets and feeds other names, in this order, all or nothing, and durably, before it returns. States
 	// and items go along as they are (see FeedState.renamed for what an address alone stood for); ids, dates and
@@ -116,14 +144,16 @@ type Query struct {
 // A Poll is one visit to one feed, as fetch hands it to the store.
 type Poll struct {
 	At       time.Time // when the answer was there; new items arrive at this time
-	State    FeedState // as it shall stand; History and what follows it are the store's to set, and LastNewItem
+	State    FeedState // as it shall stand; Saves and what follows it are the store's to set, and LastNewItem
 	Arrivals []Arrival // in the document's order, first to last; nil if there was no new document
 
-	Owner    string // whose outlet it is: no text ties the items of one owner; "" is the outlet itself
-	Language string // of items that state none, as the outlet's operator says; BCP 47, may be ""
+	Owner string // whose outlet it is: no text ties the items of one owner; "" is the outlet itself
 
 	Bytes int64         // that came over the wire as bodies
 	Took  time.Duration // from the request to what is in the fields above
+
+	Host  string // that was claimed for it; "" if none was: then nothing can fence it
+	Epoch uint64 // with which the host was granted
 }
 
 // Saved says what became of a poll.
@@ -131,4 +161,5 @@ type Saved struct {
 	State   FeedState // as it stands now
 	New     int       // items that were not known
 	Changed int       // known items that changed
+	Fenced  bool      // its host has gone to another poller: nothing of it is stored, and nothing else is said here
 }

@@ -43,7 +43,7 @@ func (s *settler) tie(d *candidate, in *Insert) {
 			if !stored || old.Outlet == it.Outlet || old.LinkHash != d.link || in.Tie != nil && ref.Story >= it.Story {
 				continue
 			}
-			it.Story = ref.Story
+			it.Story, it.CopyOf = ref.Story, cmp.Or(old.CopyOf, old.PublishedID)
 			in.Tie = &Tie{Item: it.ID, Partner: ref.Item, Layer: ByLink, Why: d.Canonical}
 		}
 	}

@@ -166,4 +166,13 @@ func BenchmarkItems(b *testing.B) {
 			}
 		}
 	})
+	b.Run("find", func(b *testing.B) {
+		for b.Loop() {
+			for _, err := range s.Find(b.Context(), "https://outlet7.example/?p=1") {
+				if err != nil {
+					b.Fatal(err)
+				}
+			}
+		}
+	})
 }

@@ -11,6 +11,7 @@
 //	feeds      outlet, 0, address   FeedState in JSON
 //	heads      date, item           the Item but its body (codec.go); the order of lists
 //	bodies     item                 the Body, compressed (codec.go)
+//	changes    item                 its Changes in JSON, if there are any (changes.go)
 //	ids        item                 date and arrival; its sequence is the last number given out
 //	revisions  revision, item       nothing; one entry for each item, at its latest revision
 //	keys       Key                  day last listed, item
@@ -49,6 +50,7 @@ var (
 	feedsBucket     = []byte("feeds")
 	headsBucket     = []byte("heads")
 	bodiesBucket    = []byte("bodies")
+	changesBucket   = []byte("changes")
 	idsBucket       = []byte("ids")
 	revisionsBucket = []byte("revisions")
 	keysBucket      = []byte("keys")
@@ -79,6 +81,7 @@ type Options struct {
 // A Store is a store in a file. Only one process at a time can have it open.
 type Store struct {
 	db      *db
+	leases  store.Leases
 	packer  *packer
 	index   *store.Index // of the prints bucket; a transaction that writes has it, and sees whether it is up to date
 	id      string
@@ -106,7 +109,7 @@ func Open(path string, o Options) (*Store, error) {
 
 // fill puts into a new file what every store has.
 func fill(tx *tx) error {
-	for _, name := range [][]byte{feedsBucket, headsBucket, bodiesBucket, idsBucket, revisionsBucket,
+	for _, name := range [][]byte{feedsBucket, headsBucket, bodiesBucket, changesBucket, idsBucket, revisionsBucket,
 		keysBucket, linksBucket, publishedBucket, storiesBucket, printsBucket, notesBucket} {
 		if _, err := tx.CreateBucket(name); err != nil {
 			return err

@@ -71,6 +71,13 @@ func (c *checker) check(ctx context.Context, tx *tx) {
 		_, err := packer.unpack(store.ItemID(number(k)), v)
 		return err
 	})
+	c.each(ctx, tx, changesBucket, func(k, v []byte) error {
+		_, err := decodeChanges(v)
+		if tx.Bucket(idsBucket).Get(k) == nil {
+			err = errors.Join(err, errors.New("its item is not there"))
+		}
+		return err
+	})
 	c.each(ctx, tx, storiesBucket, func(k, v []byte) error { return checkStory(tx, k, v) })
 	c.each(ctx, tx, feedsBucket, c.feed)
 	last := store.ItemID(tx.Bucket(idsBucket).Sequence())

@@ -55,6 +55,8 @@ func appendHead(b []byte, it *store.Item) []byte {
 	b = appendString(b, it.Title)
 	b = appendString(b, it.Lead)
 	b = appendString(b, it.Language)
+	b = appendString(b, it.Detected)
+	b = appendString(b, it.CopyOf)
 	b = binary.AppendUvarint(b, uint64(len(it.Authors)))
 	for _, a := range it.Authors {
 		b = appendString(appendString(appendString(b, a.Name), a.Email), a.URL)
@@ -96,7 +98,7 @@ func decodeHead(p place, s string) (store.Item, error) {
 	it.PublishedID = r.string()
 	it.GUID = r.same(it.PublishedID)
 	it.Link = r.same(it.GUID)
-	it.Title, it.Lead, it.Language = r.string(), r.string(), r.string()
+	it.Title, it.Lead, it.Language, it.Detected, it.CopyOf = r.string(), r.string(), r.string(), r.string(), r.string()
 	it.Authors = list(&r, func(r *reader) store.Author {
 		return store.Author{Name: r.string(), Email: r.string(), URL: r.string()}
 	})

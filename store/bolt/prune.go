@@ -78,7 +78,7 @@ func (w *writer) drop(ids []store.ItemID) (gone int, err error) {
 			carried[string(feedKey(it.Outlet, f))]++
 		}
 		p := placeOf(it.Date, id)
-		err = errors.Join(w.heads.Delete(p[:]), w.bodies.Delete(key8(id)), w.ids.Delete(key8(id)),
+		err = errors.Join(w.heads.Delete(p[:]), w.bodies.Delete(key8(id)), w.changes.Delete(key8(id)), w.ids.Delete(key8(id)),
 			w.revisions.Delete(revisionEntry(it.Revision, id)), w.leave(&it))
 		if err != nil {
 			return 0, err

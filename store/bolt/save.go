@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -24,10 +25,15 @@ func (s *Store) SavePolls(ctx context.Context, polls ...store.Poll) ([]store.Sav
 		return nil, ctx.Err()
 	}
 	saved := make([]store.Saved, len(polls))
+	fenced := s.leases.Begin(polls)
 	err := s.update(ctx, func(tx *tx) error {
 		w := s.newWriter(tx)
 		for i := range polls {
 			p := &polls[i]
+			if fenced[i] {
+				saved[i].Fenced = true
+				continue
+			}
 			known, stale, err := w.lookup(p)
 			if err == nil {
 				saved[i], err = w.apply(p, known, stale)
@@ -38,15 +44,37 @@ func (s *Store) SavePolls(ctx context.Context, polls ...store.Poll) ([]store.Sav
 		}
 		return w.finish(day(&polls[len(polls)-1]))
 	})
+	s.leases.End(polls, fenced, err)
 	if err != nil {
 		return nil, err
 	}
 	return saved, nil
 }
 
+// Claim implements store.Store. Each state is read when its host's lease is looked at, so that nothing is saved in between.
+func (s *Store) Claim(ctx context.Context, c store.Claim) ([]store.Grant, error) {
+	return s.leases.Claim(&c, func(seen store.Seen) (newer *store.FeedState, err error) {
+		err = s.view(ctx, func(tx *tx) error {
+			v := tx.Bucket(feedsBucket).Get(feedKey(seen.Feed.Outlet, seen.Feed.URL))
+			if v == nil {
+				return nil
+			}
+			var f store.FeedState
+			if err := json.Unmarshal(v, &f); err != nil {
+				return fmt.Errorf("the state of a feed: %w: %w", errDamaged, err)
+			}
+			if f.Saves != seen.Saves {
+				newer = &f
+			}
+			return nil
+		})
+		return newer, err
+	})
+}
+
 // writer changes a store in one transaction.
 type writer struct {
-	meta, feeds, heads, bodies, ids, revisions, keys, links, published, stories, prints *bucket
+	meta, feeds, heads, bodies, changes, ids, revisions, keys, links, published, stories, prints *bucket
 
 	store   *Store
 	rev     store.Revision // of this transaction, if it changes what a document could show
@@ -57,7 +85,7 @@ type writer struct {
 func (s *Store) newWriter(tx *tx) *writer {
 	w := &writer{
 		meta: tx.Bucket(metaBucket), feeds: tx.Bucket(feedsBucket), heads: tx.Bucket(headsBucket),
-		bodies: tx.Bucket(bodiesBucket), ids: tx.Bucket(idsBucket), revisions: tx.Bucket(revisionsBucket),
+		bodies: tx.Bucket(bodiesBucket), changes: tx.Bucket(changesBucket), ids: tx.Bucket(idsBucket), revisions: tx.Bucket(revisionsBucket),
 		keys: tx.Bucket(keysBucket), links: tx.Bucket(linksBucket), published: tx.Bucket(publishedBucket),
 		stories: tx.Bucket(storiesBucket), prints: tx.Bucket(printsBucket), store: s,
 	}
@@ -356,7 +384,7 @@ func (w *writer) insert(in *store.Insert, today uint64) error {
 }
 
 func (w *writer) change(u *store.Update, old store.Revision) error {
-	if err := w.revisions.Delete(revisionEntry(old, u.Item.ID)); err != nil {
+	if err := errors.Join(w.revisions.Delete(revisionEntry(old, u.Item.ID)), w.remember(u.Change)); err != nil {
 		return err
 	}
 	return w.put(&u.Item, u.Body)

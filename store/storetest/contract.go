@@ -36,7 +36,7 @@ const odd = "\x01 <b>&amp;</b> \"q\" \\ \t\r\n'; DROP TABLE items; -- \u202e \u2
 
 func checkRoundTrip(t *testing.T, s *session) {
 	full := arrival("guid "+odd, "https://a.example/1?"+odd, "title "+odd, start.Add(-time.Hour))
-	full.Item.Lead, full.Item.Language = "lead "+odd, "sr-Latn"
+	full.Item.Lead, full.Item.Language, full.Item.Detected = "lead "+odd, "sr-Latn", "sr"
 	full.Item.Authors = []store.Author{{Name: odd, Email: "a@b.example", URL: "https://a.example/me"}, {}}
 	full.Item.Categories = []store.Category{{Term: "t", Scheme: "s", Label: "l"}, {Term: odd}}
 	full.Item.Enclosures = []store.Enclosure{{URL: "u", Type: "audio/mpeg", Length: 1 << 60}, {URL: "v", Length: 0}, {URL: "w", Length: -1}}
@@ -95,6 +95,10 @@ func checkStates(t *testing.T, s *session) {
 	if h := saved[0].State.History; len(h.Visits) == 0 || h.Bytes != 12345 || h.Took != 67*time.Millisecond || len(h.Breakdowns) != 1 {
 		t.Errorf("the history after a visit: %+v", h)
 	}
+	full.Saves = 1
+	for i := range polls {
+		polls[i].State.Saves = 1
+	}
 	full.History = saved[0].State.History
 	want := []store.FeedState{polls[4].State, polls[2].State, polls[3].State, polls[1].State, full}
 	expect(t, "saved state", saved[0].State, full)
@@ -110,7 +114,7 @@ func checkStates(t *testing.T, s *session) {
 		t.Errorf("after two items with one guid: %+v", f)
 	}
 	a.At, a.Arrivals, a.State = start.Add(time.Hour), nil, store.FeedState{Outlet: "a", URL: "b", Items: 99, LastNewItem: start.Add(time.Hour), Err: "gone away", History: store.History{Polls: 99}}
-	f.Err = "gone away"
+	f.Err, f.Saves = "gone away", 3
 	expect(t, "state after a poll without a document", s.save(t, a)[0].State, f)
 	expect(t, "stored state", all(t, s.Feeds(t.Context()))[0], f)
 }
@@ -226,6 +230,12 @@ func checkContexts(t *testing.T, s *session) {
 	}
 	for _, err := range s.Stories(ctx, 1) {
 		wants("Stories", err)
+	}
+	for _, err := range s.Find(ctx, "1") {
+		wants("Find", err)
+	}
+	for _, err := range s.Changes(ctx, 1) {
+		wants("Changes", err)
 	}
 	for _, err := range s.Feeds(ctx) {
 		wants("Feeds", err)

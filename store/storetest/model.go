@@ -7,6 +7,7 @@ import (
 	"iter"
 	"maps"
 	"slices"
+	"sync"
 	"time"
 
 	"broadsheet/store"
@@ -17,10 +18,13 @@ var _ store.Store = (*model)(nil)
 // model is a store as simple as it can be: what a keeper must show, without any of its cares. It forgets nothing
 // that identifies an item.
 type model struct {
+	mu        sync.Mutex // guards what Claim and SavePolls touch, the calls of a Scheduler that come at once
+	leases    store.Leases
 	revision  store.Revision
 	last      store.ItemID
 	items     map[store.ItemID]store.Item
 	bodies    map[store.ItemID]store.Body
+	changes   map[store.ItemID][]store.Change
 	stories   map[store.StoryID]store.Story // also of one item, also without any
 	feeds     map[store.FeedName]store.FeedState
 	keys      map[store.Key]store.ItemID
@@ -34,7 +38,7 @@ type model struct {
 func NewModel() store.Store { return newModel() }
 
 func newModel() *model {
-	return &model{items: map[store.ItemID]store.Item{}, bodies: map[store.ItemID]store.Body{},
+	return &model{items: map[store.ItemID]store.Item{}, bodies: map[store.ItemID]store.Body{}, changes: map[store.ItemID][]store.Change{},
 		stories: map[store.StoryID]store.Story{}, feeds: map[store.FeedName]store.FeedState{},
 		keys: map[store.Key]store.ItemID{}, links: map[store.Key][]store.LinkRef{}, published: map[store.Key]bool{}, index: store.NewIndex()}
 }
@@ -45,10 +49,29 @@ func (m *model) Close() error       { return nil }
 
 func (m *model) Revision(context.Context) (store.Revision, error) { return m.revision, nil }
 
+func (m *model) Claim(_ context.Context, c store.Claim) ([]store.Grant, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.leases.Claim(&c, func(seen store.Seen) (*store.FeedState, error) {
+		if f, ok := m.feeds[seen.Feed]; ok && f.Saves != seen.Saves {
+			return &f, nil
+		}
+		return nil, nil
+	})
+}
+
 func (m *model) SavePolls(_ context.Context, polls ...store.Poll) (saved []store.Saved, err error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	fenced := m.leases.Begin(polls)
+	defer func() { m.leases.End(polls, fenced, err) }()
 	rev := m.revision + 1
 	for i := range polls {
 		p := &polls[i]
+		if fenced[i] {
+			saved = append(saved, store.Saved{Fenced: true})
+			continue
+		}
 		// All that there is to know: more than a keeper looks up, and it must make no difference.
 		known := store.Known{Keys: m.keys, Links: m.links, IDs: m.published, Items: maps.Clone(m.items), Next: m.last + 1,
 			Editors: map[string]store.FeedState{}, Index: m.index,
@@ -89,6 +112,7 @@ func (m *model) SavePolls(_ context.Context, polls ...store.Poll) (saved []store
 		}
 		for _, u := range out.Updates {
 			m.put(u.Item, rev)
+			m.changes[u.Item.ID] = store.Remember(m.changes[u.Item.ID], u.Change)
 			if u.Body != nil {
 				m.bodies[u.Item.ID] = *u.Body
 			}
@@ -177,6 +201,24 @@ func (m *model) Stories(_ context.Context, ids ...store.StoryID) iter.Seq2[store
 	return found(m.stories, ids)
 }
 
+func (m *model) Changes(_ context.Context, ids ...store.ItemID) iter.Seq2[store.Change, error] {
+	var all []store.Change
+	for _, id := range ids {
+		all = append(all, m.changes[id]...)
+	}
+	return list(all)
+}
+
+func (m *model) Find(_ context.Context, name string) iter.Seq2[store.Item, error] {
+	var found []store.Item
+	for _, id := range slices.Sorted(maps.Keys(m.items)) {
+		if it := m.items[id]; it.Named(name) {
+			found = append(found, it)
+		}
+	}
+	return list(found)
+}
+
 func (m *model) Prune(_ context.Context, before time.Time, n int) (gone int, err error) {
 	for _, id := range slices.Sorted(maps.Keys(m.items)) {
 		it := m.items[id]
@@ -186,6 +228,7 @@ func (m *model) Prune(_ context.Context, before time.Time, n int) (gone int, err
 		gone++
 		delete(m.items, id)
 		delete(m.bodies, id)
+		delete(m.changes, id)
 		s := m.stories[it.Story]
 		s.Items = slices.DeleteFunc(slices.Clone(s.Items), func(other store.ItemID) bool { return other == id })
 		s.Ties = slices.DeleteFunc(slices.Clone(s.Ties), func(t store.Tie) bool { return t.Item == id })

@@ -136,10 +136,12 @@ func checkStories(t *testing.T, s *session) {
 		s.reopen(t)
 	}
 	var stories []store.StoryID
+	var copies []string
 	for _, it := range s.items(t, store.Query{ByArrival: true}) {
-		stories = append(stories, it.Story)
+		stories, copies = append(stories, it.Story), append(copies, it.CopyOf)
 	}
 	expect(t, "stories of the items", stories, []store.StoryID{2, 2, 2, 1})
+	expect(t, "what they are copies of", copies, []string{"https://a.example/?p=1", "https://a.example/?p=1", "", ""})
 	expect(t, "the first item, which a join leaves as it is", s.items(t, store.Query{IDs: []store.ItemID{2}})[0], before)
 }
 

@@ -1,8 +1,8 @@
 // Package storetest checks that a keeper keeps the contract of store.Store.
 //
 // Run takes a Keeper, which says how to open one, and goes through the contract sentence by sentence
-// (contract.go, orders.go, reports.go, rename.go, prune.go, notes.go). At its end, random polls go to the keeper and to a model of it
-// in memory (model.go), and both must show the same (random.go).
+// (contract.go, orders.go, find.go, reports.go, rename.go, prune.go, notes.go, claim.go). At its end, random polls go to the keeper
+// and to a model of it in memory (model.go), and both must show the same (random.go).
 package storetest
 
 import (
@@ -50,6 +50,8 @@ func Run(t *testing.T, k Keeper) {
 		{"reports", checkReports},
 		{"copies", checkCopies},
 		{"failed polls", checkFailed},
+		{"find", checkFind},
+		{"changes", checkChanges},
 		{"published ids", checkPublishedIDs},
 		{"writing while reading", checkWriteInLoop},
 		{"many items", checkMany},
@@ -64,6 +66,10 @@ func Run(t *testing.T, k Keeper) {
 		{"notes", checkNotes},
 		{"notes of a kind", checkNotesOfAKind},
 		{"swapped notes", checkSwapNotes},
+		{"claims", checkClaims},
+		{"leases that end", checkLapse},
+		{"fencing", checkFencing},
+		{"pollers at once", checkPollers},
 		{"random polls", checkRandom},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -176,6 +182,7 @@ type picture struct {
 	Items    []store.Item
 	Arrivals []store.ItemID
 	Bodies   []store.Body
+	Changes  []store.Change
 	Stories  []store.Story
 	Feeds    []store.FeedState
 }
@@ -190,6 +197,7 @@ func look(t *testing.T, s store.Store) (p picture) {
 	p.Items = all(t, s.Items(ctx, store.Query{}))
 	p.Arrivals = ids(all(t, s.Items(ctx, store.Query{ByArrival: true})))
 	p.Bodies = all(t, s.Bodies(ctx, ids(p.Items)...))
+	p.Changes = all(t, s.Changes(ctx, ids(p.Items)...))
 	var stories []store.StoryID
 	for _, it := range p.Items {
 		stories = append(stories, it.Story)
@@ -208,6 +216,7 @@ func same(t *testing.T, got, want picture) {
 	expect(t, "stories", got.Stories, want.Stories)
 	expect(t, "feeds", got.Feeds, want.Feeds)
 	expect(t, "order", ids(got.Items), ids(want.Items))
+	expect(t, "changes", got.Changes, want.Changes)
 	expect(t, "number of bodies", len(got.Bodies), len(want.Bodies))
 	for i := range min(len(got.Items), len(want.Items)) {
 		expect(t, "item", got.Items[i], want.Items[i])
