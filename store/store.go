@@ -22,6 +22,11 @@ import (
 // ErrHeld says that another process holds the store.
 var ErrHeld = errors.New("the store is held by another process")
 
+// ErrAway says that the store cannot be reached for the time being (a database that is restarted, a connection that was
+// cut). Whether a change that failed so was made is not known; all of them may be repeated until they succeed: a poll
+// that is saved twice brings nothing twice.
+var ErrAway = errors.New("the store cannot be reached")
+
 // A Revision counts the commits that a published document could show. It only grows; two readers of
 // one store that have seen the same revision have seen the same items.
 type Revision uint64
@@ -75,6 +80,9 @@ type Store interface {
 	// Bodies yields the bodies of the items with these ids, in this order; ids without an item are
 	// passed over.
 	Bodies(ctx context.Context, ids ...ItemID) iter.Seq2[Body, error]
+
+	// Months says in which months the stored items arrived, and how far they have been pruned.
+	Months(ctx context.Context) (Months, error)
 
 	// Stories yields the stories with these ids, in this order; ids without a story are passed over.
 	Stories(ctx context.Context, ids ...StoryID) iter.Seq2[Story, error]
@@ -139,6 +147,26 @@ type Query struct {
 	Outlets   []string // only items of these outlets; nil is all
 	Since     Revision // only items that changed after this revision, in the order of their changes; 0 is all
 	ByArrival bool     // newest arrival first
+
+	// With ByArrival: only items that arrived at From or later, and before Until; zero is no bound.
+	From, Until time.Time
+}
+
+// Arrived reports whether an item that arrived at t is within the bounds of the query.
+func (q *Query) Arrived(t time.Time) bool {
+	return !t.Before(q.From) && (q.Until.IsZero() || t.Before(q.Until))
+}
+
+// Months are the months of UTC in which items arrived. A month stands for its first moment.
+type Months struct {
+	Stored []time.Time // those of the stored items, oldest first
+	Pruned time.Time   // when that one of all pruned items arrived that arrived last; zero if none was ever pruned
+}
+
+// Month is the month of UTC in which t lies.
+func Month(t time.Time) time.Time {
+	t = t.UTC()
+	return time.Date(t.Year(), t.Month(), 1, 0, 0, 0, 0, time.UTC)
 }
 
 // A Poll is one visit to one feed, as fetch hands it to the store.

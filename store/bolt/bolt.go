@@ -7,12 +7,13 @@
 //
 // The buckets, and what lies under which key:
 //
-//	meta       name                 id, created, schema, revision, day, sweep, names
+//	meta       name                 id, created, schema, revision, day, sweep, names, pruned
 //	feeds      outlet, 0, address   FeedState in JSON
 //	heads      date, item           the Item but its body (codec.go); the order of lists
 //	bodies     item                 the Body, compressed (codec.go)
 //	changes    item                 its Changes in JSON, if there are any (changes.go)
 //	ids        item                 date and arrival; its sequence is the last number given out
+//	months     month                number of stored items that arrived in it
 //	revisions  revision, item       nothing; one entry for each item, at its latest revision
 //	keys       Key                  day last listed, item
 //	links      Key                  day last listed, LinkRefs
@@ -52,6 +53,7 @@ var (
 	bodiesBucket    = []byte("bodies")
 	changesBucket   = []byte("changes")
 	idsBucket       = []byte("ids")
+	monthsBucket    = []byte("months")
 	revisionsBucket = []byte("revisions")
 	keysBucket      = []byte("keys")
 	linksBucket     = []byte("links")
@@ -66,9 +68,10 @@ var (
 	createdKey  = []byte("created")
 	schemaKey   = []byte("schema")
 	revisionKey = []byte("revision")
-	dayKey      = []byte("day")   // of the last poll saved
-	sweepKey    = []byte("sweep") // where the next sweep goes on
-	namesKey    = []byte("names") // store.Names in JSON; not there before the first rename
+	dayKey      = []byte("day")    // of the last poll saved
+	sweepKey    = []byte("sweep")  // where the next sweep goes on
+	prunedKey   = []byte("pruned") // the latest arrival of a pruned item; not there before the first one
+	namesKey    = []byte("names")  // store.Names in JSON; not there before the first rename
 )
 
 // Options of a store file.
@@ -109,7 +112,7 @@ func Open(path string, o Options) (*Store, error) {
 
 // fill puts into a new file what every store has.
 func fill(tx *tx) error {
-	for _, name := range [][]byte{feedsBucket, headsBucket, bodiesBucket, changesBucket, idsBucket, revisionsBucket,
+	for _, name := range [][]byte{feedsBucket, headsBucket, bodiesBucket, changesBucket, idsBucket, monthsBucket, revisionsBucket,
 		keysBucket, linksBucket, publishedBucket, storiesBucket, printsBucket, notesBucket} {
 		if _, err := tx.CreateBucket(name); err != nil {
 			return err
@@ -152,7 +155,7 @@ func (s *Store) load(tx *tx) error {
 			"run that version, or put a backup in the file's place", v, schema)
 	}
 	s.id = string(meta.Get(idKey))
-	s.created = time.UnixMicro(int64(number(meta.Get(createdKey)))).UTC()
+	s.created = moment(number(meta.Get(createdKey)))
 	return nil
 }
 
@@ -163,6 +166,9 @@ func number(v []byte) uint64 {
 	}
 	return binary.BigEndian.Uint64(v)
 }
+
+// moment is a time that stands as a number of microseconds.
+func moment(micros uint64) time.Time { return time.UnixMicro(int64(micros)).UTC() }
 
 // ID implements store.Store.
 func (s *Store) ID() string { return s.id }

@@ -20,7 +20,7 @@ func (s *Store) Check(ctx context.Context) error {
 		return err
 	}
 	defer tx.Rollback()
-	c := checker{feeds: map[string]int{}}
+	c := checker{feeds: map[string]int{}, months: map[uint64]uint64{}}
 	for err := range tx.Check() {
 		c.fault("bbolt: %w", err)
 	}
@@ -39,7 +39,8 @@ func (s *Store) Check(ctx context.Context) error {
 type checker struct {
 	faults []error
 	items  int
-	feeds  map[string]int // how many items name the feed
+	months map[uint64]uint64 // items that arrived in each
+	feeds  map[string]int    // how many items name the feed
 }
 
 func (c *checker) fault(format string, args ...any) {
@@ -65,6 +66,16 @@ func (c *checker) check(ctx context.Context, tx *tx) {
 		if n := c.each(ctx, tx, name, func(_, _ []byte) error { return nil }); n != c.items {
 			c.fault("%s: %d entries for %d items", name, n, c.items)
 		}
+	}
+	c.each(ctx, tx, monthsBucket, func(k, v []byte) error {
+		if n := c.months[number(k)]; n != number(v) {
+			return fmt.Errorf("counts %d items, but %d arrived in it", number(v), n)
+		}
+		delete(c.months, number(k))
+		return nil
+	})
+	for m, n := range c.months {
+		c.fault("months %d: not there, but %d items arrived in it", m, n)
 	}
 	packer := newPacker()
 	c.each(ctx, tx, bodiesBucket, func(k, v []byte) error {
@@ -128,6 +139,7 @@ func (c *checker) head(tx *tx, k, v []byte) error {
 	p, arrived, ok := stands(tx.Bucket(idsBucket), it.ID)
 	expect(ok && p == place(k), "its number leads elsewhere")
 	expect(arrived == it.Arrived.UnixMicro(), "its arrival differs from the one beside its number")
+	c.months[month(it.Arrived)]++
 	expect(tx.Bucket(bodiesBucket).Get(key8(it.ID)) != nil, "it has no body")
 	expect(tx.Bucket(revisionsBucket).Get(revisionEntry(it.Revision, it.ID)) != nil, "its revision does not name it")
 	expect(uint64(it.Revision) <= number(tx.Bucket(metaBucket).Get(revisionKey)), "its revision has not come yet")

@@ -63,7 +63,7 @@ func (s *Store) Items(ctx context.Context, q store.Query) iter.Seq2[store.Item, 
 		case q.Since > 0:
 			next = walkSince(q.Since, outletFilter(q.Outlets))
 		case q.ByArrival:
-			next = walkArrivals(outletFilter(q.Outlets))
+			next = walkArrivals(&q, outletFilter(q.Outlets))
 		default:
 			next = walkDates(outletFilter(q.Outlets))
 		}
@@ -100,16 +100,19 @@ func walkDates(wanted func([]byte) bool) walk[head] {
 	}
 }
 
-// walkArrivals goes from the last number to the first.
-func walkArrivals(wanted func([]byte) bool) walk[head] {
+// walkArrivals goes from the last number to the first. It looks past arrivals out of the query's bounds and does not
+// end with them: a clock that once stood wrong must not hide what came before.
+func walkArrivals(q *store.Query, wanted func([]byte) bool) walk[head] {
 	var last []byte
 	return func(tx *tx, batch []head, room int) (_ []head, more bool) {
 		ids, heads := tx.Bucket(idsBucket).Cursor(), tx.Bucket(headsBucket)
 		k, v := before(ids, last)
 		for looks := 0; k != nil && len(batch) < room && looks < batchLooks; looks++ {
-			p := place(slices.Concat(v[:8], k))
-			if h := heads.Get(p[:]); wanted(h) {
-				batch = append(batch, head{p, string(h)})
+			if q.Arrived(moment(number(v[8:]))) {
+				p := place(slices.Concat(v[:8], k))
+				if h := heads.Get(p[:]); wanted(h) {
+					batch = append(batch, head{p, string(h)})
+				}
 			}
 			last = append(last[:0], k...)
 			k, v = ids.Prev()

@@ -64,7 +64,10 @@ func arrivedBefore(tx *tx, last store.ItemID, before time.Time, n int) (ids []st
 
 // drop deletes the items with these numbers. What names them stays.
 func (w *writer) drop(ids []store.ItemID) (gone int, err error) {
-	carried := map[string]int{} // by feed
+	carried, latest := map[string]int{}, int64(0) // by feed; the latest arrival
+	if v := w.meta.Get(prunedKey); v != nil {
+		latest = int64(number(v))
+	}
 	for _, id := range ids {
 		it, ok, err := w.item(id)
 		if err != nil {
@@ -74,6 +77,8 @@ func (w *writer) drop(ids []store.ItemID) (gone int, err error) {
 			continue // somebody else was faster
 		}
 		gone++
+		w.counts[month(it.Arrived)]--
+		latest = max(latest, it.Arrived.UnixMicro())
 		for _, f := range it.Feeds {
 			carried[string(feedKey(it.Outlet, f))]++
 		}
@@ -101,7 +106,8 @@ func (w *writer) drop(ids []store.ItemID) (gone int, err error) {
 	if gone == 0 {
 		return 0, nil
 	}
-	return gone, w.meta.Put(revisionKey, key8(w.rev))
+	err = errors.Join(w.count(), w.meta.Put(prunedKey, key8(uint64(latest))), w.meta.Put(revisionKey, key8(w.rev)))
+	return gone, err
 }
 
 // leave takes an item out of the record of its story. The record stays while it has items: it alone knows

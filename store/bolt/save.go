@@ -74,20 +74,22 @@ func (s *Store) Claim(ctx context.Context, c store.Claim) ([]store.Grant, error)
 
 // writer changes a store in one transaction.
 type writer struct {
-	meta, feeds, heads, bodies, changes, ids, revisions, keys, links, published, stories, prints *bucket
+	meta, feeds, heads, bodies, changes, ids, months, revisions, keys, links, published, stories, prints *bucket
 
 	store   *Store
 	rev     store.Revision // of this transaction, if it changes what a document could show
 	changed bool
-	arena   []byte // what was written: bbolt wants values to stay until the commit
+	counts  map[uint64]int // by month: how many more items it has after this transaction
+	arena   []byte         // what was written: bbolt wants values to stay until the commit
 }
 
 func (s *Store) newWriter(tx *tx) *writer {
 	w := &writer{
 		meta: tx.Bucket(metaBucket), feeds: tx.Bucket(feedsBucket), heads: tx.Bucket(headsBucket),
-		bodies: tx.Bucket(bodiesBucket), changes: tx.Bucket(changesBucket), ids: tx.Bucket(idsBucket), revisions: tx.Bucket(revisionsBucket),
+		bodies: tx.Bucket(bodiesBucket), changes: tx.Bucket(changesBucket),
+		ids: tx.Bucket(idsBucket), months: tx.Bucket(monthsBucket), revisions: tx.Bucket(revisionsBucket),
 		keys: tx.Bucket(keysBucket), links: tx.Bucket(linksBucket), published: tx.Bucket(publishedBucket),
-		stories: tx.Bucket(storiesBucket), prints: tx.Bucket(printsBucket), store: s,
+		stories: tx.Bucket(storiesBucket), prints: tx.Bucket(printsBucket), store: s, counts: map[uint64]int{},
 	}
 	// What only grows at its end fills its pages; what grows nearly at its end leaves a little room.
 	w.ids.FillPercent, w.prints.FillPercent, w.revisions.FillPercent, w.bodies.FillPercent = 1, 1, 0.9, 0.9
@@ -370,6 +372,7 @@ func (w *writer) insert(in *store.Insert, today uint64) error {
 	if err := w.ids.Put(key8(it.ID), at); err != nil {
 		return err
 	}
+	w.counts[month(it.Arrived)]++
 	pk := store.IDKey(it.PublishedID)
 	n := name{today, it.ID, it.Date.UnixMicro()}
 	if err := w.published.Put(pk[:], w.keep(func(b []byte) []byte { return appendName(b, n) })); err != nil {
@@ -445,6 +448,9 @@ func (w *writer) finish(day uint64) error {
 	}
 	if !w.changed {
 		return nil
+	}
+	if err := w.count(); err != nil {
+		return err
 	}
 	return w.meta.Put(revisionKey, key8(w.rev))
 }

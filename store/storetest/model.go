@@ -32,6 +32,7 @@ type model struct {
 	published map[store.Key]bool
 	names     store.Names
 	index     *store.Index
+	pruned    time.Time
 }
 
 // NewModel makes a store in memory that is as simple as can be, for tests of what is above any keeper.
@@ -177,7 +178,7 @@ func (m *model) Items(_ context.Context, q store.Query) iter.Seq2[store.Item, er
 		return list(items)
 	}
 	for _, it := range m.items {
-		if it.Revision > q.Since && (q.Outlets == nil || slices.Contains(q.Outlets, it.Outlet)) {
+		if it.Revision > q.Since && (!q.ByArrival || q.Arrived(it.Arrived)) && (q.Outlets == nil || slices.Contains(q.Outlets, it.Outlet)) {
 			items = append(items, it)
 		}
 	}
@@ -191,6 +192,16 @@ func (m *model) Items(_ context.Context, q store.Query) iter.Seq2[store.Item, er
 		return cmp.Or(b.Date.Compare(a.Date), cmp.Compare(b.ID, a.ID))
 	})
 	return list(items)
+}
+
+func (m *model) Months(context.Context) (store.Months, error) {
+	out := store.Months{Pruned: m.pruned}
+	for _, it := range m.items {
+		out.Stored = append(out.Stored, store.Month(it.Arrived))
+	}
+	slices.SortFunc(out.Stored, time.Time.Compare)
+	out.Stored = slices.Compact(out.Stored)
+	return out, nil
 }
 
 func (m *model) Bodies(_ context.Context, ids ...store.ItemID) iter.Seq2[store.Body, error] {
@@ -226,6 +237,9 @@ func (m *model) Prune(_ context.Context, before time.Time, n int) (gone int, err
 			continue
 		}
 		gone++
+		if it.Arrived.After(m.pruned) {
+			m.pruned = it.Arrived
+		}
 		delete(m.items, id)
 		delete(m.bodies, id)
 		delete(m.changes, id)

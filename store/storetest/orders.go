@@ -45,6 +45,70 @@ func checkArrivals(t *testing.T, s *session) {
 	expect(t, "of one outlet", titles(s.items(t, store.Query{ByArrival: true, Outlets: []string{"a"}})), []string{"1", "2"})
 }
 
+func checkBounds(t *testing.T, s *session) {
+	for i, o := range []string{"a", "b", "a", "b", "a"} {
+		s.save(t, poll(o, start.Add(time.Duration(i)*time.Hour), arrival(fmt.Sprint(i), "", fmt.Sprint(i), start.Add(-time.Duration(i)*time.Hour))))
+	}
+	// The clock stood wrong for a while: what came then neither ends the walk nor is in it.
+	s.save(t, poll("a", start.Add(-1000*aDay), arrival("early", "", "early", time.Time{})))
+	s.save(t, poll("b", start.Add(5*time.Hour), arrival("5", "", "5", time.Time{})))
+	hour := func(n int) time.Time { return start.Add(time.Duration(n) * time.Hour) }
+	for _, c := range []struct {
+		q    store.Query
+		want []string
+	}{
+		{store.Query{From: hour(1)}, []string{"5", "4", "3", "2", "1"}},
+		{store.Query{From: hour(1).Add(time.Microsecond)}, []string{"5", "4", "3", "2"}},
+		{store.Query{Until: hour(1)}, []string{"early", "0"}},
+		{store.Query{From: hour(1), Until: hour(4)}, []string{"3", "2", "1"}},
+		{store.Query{From: hour(1), Until: hour(4), Outlets: []string{"b"}}, []string{"3", "1"}},
+		{store.Query{From: hour(6)}, nil},
+	} {
+		c.q.ByArrival = true
+		expect(t, fmt.Sprintf("%+v", c.q), titles(s.items(t, c.q)), c.want)
+	}
+}
+
+func checkMonths(t *testing.T, s *session) {
+	months := func(pruned time.Time, want ...string) {
+		t.Helper()
+		for range 2 {
+			m, err := s.Months(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			var got []string
+			for _, month := range m.Stored {
+				got = append(got, month.Format("2006-01-02T15:04:05 MST"))
+			}
+			for i := range want {
+				if len(want[i]) == len("2006-01") {
+					want[i] += "-01T00:00:00 UTC"
+				}
+			}
+			expect(t, "months", got, want)
+			expect(t, "pruned", m.Pruned, pruned)
+			s.reopen(t)
+		}
+	}
+	months(time.Time{})
+	at := func(month time.Month, day int) time.Time { return time.Date(2025, month, day, 0, 0, 0, 0, time.UTC) }
+	edge := at(6, 1).Add(-time.Microsecond)
+	s.save(t, poll("a", at(3, 31), arrival("1", "", "1", time.Time{}), arrival("2", "", "2", time.Time{})),
+		poll("b", edge, arrival("3", "", "3", time.Time{})), poll("c", at(6, 1), arrival("4", "", "4", time.Time{})))
+	s.save(t, poll("a", at(9, 1), arrival("1", "", "1, edited", time.Time{}))) // nothing arrived
+	months(time.Time{}, "2025-03", "2025-05", "2025-06")
+	s.prune(t, at(7, 1), 1)
+	months(at(3, 31), "2025-03", "2025-05", "2025-06")
+	s.prune(t, at(6, 1), 10)
+	months(edge, "2025-06")
+	s.save(t, poll("d", at(1, 1), arrival("5", "", "5", time.Time{})))
+	s.prune(t, at(2, 1), 10)
+	months(edge, "2025-06") // pruned last, but not the latest
+	s.prune(t, at(12, 1), 10)
+	months(at(6, 1))
+}
+
 func checkOutlets(t *testing.T, s *session) {
 	for i, o := range []string{"a", "ab", "b", "a"} {
 		s.save(t, poll(o, start.Add(time.Duration(i)*time.Hour), arrival(fmt.Sprint(i), "", o+fmt.Sprint(i), time.Time{})))

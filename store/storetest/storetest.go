@@ -42,6 +42,8 @@ func Run(t *testing.T, k Keeper) {
 		{"contexts", checkContexts},
 		{"order", checkOrder},
 		{"order of arrival", checkArrivals},
+		{"arrivals within bounds", checkBounds},
+		{"months", checkMonths},
 		{"outlets", checkOutlets},
 		{"chosen items", checkIDs},
 		{"since", checkSince},
@@ -185,6 +187,7 @@ type picture struct {
 	Changes  []store.Change
 	Stories  []store.Story
 	Feeds    []store.FeedState
+	Months   store.Months
 }
 
 func look(t *testing.T, s store.Store) (p picture) {
@@ -192,6 +195,9 @@ func look(t *testing.T, s store.Store) (p picture) {
 	ctx := context.WithoutCancel(t.Context())
 	var err error
 	if p.Revision, err = s.Revision(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if p.Months, err = s.Months(ctx); err != nil {
 		t.Fatal(err)
 	}
 	p.Items = all(t, s.Items(ctx, store.Query{}))
@@ -213,6 +219,7 @@ func same(t *testing.T, got, want picture) {
 	t.Helper()
 	expect(t, "revision", got.Revision, want.Revision)
 	expect(t, "order of arrival", got.Arrivals, want.Arrivals)
+	expect(t, "months", got.Months, want.Months)
 	expect(t, "stories", got.Stories, want.Stories)
 	expect(t, "feeds", got.Feeds, want.Feeds)
 	expect(t, "order", ids(got.Items), ids(want.Items))
