@@ -182,6 +182,11 @@ type Poll struct {
 
 	Host  string // that was claimed for it; "" if none was: then nothing can fence it
 	Epoch uint64 // with which the host was granted
+
+	// Pushed says that nobody visited the feed: its hub sent a document, or something is to be noted of the hub. Of State only
+	// the feed's name and Push count; all else of the feed's state stays as it is stored, whoever polls it meanwhile. The
+	// document may hold a part of the feed, so nothing is made of what it lacks.
+	Pushed bool
 }
 
 // Saved says what became of a poll.
