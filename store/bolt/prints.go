@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"broadsheet/store"
+	"broadsheet/store/record"
 )
 
 // index is the index of what the bucket of prints holds. It is made when a transaction first needs it, and again
@@ -19,7 +20,7 @@ func (w *writer) index() (*store.Index, error) {
 	for k, v := c.First(); k != nil; k, v = c.Next() {
 		p, err := store.ParsePrint(v)
 		if err != nil {
-			return nil, fmt.Errorf("item %d: %w: %w", number(k), err, errDamaged)
+			return nil, fmt.Errorf("item %d: %w: %w", number(k), err, record.ErrDamaged)
 		}
 		x.Add(p)
 	}
