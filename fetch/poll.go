@@ -67,7 +67,7 @@ func (v poller) ask(ctx context.Context, from string, known store.Validators, st
 	}
 	a, err := v.get(ctx, v.feed, from, known)
 	at := time.Now().UTC().Truncate(time.Microsecond)
-	p := store.Poll{At: at, State: *st}
+	p := store.Poll{At: at, State: *st, Owner: v.feed.Owner}
 	p.State.LastTry = at
 	p.State.Err, p.State.Status, p.State.Damaged, p.State.Missing, p.State.Outage = "", 0, false, false, false
 	p.State.RetryAfter, p.State.HostHold = time.Time{}, false
@@ -192,13 +192,13 @@ func (v poller) received(p *store.Poll, a *answer) error {
 	if a.truncated != nil && doc.Damaged == nil {
 		doc.Damaged = a.truncated
 	}
-	v.hide(doc)
-	p.Arrivals, p.Whole = doc.Arrivals, whole
-	if whole != nil && len(v.feed.Secrets) > 0 {
+	v.adopt(doc)
+	p.Arrivals = doc.Arrivals
+	if whole != nil {
 		p.Whole = func() []store.Arrival {
 			all := *doc
 			all.Arrivals = whole()
-			v.hide(&all)
+			v.adopt(&all)
 			return all.Arrivals
 		}
 	}
@@ -218,6 +218,16 @@ func (v poller) received(p *store.Poll, a *answer) error {
 	}
 	st.Validators, st.Document, st.Received, st.Err = validators(a), sum, p.At, doc.Fault
 	return nil
+}
+
+// adopt makes a document one of this feed, as it is configured.
+func (v poller) adopt(doc *document) {
+	v.hide(doc)
+	for i := range doc.Arrivals {
+		if it := &doc.Arrivals[i].Item; it.Language == "" {
+			it.Detected = v.feed.Language
+		}
+	}
 }
 
 // hide takes the feed's secrets out of what it says of itself: some feeds give the address that they were asked at as
