@@ -88,6 +88,8 @@ type Publish struct {
 	Dir     string `key:"dir"`        // absolute, or "" for no static files
 	Limit   int    `key:"limit,zero"` // items in a feed; 0 is no bound
 	Content string `key:"content"`    // "full"
+
+	AlsoInText bool `key:"also_in_text"` // feeds name the other outlets of a story in the description, too
 }
 
 // Outlet is a publication with the feeds that are polled for it.
@@ -97,6 +99,7 @@ type Outlet struct {
 	URL       string   `key:"url"`  // the home page, or ""
 	Language  string   `key:"language"`
 	Priority  int      `key:"priority"`
+	Owner     string   `key:"owner"` // "" is the registrable domain of URL
 	Enabled   bool     `key:"enabled"`
 	Tags      []string `key:"tags"`
 	Content   string   `key:"content"` // its own, else publish.content
@@ -139,8 +142,10 @@ type Section struct {
 	Include      []string      `key:"include"`
 	Exclude      []string      `key:"exclude"`
 	Languages    []string      `key:"languages"`
+	Unknown      string        `key:"languages_unknown"` // "keep" or "drop": items whose language is unknown
 	Where        string        `key:"where,lines"`
-	Stories      string        `key:"stories"`             // "link" or "keep"
+	Stories      string        `key:"stories"`             // "merge", "link" or "keep"
+	MinOutlets   int           `key:"min_outlets"`         // how many must carry a story
 	MaxPerOutlet int           `key:"max_per_outlet,zero"` // 0 is no bound
 	MaxAge       time.Duration `key:"max_age"`             // 0 is no bound
 	Limit        int           `key:"limit,zero"`          // its own, else publish.limit; 0 is no bound
@@ -186,8 +191,10 @@ func defaults() Config {
 			Enabled: true,
 		}},
 		Sections: []Section{{
-			Stories: "link",
-			MaxAge:  30 * day,
+			Unknown:    "keep",
+			Stories:    "merge",
+			MinOutlets: 1,
+			MaxAge:     30 * day,
 		}},
 	}
 }

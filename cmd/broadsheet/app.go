@@ -72,6 +72,8 @@ func assemble(cfg *config.Config) (*plan, config.Errors) {
 			BaseURL:  cfg.BaseURL,
 			Language: cfg.Language,
 			Digest:   cfg.Digest + " " + version(),
+
+			AlsoInText: cfg.Publish.AlsoInText,
 		},
 	}
 	if cfg.Fetch.Proxy != "" {
@@ -108,7 +110,7 @@ func assemble(cfg *config.Config) (*plan, config.Errors) {
 				continue
 			}
 			pl.feeds = append(pl.feeds, fetch.Feed{
-				Outlet: o.ID, URL: f.Shown, Address: f.URL, Schedule: schedule, Enabled: o.Enabled,
+				Outlet: o.ID, Owner: cmp.Or(o.Owner, fetch.Domain(o.URL), o.ID), Language: o.Language, URL: f.Shown, Address: f.URL, Schedule: schedule, Enabled: o.Enabled,
 				Headers: f.Headers, Username: f.Username, Password: f.Password, Secrets: f.Secrets, AllowPrivate: f.AllowPrivate, InsecureTLS: f.InsecureTLS,
 			})
 			po.Feeds = append(po.Feeds, publish.Feed{URL: f.Shown, Shown: shown(f), Tags: f.Tags, Private: f.Secret && !o.Republish, Interval: interval(schedule)})
@@ -119,7 +121,7 @@ func assemble(cfg *config.Config) (*plan, config.Errors) {
 		s := &cfg.Sections[i]
 		ps := publish.Section{
 			Slug: s.Slug, Title: s.Title, Description: s.Description, From: s.From, Include: s.Include, Exclude: s.Exclude, Languages: s.Languages,
-			Where: s.Where, Stories: s.Stories, MaxPerOutlet: s.MaxPerOutlet, MaxAge: s.MaxAge, Limit: s.Limit,
+			LanguagesUnknown: s.Unknown, Where: s.Where, Stories: s.Stories, MinOutlets: s.MinOutlets, MaxPerOutlet: s.MaxPerOutlet, MaxAge: s.MaxAge, Limit: s.Limit,
 		}
 		for _, problem := range publish.CheckSection(ps) {
 			problems = append(problems, cfg.Problem(fmt.Sprintf("section[%d].%s", i, problem.Key), problem.Text))
