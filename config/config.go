@@ -87,7 +87,10 @@ type Host struct {
 type Publish struct {
 	Dir     string `key:"dir"`        // absolute, or "" for no static files
 	Limit   int    `key:"limit,zero"` // items in a feed; 0 is no bound
-	Content string `key:"content"`    // "full"
+	Content string `key:"content"`    // "full", "excerpt" or "title"
+
+	// Withdraw names items by their links or ids, and outlets by theirs. What begins with "!" may be shown again.
+	Withdraw []string `key:"withdraw"`
 }
 
 // Outlet is a publication with the feeds that are polled for it.
@@ -144,7 +147,12 @@ type Section struct {
 	MaxPerOutlet int           `key:"max_per_outlet,zero"` // 0 is no bound
 	MaxAge       time.Duration `key:"max_age"`             // 0 is no bound
 	Limit        int           `key:"limit,zero"`          // its own, else publish.limit; 0 is no bound
-	Content      string        `key:"content"`             // its own, else publish.content
+	Content      string        `key:"content"`             // at most this; "full" is what the outlets permit
+	Formerly     []string      `key:"formerly"`            // its earlier slugs
+	KeyFile      string        `key:"key_file"`
+
+	// Key is what KeyFile holds: the addresses of a private section need it. "" is a public one.
+	Key string
 }
 
 const day = 24 * time.Hour
@@ -188,6 +196,7 @@ func defaults() Config {
 		Sections: []Section{{
 			Stories: "link",
 			MaxAge:  30 * day,
+			Content: "full",
 		}},
 	}
 }
