@@ -4,8 +4,6 @@ import (
 	"bytes"
 	"errors"
 	"net/url"
-	"strconv"
-	"strings"
 	"time"
 
 	"broadsheet/store"
@@ -13,14 +11,10 @@ import (
 
 // A document is what a feed's address answered with, as the store shall have it.
 type document struct {
-	Title    string // plain text
-	ID       string // the feed's own id; "" if it has none
-	Link     string // of the page that the feed belongs to; "" if it names none
-	Language string // BCP 47; "" if the feed does not say
-	Rights   string // plain text
-	Updated  time.Time
-	TTL      time.Duration // for which the feed says it need not be asked again (RSS 2.0 ttl); 0 if it does not
-	Pace     store.Pace    // what it says of its rhythm; of Gap and Newest, which are measured, nothing
+	store.Origin               // what the feed says of itself
+	Language     string        // BCP 47; "" if the feed does not say
+	TTL          time.Duration // for which the feed says it need not be asked again (RSS 2.0 ttl); 0 if it does not
+	Pace         store.Pace    // what it says of its rhythm; of Gap and Newest, which are measured, nothing
 
 	Arrivals []store.Arrival // in the document's order, complete items only
 	Damaged  error           // what of the document was lost; nil if it is whole
@@ -54,14 +48,24 @@ func parseDocument(body []byte, contentType string, address *url.URL) (*document
 // A rawFeed is a feed as the outlet wrote it, whatever the format. Texts of items may be HTML and links
 // relative.
 type rawFeed struct {
-	title, id, link, language, rights string
-	updated                           time.Time
-	ttl                               time.Duration
-	pace                              store.Pace
-	authors                           []store.Author
-	base                              *url.URL
-	items                             []rawItem
-	damaged                           error
+	rawOrigin
+	language string
+	ttl      time.Duration
+	pace     store.Pace
+	base     *url.URL
+	note     tidyNote
+	items    []rawItem
+	damaged  error
+}
+
+// A rawOrigin is what a feed says of itself, or an item of the feed that it was taken from.
+type rawOrigin struct {
+	id, title, subtitle string
+	link, self, image   string
+	rights              string
+	updated             time.Time
+	authors             []store.Author
+	categories          []store.Category
 }
 
 type rawItem struct {
@@ -75,7 +79,9 @@ type rawItem struct {
 	authors                     []store.Author
 	categories                  []store.Category
 	enclosures                  []store.Enclosure
-	images                      []string // the first counts
+	pictures                    []store.Picture // the first counts
+	podcast                     store.Podcast
+	origin                      rawOrigin
 }
 
 func firstOf(texts ...string) string {
@@ -94,9 +100,4 @@ func firstTime(times ...*time.Time) time.Time {
 		}
 	}
 	return time.Time{}
-}
-
-func (r *rawItem) enclose(address, kind, length string) {
-	n, _ := strconv.ParseInt(strings.TrimSpace(length), 10, 64)
-	r.enclosures = append(r.enclosures, store.Enclosure{URL: address, Type: kind, Length: n})
 }

@@ -15,30 +15,31 @@ import (
 // document cleans what the feed says.
 func (f *rawFeed) document() *document {
 	d := &document{
-		Title: oneLine(plain(f.title), maxTitle), ID: oneLine(f.id, maxLink), Link: f.link,
-		Language: language(f.language), Rights: oneLine(plain(f.rights), maxTitle),
-		Updated: f.updated, TTL: f.ttl, Pace: f.pace, Damaged: f.damaged,
+		Language: language(f.language), TTL: f.ttl, Pace: f.pace, Damaged: f.damaged,
 		Arrivals: make([]store.Arrival, len(f.items)),
 	}
-	c := cleaner{texts: make([][2]unfinished, len(f.items))}
-	longest, all := 0, 0
+	c := cleaner{texts: make([][3]unfinished, len(f.items))}
+	longest, all := len(f.subtitle), len(f.subtitle)
 	for i := range f.items {
 		n := len(f.items[i].summary) + len(f.items[i].content)
 		longest, all = max(longest, n), all+n
 	}
 	c.html, c.text, c.buf = make([]byte, 0, all), make([]byte, 0, min(longest, maxText)), make([]byte, 0, min(longest, maxText)+512)
+	var subtitle unfinished
+	d.Origin, subtitle = c.origin(&f.rawOrigin, f.note.texts, f.base)
 	for i := range f.items {
 		r, a := &f.items[i], &d.Arrivals[i]
 		c.texts[i] = c.clean(r, a, f.base)
-		a.Body.FeedID, a.Body.FeedTitle, a.Body.FeedUpdated, a.Body.FeedRights = d.ID, d.Title, d.Updated, d.Rights
 		if a.Item.Language == "" {
 			a.Item.Language = d.Language
 		}
 		c.hash(a)
 	}
 	finished := c.finish()
+	d.Subtitle = finished(subtitle)
 	for i, t := range c.texts {
-		d.Arrivals[i].Body.Summary, d.Arrivals[i].Body.Content = finished(t[0]), finished(t[1])
+		b := &d.Arrivals[i].Body
+		b.Summary, b.Content, b.Origin.Subtitle, b.Feed = finished(t[0]), finished(t[1]), finished(t[2]), d.Origin
 	}
 	return d
 }
@@ -47,11 +48,11 @@ func (f *rawFeed) document() *document {
 type cleaner struct {
 	markup
 	digest
-	texts [][2]unfinished // each item's summary and content
+	texts [][3]unfinished // each item's summary and content, and its origin's subtitle
 }
 
 // clean sets all of a but its texts, which it returns, and its hashes.
-func (c *cleaner) clean(r *rawItem, a *store.Arrival, base *url.URL) (texts [2]unfinished) {
+func (c *cleaner) clean(r *rawItem, a *store.Arrival, base *url.URL) (texts [3]unfinished) {
 	n := &r.note
 	if n.base != nil {
 		base = n.base
@@ -61,11 +62,7 @@ func (c *cleaner) clean(r *rawItem, a *store.Arrival, base *url.URL) (texts [2]u
 	if len(it.GUID) > 4*maxLink {
 		it.GUID = ""
 	}
-	if n.texts[noteTitle].plain {
-		it.Title = oneLine(r.title, maxTitle)
-	} else {
-		it.Title = oneLine(plain(r.title), maxTitle)
-	}
+	it.Title = title(r.title, n.texts[noteTitle].plain)
 	for _, l := range r.links {
 		if it.Link = absoluteLink(base, l); it.Link != "" {
 			break
@@ -82,6 +79,7 @@ func (c *cleaner) clean(r *rawItem, a *store.Arrival, base *url.URL) (texts [2]u
 		r.summary = r.mediaText
 		n.texts[noteSummary].plain = !looksLikeHTML([]byte(r.mediaText))
 	}
+	body.Origin, texts[2] = c.origin(&r.origin, [3]textNote{}, base) // its text is not the item's
 	c.text, c.pictures = c.text[:0], c.pictures[:0]
 	texts[0] = c.sanitiseText(r.summary, n.texts[noteSummary], within)
 	summaryEnd := len(c.text)
@@ -98,16 +96,16 @@ func (c *cleaner) clean(r *rawItem, a *store.Arrival, base *url.URL) (texts [2]u
 	it.Authors = cleanAuthors(r.authors, base)
 	it.Categories = cleanCategories(r.categories)
 	it.Enclosures = cleanEnclosures(r.enclosures, base)
-	for _, i := range r.images {
-		if it.Image = absoluteLink(base, i); it.Image != "" && !isPixel(it.Image) {
-			break
-		}
+	body.Pictures = cleanPictures(r.pictures, base)
+	if len(body.Pictures) > 0 {
+		it.Image = body.Pictures[0].URL
 	}
 	for _, e := range it.Enclosures {
 		if it.Image == "" && strings.HasPrefix(e.Type, "image/") {
 			it.Image = e.URL
 		}
 	}
+	body.Podcast = cleanPodcast(r.podcast, base)
 	body.Comments = absoluteLink(base, r.comments)
 	body.Rights = oneLine(plain(r.rights), maxTitle)
 	body.Published, body.Updated = r.published, r.updated
@@ -146,8 +144,13 @@ func (c *cleaner) hash(a *store.Arrival) {
 	for _, e := range it.Enclosures {
 		c.add(withoutQuery(e.URL))
 		c.add(e.Type)
+		c.add(e.Title)
 	}
 	c.add(withoutQuery(it.Image))
+	for _, p := range a.Body.Pictures {
+		c.add(withoutQuery(p.URL))
+		c.add(p.Caption)
+	}
 	for _, p := range it.Authors {
 		c.add(p.Name)
 		c.add(p.Email)
@@ -160,6 +163,9 @@ func (c *cleaner) hash(a *store.Arrival) {
 	}
 	c.add(it.Language)
 	c.add(a.Body.Rights)
+	c.add(a.Body.Origin.Title)
+	c.add(a.Body.Origin.Link)
+	c.podcast(&a.Body.Podcast)
 	for _, p := range c.pictures {
 		c.add(withoutQuery(p))
 	}
@@ -201,8 +207,7 @@ var emailAddress = regexp.MustCompile(`^[^\s@<>()]{1,100}@[^\s@<>()]+\.[^\s@<>()
 
 // personFromText reads "mail@example.org (Name)", "Name (mail@example.org)" and "Name <mail@example.org>".
 func personFromText(s string) store.Author {
-	s = strings.TrimSpace(html.UnescapeString(s))
-	s = strings.ReplaceAll(s, "mailto:", "")
+	s = strings.ReplaceAll(strings.TrimSpace(plain(s)), "mailto:", "")
 	at := strings.IndexByte(s, '@')
 	if at < 0 {
 		return store.Author{Name: html.EscapeString(s)}
@@ -251,7 +256,7 @@ func cleanEnclosures(raw []store.Enclosure, base *url.URL) []store.Enclosure {
 		if e.URL == "" || slices.ContainsFunc(enclosures, func(o store.Enclosure) bool { return o.URL == e.URL }) {
 			continue
 		}
-		e.Length = max(e.Length, 0)
+		e.Length, e.Title = max(e.Length, 0), oneLine(plain(e.Title), maxTitle)
 		e.Type = strings.ToLower(strings.TrimSpace(e.Type))
 		if !mediaType.MatchString(e.Type) {
 			e.Type = typeByName(e.URL)

@@ -34,14 +34,18 @@ var roles = map[string]role{
 	"content:encoded": roleText, "xhtml:body": roleText, "feedburner:origlink": roleText,
 	"atom:link": roleText, "atom:id": roleText, "atom:title": roleText, "atom:summary": roleText, "atom:content": roleText,
 	"atom:author": roleAuthor, "atom:category": roleText, "atom:rights": roleText, "atom:updated": roleDate, "atom:published": roleDate,
-	"atom:name": roleText, "atom:email": roleText, "atom:uri": roleText, "atom:subtitle": roleText,
+	"atom:source": roleContainer, "atom:name": roleText, "atom:email": roleText, "atom:uri": roleText, "atom:subtitle": roleText,
 	"dc:creator": roleText, "dc:author": roleText, "dc:title": roleText, "dc:description": roleText, "dc:subject": roleText,
-	"dc:language": roleText, "dc:rights": roleText, "dc:identifier": roleText, "dc:source": roleText, "dc:date": roleDate,
+	"dc:contributor": roleText, "dc:language": roleText, "dc:rights": roleText, "dc:identifier": roleText, "dc:source": roleText, "dc:date": roleDate,
 	"dcterms:created": roleDate, "dcterms:issued": roleDate, "dcterms:modified": roleDate, "dcterms:available": roleDate,
 	"sy:updateperiod": roleText, "sy:updatefrequency": roleText,
 	"itunes:author": roleText, "itunes:summary": roleText, "itunes:subtitle": roleText, "itunes:image": roleText,
-	"itunes:keywords": roleText, "itunes:category": roleText,
-	"media:group": roleContainer, "media:content": roleContainer, "media:thumbnail": roleText, "media:category": roleText,
+	"itunes:keywords": roleText, "itunes:category": roleContainer,
+	"itunes:title": roleText, "itunes:duration": roleText, "itunes:episode": roleText, "itunes:season": roleText,
+	"itunes:episodetype": roleText, "itunes:explicit": roleText, "itunes:block": roleText,
+	"podcast:episode": roleText, "podcast:season": roleText, "podcast:chapters": roleText, "podcast:transcript": roleText,
+	"podcast:person": roleText,
+	"media:group":    roleContainer, "media:content": roleContainer, "media:thumbnail": roleText, "media:category": roleText,
 	"media:keywords": roleText, "media:description": roleText, "media:title": roleText, "media:credit": roleText,
 }
 
@@ -50,7 +54,7 @@ var roles = map[string]role{
 var namespaces = []struct{ part, prefix string }{
 	{"w3.org/2005/atom", "atom"}, {"purl.org/atom/ns", "atom"}, {"w3.org/1999/xhtml", "xhtml"},
 	{"purl.org/rss/1.0/modules/content", "content"}, {"purl.org/rss/1.0/modules/syndication", "sy"}, {"purl.org/dc/elements", "dc"}, {"purl.org/dc/terms", "dcterms"},
-	{"search.yahoo.com/mrss", "media"}, {"/podcast-1.0.dtd", "itunes"}, {"feedburner/ext/1.0", "feedburner"},
+	{"search.yahoo.com/mrss", "media"}, {"/podcast-1.0.dtd", "itunes"}, {"podcastindex.org/namespace", "podcast"}, {"podcastindex-org/podcast-namespace", "podcast"}, {"feedburner/ext/1.0", "feedburner"},
 	{"w3.org/1999/02/22-rdf-syntax-ns", "rdf"}, {"w3.org/xml/1998/namespace", "xml"},
 	{"purl.org/rss/1.0/modules/", "other"}, {"purl.org/rss/1.0", ""}, {"my.netscape.com/rdf/simple", ""},
 	{"channel.netscape.com/rdf/simple", ""}, {"backend.userland.com/rss", ""}, {"purl.org/net/rss1.1", ""},
@@ -70,7 +74,7 @@ func prefixOf(namespace string) string {
 // literalPrefixes are the prefixes of documents that forget to declare them, or declare them wrongly.
 var literalPrefixes = map[string]string{
 	"rss": "rss", "atom": "atom", "atom10": "atom", "a10": "atom", "content": "content", "dc": "dc", "dcterms": "dcterms",
-	"media": "media", "itunes": "itunes", "feedburner": "feedburner", "xhtml": "xhtml", "rdf": "rdf",
+	"media": "media", "itunes": "itunes", "podcast": "podcast", "feedburner": "feedburner", "xhtml": "xhtml", "rdf": "rdf",
 }
 
 // declare notes the prefixes that a start tag declares. They hold for the whole document, as they do in all

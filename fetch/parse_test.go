@@ -87,8 +87,8 @@ func TestParseRSS(t *testing.T) {
 	same(t, "enclosures", it.Enclosures, []store.Enclosure{{URL: "https://feeds.example/audio/1.mp3", Type: "audio/mpeg", Length: 12345}})
 	same(t, "image", it.Image, "https://img.harbour.example/1.jpg")
 	same(t, "language", it.Language, "en-GB")
-	same(t, "feed's title", body.FeedTitle, "Harbour & Hill News")
-	same(t, "feed's rights", body.FeedRights, "© 2026 Harbour & Hill")
+	same(t, "feed's title", body.Feed.Title, "Harbour & Hill News")
+	same(t, "feed's rights", body.Feed.Rights, "© 2026 Harbour & Hill")
 
 	it, body = d.Arrivals[1].Item, d.Arrivals[1].Body
 	same(t, "title", it.Title, "Only a summary: 5 < 6 & so on")
@@ -120,7 +120,7 @@ func TestParseAtom(t *testing.T) {
 	same(t, "comments", body.Comments, "https://carnet.example/fil/billets/1#reponses")
 	same(t, "published", body.Published.UTC(), at("2026-11-22T09:00:00Z"))
 	same(t, "updated", body.Updated.UTC(), at("2026-11-23T06:00:00.25Z"))
-	same(t, "feed's id", body.FeedID, "tag:carnet.example,2026:fil")
+	same(t, "feed's id", body.Feed.ID, "tag:carnet.example,2026:fil")
 
 	it = d.Arrivals[1].Item
 	same(t, "guid", it.GUID, "https://carnet.example/Ä b")
@@ -155,7 +155,7 @@ func TestParseJSON(t *testing.T) {
 	same(t, "image", it.Image, "https://feeds.example/i.png")
 	same(t, "authors", it.Authors, []store.Author{{Name: "Ed & Co", URL: "https://bits.example/ed"}})
 	same(t, "categories", it.Categories, []store.Category{{Term: "x & y"}})
-	same(t, "enclosures", it.Enclosures, []store.Enclosure{{URL: "https://bits.example/7.mp3", Type: "audio/mpeg", Length: 99}})
+	same(t, "enclosures", it.Enclosures, []store.Enclosure{{URL: "https://bits.example/7.mp3", Type: "audio/mpeg", Length: 99, Title: "Seven & <co>", Duration: 61 * time.Second}})
 	same(t, "published", body.Published.UTC(), at("2026-11-23T06:00:00Z"))
 	it, body = d.Arrivals[1].Item, d.Arrivals[1].Body
 	same(t, "link", it.Link, "https://elsewhere.example/8")
@@ -168,6 +168,43 @@ func TestParseJSON(t *testing.T) {
 	with := parseText(t, "\xef\xbb\xbf"+`{"version":"https://jsonfeed.org/version/1","title":["odd"],"items":[{"id":"1","title":5,"url":true,"tags":"x","authors":[3]},"odd",{"id":2.5}]}`)
 	same(t, "odd types", len(with.Arrivals), 2)
 	same(t, "odd title", with.Arrivals[0].Item.Title, "5")
+}
+
+func TestParsePodcast(t *testing.T) {
+	d := parseFile(t, "episode.rss")
+	same(t, "feed", d.Origin, store.Origin{Title: "The Tide Table", Subtitle: "Every <em>tide</em>, twice a day", Link: "https://tide.example/",
+		Image: "https://feeds.example/cover.jpg", Authors: []store.Author{{Name: "Harbour Radio"}}, Categories: []store.Category{{Term: "Science"}, {Term: "Earth & Sea"}}})
+	it, body := d.Arrivals[0].Item, d.Arrivals[0].Body
+	same(t, "guid", it.GUID, "{b7c1}-Ep 3")
+	same(t, "enclosures", it.Enclosures, []store.Enclosure{{URL: "https://cdn.tide.example/3.mp3", Type: "audio/mpeg", Length: 4096},
+		{URL: "https://cdn.tide.example/3.mp4", Type: "video/mp4", Length: 8192, Title: "Film", Duration: 61 * time.Second}})
+	same(t, "image", it.Image, "https://img.tide.example/large.jpg")
+	same(t, "pictures", body.Pictures, []store.Picture{{URL: "https://img.tide.example/large.jpg", Width: 1280, Height: 800, Caption: "The quay at low water", Credit: "Bo Costa"},
+		{URL: "https://img.tide.example/small.jpg", Width: 320, Height: 200}, {URL: "https://img.tide.example/thumb.jpg", Width: 75, Height: 50}, {URL: "https://img.tide.example/3.jpg"}})
+	same(t, "categories", it.Categories, []store.Category{{Term: "moon"}, {Term: "water"}})
+	same(t, "authors", it.Authors, []store.Author{{Name: "Zoë Ek"}})
+	same(t, "origin", body.Origin, store.Origin{Title: "Harbour Radio: all", Feed: "https://radio.example/all.xml"})
+	same(t, "podcast", body.Podcast, store.Podcast{Title: "Neap & spring", Type: "full", Season: 2, SeasonName: "Low water", Episode: "3.5", EpisodeName: "3 and a half",
+		Explicit: "false", Duration: time.Hour + 2*time.Minute + 3*time.Second, Image: "https://img.tide.example/3.jpg", Blocked: true,
+		Chapters:    store.PodcastFile{URL: "https://feeds.example/3.chapters.json", Type: "application/json+chapters"},
+		Transcripts: []store.PodcastFile{{URL: "https://tide.example/3.vtt", Type: "text/vtt", Language: "en", Rel: "captions"}},
+		Persons:     []store.PodcastPerson{{Name: "Amara Berg", Role: "host", Group: "cast", Image: "https://feeds.example/amara.jpg", URL: "https://amara.example/"}}})
+	same(t, "podcast of odd values", d.Arrivals[1].Body.Podcast, store.Podcast{})
+}
+
+func TestParseOrigin(t *testing.T) {
+	d := parseFile(t, "planet.atom")
+	same(t, "feed", d.Origin, store.Origin{ID: "https://planet.example/", Title: "Planet Harbour", Subtitle: "What the <b>harbour</b> writes", Link: "https://feeds.example/",
+		Image: "https://feeds.example/logo.png", Updated: at("2026-11-23T07:00:00Z"),
+		Authors: []store.Author{{Name: "Planet"}}, Categories: []store.Category{{Term: "harbours", Label: "Harbours & quays"}}})
+	same(t, "feed of an item", d.Arrivals[0].Body.Feed, d.Origin)
+	same(t, "origin", d.Arrivals[0].Body.Origin, store.Origin{ID: "tag:quay.example,2026:feed", Title: "Quay <i> &amp; Co", Subtitle: "Notes from a <em>quay</em>",
+		Link: "https://quay.example/", Feed: "https://quay.example/atom", Image: "https://quay.example/icon.png", Rights: "© Quay", Updated: at("2026-11-23T05:00:00Z"),
+		Authors: []store.Author{{Name: "Amara &amp; Bo", URL: "https://quay.example/amara"}}, Categories: []store.Category{{Term: "quays"}}})
+	same(t, "authors", d.Arrivals[0].Item.Authors, d.Arrivals[0].Body.Origin.Authors)
+	same(t, "categories", d.Arrivals[0].Item.Categories, []store.Category{{Term: "AT&amp;T", Scheme: "https://quay.example/"}})
+	same(t, "authors", d.Arrivals[1].Item.Authors, []store.Author{{Name: "Zoë"}, {Name: "Ed", Email: "ed@quay.example"}})
+	same(t, "no origin", d.Arrivals[1].Body.Origin, store.Origin{})
 }
 
 // What is not well-formed is read as it was meant.

@@ -187,6 +187,7 @@ func (v poller) received(p *store.Poll, a *answer) error {
 	if a.truncated != nil && doc.Damaged == nil {
 		doc.Damaged = a.truncated
 	}
+	v.hide(doc)
 	p.Arrivals = doc.Arrivals
 	st.Move.Same = alike(st, doc)
 	st.Title, st.TTL, st.Pace = doc.Title, doc.TTL, doc.Pace
@@ -204,6 +205,20 @@ func (v poller) received(p *store.Poll, a *answer) error {
 	}
 	st.Validators, st.Document, st.Received, st.Err = validators(a), sum, p.At, doc.Fault
 	return nil
+}
+
+// hide takes the feed's secrets out of what it says of itself: some feeds give the address that they were asked at as
+// their id.
+func (v poller) hide(doc *document) {
+	if len(v.feed.Secrets) == 0 {
+		return
+	}
+	for _, s := range []*string{&doc.ID, &doc.Title, &doc.Subtitle, &doc.Link, &doc.Image, &doc.Rights} {
+		*s = v.feed.redact(*s)
+	}
+	for i := range doc.Arrivals {
+		doc.Arrivals[i].Body.Feed = doc.Origin
+	}
 }
 
 // parse guards against what an outlet may trip in a parser.

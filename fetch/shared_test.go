@@ -81,7 +81,7 @@ func checkDocument(t testing.TB, name string, d *document) {
 	t.Helper()
 	for i := range d.Arrivals {
 		it, body := &d.Arrivals[i].Item, &d.Arrivals[i].Body
-		for _, s := range []string{it.GUID, it.Title, it.Lead, it.Language, it.Link, body.Summary, body.Content, body.Rights, body.FeedTitle, body.FeedID} {
+		for _, s := range []string{it.GUID, it.Title, it.Lead, it.Language, it.Link, body.Summary, body.Content, body.Rights, body.Feed.Title, body.Feed.ID} {
 			if !utf8.ValidString(s) || strings.ContainsFunc(s, func(r rune) bool { return !isText(r) }) {
 				t.Fatalf("%s: item %d: %.100q is no text", name, i, s)
 			}

@@ -60,7 +60,7 @@ func (t *tidied) full(s string) string {
 	return t.texts[i]
 }
 
-const noteTitle, noteSummary, noteContent = 0, 1, 2
+const noteTitle, noteSummary, noteContent, noteID = 0, 1, 2, 3 // the last is no text
 
 // tidy rewrites an XML feed, which is valid UTF-8, into the one dialect that gofeed reads best: a channel or
 // feed that holds its items, the elements that roles names and no others, fixed prefixes instead of
@@ -274,11 +274,15 @@ func (t *tidier) author(e *tidyElement) {
 		t.emitStart(e.name, false)
 		return
 	}
-	if _, closed := t.collect(e, false); !closed {
+	sawMarkup, closed := t.collect(e, false)
+	if !closed {
 		return
 	}
 	switch {
 	case t.atom && e.name == "author":
+		if !sawMarkup {
+			t.escape()
+		}
 		t.out = append(t.out, "<author><name>"...)
 		t.emitText()
 		t.out = append(t.out, "</name></author>"...)

@@ -27,7 +27,7 @@ func (t *tidier) readText(e *tidyElement, tok *token) {
 			t.out = t.out[:from]
 			return
 		}
-		plain = plain && !sawMarkup && (t.attribute("type") != "" || !looksLikeHTML(t.text))
+		plain = plain && !sawMarkup && (t.attribute("type") != "" || e.name == "name" || !looksLikeHTML(t.text))
 		if t.atom && !sawMarkup && len(t.text) > 0 { // as RSS has it
 			inAttribute := map[string]string{"link": "href", "category": "term"}[e.name]
 			if inAttribute != "" && t.attribute(inAttribute) == "" {
@@ -46,6 +46,10 @@ func (t *tidier) readText(e *tidyElement, tok *token) {
 	if mayBeLong(e.name) {
 		t.text = undouble(t.text)
 	}
+	which := t.noted(e)
+	if which < 0 && plain && (mayBeLong(e.name) || e.name == "name" || e.name == "rights" || e.name == "copyright") {
+		t.escape() // nobody would know it later
+	}
 	if e.role == roleDate {
 		when := parseDate(string(t.text))
 		if t.text = t.text[:0]; !when.IsZero() {
@@ -61,7 +65,7 @@ func (t *tidier) readText(e *tidyElement, tok *token) {
 		t.emitText()
 	}
 	t.emitEnd(e.name)
-	t.note(e, plain)
+	t.note(e, which, plain)
 }
 
 // textType reads the type of an Atom text (RFC 4287 §3.1, and Atom 0.3's mode).
@@ -149,28 +153,44 @@ func (t *tidier) appendTag(dst []byte, tok *token) []byte {
 	return dst
 }
 
+// noted is the text of the item or feed that e is; -1 for those of which nothing need be noted, and for those of what
+// stands inside of it.
+func (t *tidier) noted(e *tidyElement) int {
+	if parent := t.open[len(t.open)-1]; parent.role == roleContainer && parent.name != "" {
+		return -1
+	}
+	switch e.name {
+	case "title":
+		return noteTitle
+	case "summary", "description", "subtitle", "tagline":
+		return noteSummary
+	case "content", "content:encoded", "xhtml:body", "body", "fullitem":
+		return noteContent
+	case "id":
+		return noteID
+	}
+	return -1
+}
+
 // note keeps what gofeed does not tell of a text that was just read.
-func (t *tidier) note(e *tidyElement, plain bool) {
+func (t *tidier) note(e *tidyElement, which int, plain bool) {
 	n := &t.result.feed
 	if t.item >= 0 {
 		n = &t.result.items[len(t.result.items)-1]
 	}
-	if parent := t.open[len(t.open)-1]; parent.role == roleContainer && parent.name != "" {
-		return
-	}
-	which := -1
-	switch e.name {
-	case "title":
-		which = noteTitle
-	case "summary", "description", "subtitle", "tagline":
-		which = noteSummary
-	case "content", "content:encoded", "xhtml:body", "body", "fullitem":
-		which = noteContent
-	case "id":
+	switch which {
+	case -1:
+	case noteID:
 		n.id = strings.TrimSpace(string(t.text))
-	}
-	if which >= 0 {
+	default:
 		n.texts[which] = textNote{plain, e.base, e.lang}
+	}
+}
+
+// escape makes HTML of a text that is none.
+func (t *tidier) escape() {
+	if bytes.ContainsAny(t.text, "<>&") {
+		t.text = append(t.text[:0], escaper.Replace(string(t.text))...)
 	}
 }
 

@@ -176,7 +176,7 @@ func TestZooBesideOthers(t *testing.T) {
 
 const (
 	rssHead = `<?xml version="1.0"?><rss version="2.0"><channel><title>t</title>`
-	rssItem = `<item><guid isPermaLink="false">1</guid><title>One</title></item>`
+	zooItem = `<item><guid isPermaLink="false">1</guid><title>One</title></item>`
 	rssTail = `</channel></rss>`
 )
 
@@ -197,12 +197,12 @@ var documents = map[string]struct {
 	"zstd-window": {"zstd", zstdWindow, 0, "zstd"},
 	"nesting":     {"", func() []byte { return []byte(rssHead + strings.Repeat("<a>", 2_000_000)) }, 0, ""},
 	"nesting-whole": {"", func() []byte {
-		return []byte(rssHead + rssItem + strings.Repeat("<a>", 1_000_000) + strings.Repeat("</a>", 1_000_000) + rssTail)
+		return []byte(rssHead + zooItem + strings.Repeat("<a>", 1_000_000) + strings.Repeat("</a>", 1_000_000) + rssTail)
 	}, 1, ""},
 	"nesting-html": {"", func() []byte {
 		return []byte(rssHead + "<item><guid>1</guid><description><![CDATA[" + strings.Repeat("<div>", 1_000_000) + "]]></description></item>" + rssTail)
 	}, 1, ""},
-	"elements": {"", func() []byte { return []byte(rssHead + rssItem + strings.Repeat("<a/>", 3_500_000) + rssTail) }, 1, ""},
+	"elements": {"", func() []byte { return []byte(rssHead + zooItem + strings.Repeat("<a/>", 3_500_000) + rssTail) }, 1, ""},
 	"items": {"", func() []byte {
 		return []byte(rssHead + strings.Repeat("<item><title>x</title></item>", 200_000) + rssTail)
 	}, maxItems, "more than 2000 items"},
@@ -215,7 +215,7 @@ var documents = map[string]struct {
 	"long-text": {"", func() []byte {
 		return []byte(rssHead + "<item><guid>1</guid><title>" + strings.Repeat("x", 14<<20) + "</title></item>" + rssTail)
 	}, 1, ""},
-	"long-name": {"", func() []byte { return []byte(rssHead + rssItem + "<" + strings.Repeat("x", 14<<20) + "/>" + rssTail) }, 1, ""},
+	"long-name": {"", func() []byte { return []byte(rssHead + zooItem + "<" + strings.Repeat("x", 14<<20) + "/>" + rssTail) }, 1, ""},
 	"laughs":    {"", func() []byte { return laughs() }, 1, ""},
 	"quadratic": {"", func() []byte {
 		return []byte(`<?xml version="1.0"?><!DOCTYPE r [<!ENTITY a "` + strings.Repeat("a", 100_000) + `">]><rss version="2.0"><channel><item><guid>1</guid><title>` + strings.Repeat("&a;", 100_000) + "</title></item></channel></rss>")
@@ -223,10 +223,10 @@ var documents = map[string]struct {
 	"external": {"", func() []byte {
 		return []byte(`<?xml version="1.0"?><!DOCTYPE r [<!ENTITY a SYSTEM "file:///etc/passwd">]><rss version="2.0"><channel><item><guid>1</guid><title>&a;</title></item></channel></rss>`)
 	}, 1, ""},
-	"open-quotes":  {"", func() []byte { return []byte(rssHead + rssItem + strings.Repeat(`<a b="`, 2_000_000)) }, 1, ""},
-	"open-cdata":   {"", func() []byte { return []byte(rssHead + rssItem + strings.Repeat(`<![CDATA[`, 1_500_000)) }, 1, ""},
-	"open-doctype": {"", func() []byte { return []byte(strings.Repeat(`<!DOCTYPE a [`, 1_000_000) + rssHead + rssItem + rssTail) }, 1, ""},
-	"less-thans":   {"", func() []byte { return []byte(rssHead + rssItem + strings.Repeat("<", 15_000_000)) }, 1, ""},
+	"open-quotes":  {"", func() []byte { return []byte(rssHead + zooItem + strings.Repeat(`<a b="`, 2_000_000)) }, 1, ""},
+	"open-cdata":   {"", func() []byte { return []byte(rssHead + zooItem + strings.Repeat(`<![CDATA[`, 1_500_000)) }, 1, ""},
+	"open-doctype": {"", func() []byte { return []byte(strings.Repeat(`<!DOCTYPE a [`, 1_000_000) + rssHead + zooItem + rssTail) }, 1, ""},
+	"less-thans":   {"", func() []byte { return []byte(rssHead + zooItem + strings.Repeat("<", 15_000_000)) }, 1, ""},
 	"json-depth": {"", func() []byte {
 		return []byte(`{"version":"https://jsonfeed.org/version/1.1","items":` + strings.Repeat("[", 5_000_000))
 	}, 0, "more than 100 levels"},

@@ -218,21 +218,21 @@ func (p *Publisher) describe(c *choice, it *store.Item, b *store.Body, o *Outlet
 		}
 	}
 	e.Image, e.Comments = address(it.Image), address(b.Comments)
-	e.Rights = cmp.Or(plainLine(b.Rights), plainLine(b.FeedRights), plainLine(o.Rights))
+	e.Rights = cmp.Or(plainLine(b.Rights), plainLine(b.Feed.Rights), plainLine(o.Rights))
 	e.Source = sourceOf(b, it, o, feed)
 	return e
 }
 
 func sourceOf(b *store.Body, it *store.Item, o *Outlet, feed *Feed) source {
-	s := source{ID: cmp.Or(canonical(feed.Shown), canonical(o.URL), "urn:broadsheet:"+o.ID), Updated: it.Updated, Rights: cmp.Or(plainLine(b.FeedRights), plainLine(o.Rights))}
-	if sourceID.MatchString(b.FeedID) || b.FeedID != "" && canonical(b.FeedID) == b.FeedID {
-		s.ID = b.FeedID
+	s := source{ID: cmp.Or(canonical(feed.Shown), canonical(o.URL), "urn:broadsheet:"+o.ID), Updated: it.Updated, Rights: cmp.Or(plainLine(b.Feed.Rights), plainLine(o.Rights))}
+	if sourceID.MatchString(b.Feed.ID) || b.Feed.ID != "" && canonical(b.Feed.ID) == b.Feed.ID {
+		s.ID = b.Feed.ID
 	}
-	if t := plainLine(b.FeedTitle); t != plainLine(o.Name) {
+	if t := plainLine(b.Feed.Title); t != plainLine(o.Name) {
 		s.Subtitle = t
 	}
-	if b.FeedUpdated.Year() >= 1990 && !b.FeedUpdated.After(latest(it.Arrived, it.Changed)) {
-		s.Updated = b.FeedUpdated
+	if b.Feed.Updated.Year() >= 1990 && !b.Feed.Updated.After(latest(it.Arrived, it.Changed)) {
+		s.Updated = b.Feed.Updated
 	}
 	return s
 }

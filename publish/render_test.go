@@ -32,8 +32,8 @@ func golden(t *testing.T) (*world, *Publisher) {
 			a.Item.Enclosures = []store.Enclosure{{URL: "https://cdn.example/a.mp3", Type: "audio/mpeg", Length: 1234}, {URL: "https://cdn.example/b.jpg"}}
 			a.Item.Image = "https://cdn.example/b.jpg"
 			a.Body.Comments = "https://en.mehrnews.example/news/1#comments"
-			a.Body.FeedID, a.Body.FeedTitle = "tag:mehrnews.example,2001:rss", "Mehr: latest"
-			a.Body.FeedUpdated = in("-10m")
+			a.Body.Feed.ID, a.Body.Feed.Title = "tag:mehrnews.example,2001:rss", "Mehr: latest"
+			a.Body.Feed.Updated = in("-10m")
 		}, dated(in("-1h"))))
 	w.poll(in("30m"), "radio", "https://radio.example/feed?key=${KEY}",
 		news("مذاکرات از سر گرفته شد", "https://radio.example/2", "<p>متن کامل</p>", dated(in("20m")), func(a *store.Arrival) {
@@ -183,7 +183,7 @@ func FuzzRender(f *testing.F) {
 			Language: title, Authors: []store.Author{{Name: title, Email: link, URL: link}}, Categories: []store.Category{{Term: title, Scheme: link, Label: content}},
 			Enclosures: []store.Enclosure{{URL: link, Type: title, Length: -1}}, Image: link, Date: start, Arrived: start, Updated: start, Moved: start,
 		}
-		b := store.Body{Item: 1, Summary: title, Content: content, Comments: link, Rights: title, FeedID: link, FeedTitle: title, FeedRights: content}
+		b := store.Body{Item: 1, Summary: title, Content: content, Comments: link, Rights: title, Feed: store.Origin{ID: link, Title: title, Rights: content}}
 		out := &p.roster.outlets[0]
 		e := p.describe(&choice{ID: it.PublishedID}, &it, &b, out, &out.Feeds[0])
 		e.Also = []also{{"b", label(title), address(link)}}

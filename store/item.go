@@ -61,37 +61,6 @@ func (it *Item) Named(name string) bool {
 // LeadBytes bounds Item.Lead: include and exclude words, pages and excerpts look no further.
 const LeadBytes = 1000
 
-// A Body is what only rendering needs of an item. Summary and Content are sanitised HTML with
-// absolute addresses.
-type Body struct {
-	Item     ItemID
-	Summary  string
-	Content  string
-	Comments string // address of a page of comments
-	Rights   string // plain text
-
-	Published time.Time // as the outlet claims, zero if it does not
-	Updated   time.Time
-
-	// What the feed said of itself when the item came (RFC 4287 §4.2.11).
-	FeedID      string // the feed's own id; "" if it has none
-	FeedTitle   string
-	FeedUpdated time.Time
-	FeedRights  string
-}
-
-// An Author is a person or body that wrote an item (RFC 4287 §3.2).
-type Author struct{ Name, Email, URL string }
-
-// A Category is an item's own tag (RFC 4287 §4.2.2).
-type Category struct{ Term, Scheme, Label string }
-
-// An Enclosure is a file that belongs to an item. Length is in bytes, 0 if it is not known.
-type Enclosure struct {
-	URL, Type string
-	Length    int64
-}
-
 // A Story ties the items that carry the same article. A story of one item is never stored: it is made
 // from the item.
 type Story struct {

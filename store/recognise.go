@@ -35,7 +35,8 @@ type candidate struct {
 // body is the candidate's body as it is kept.
 func (c *candidate) body(id ItemID) Body {
 	b := c.Body
-	b.Item, b.Published, b.Updated, b.FeedUpdated = id, moment(b.Published), moment(b.Updated), moment(b.FeedUpdated)
+	b.Item, b.Published, b.Updated = id, moment(b.Published), moment(b.Updated)
+	b.Feed.Updated, b.Origin.Updated = moment(b.Feed.Updated), moment(b.Origin.Updated)
 	return b
 }
 

@@ -116,6 +116,14 @@ func Settle(p *Poll, k Known) Settled {
 	s := settler{poll: p, at: moment(p.At), known: k, claimed: map[ItemID]bool{}, taken: map[Key]bool{}}
 	s.out = Settled{State: p.State, Keys: map[Key]ItemID{}, Links: map[Key]LinkRef{}}
 	f := &s.out.State
+	if p.Pushed {
+		push := p.State.Push
+		push.Missed = push.Hub == k.State.Push.Hub && k.State.Push.Missed
+		*f = k.State
+		f.Outlet, f.URL, f.Push = p.State.Outlet, p.State.URL, push
+	} else {
+		f.Push = k.State.Push
+	}
 	f.Saves = k.State.Saves + 1
 	f.Items, f.LastNewItem, f.Ambiguous = k.State.Items, k.State.LastNewItem, k.State.Ambiguous
 	f.Keys, f.Oldest, f.Rotated, f.ByLink = k.State.Keys, k.State.Oldest, k.State.Rotated, k.State.ByLink
@@ -125,7 +133,9 @@ func Settle(p *Poll, k Known) Settled {
 	s.candidates()
 	s.disambiguate()
 	s.recognise()
-	s.rotation()
+	if !p.Pushed {
+		s.rotation()
+	}
 	for i := len(s.docs) - 1; i >= 0; i-- { // the last of the document is the oldest: it gets the lowest number
 		if d := &s.docs[i]; d.id == 0 {
 			s.insert(d)
@@ -143,8 +153,13 @@ func Settle(p *Poll, k Known) Settled {
 			}
 		}
 	}
-	s.window()
+	if !p.Pushed {
+		s.window()
+	}
 	s.record()
+	if len(s.out.Inserts) > 0 {
+		f.Push.Missed = !p.Pushed && f.Push.Until.After(s.at)
+	}
 	return s.out
 }
 
@@ -263,7 +278,7 @@ func (s *settler) update(d *candidate) {
 // times are the times of a state.
 func (f *FeedState) times() []*time.Time {
 	return []*time.Time{&f.LastTry, &f.LastPoll, &f.LastSuccess, &f.LastNewItem, &f.NextPoll, &f.FreshUntil, &f.RetryAfter,
-		&f.FailingSince, &f.Pace.Newest, &f.Received, &f.Move.Since, &f.Move.Checked, &f.Flood}
+		&f.FailingSince, &f.Pace.Newest, &f.Received, &f.Move.Since, &f.Move.Checked, &f.Flood, &f.Push.Until, &f.Push.Last}
 }
 
 // moment is t as it is kept: in UTC, whole microseconds, of a year that RFC 3339 can write.

@@ -22,6 +22,11 @@ import (
 // ErrHeld says that another process holds the store.
 var ErrHeld = errors.New("the store is held by another process")
 
+// ErrAway says that the store cannot be reached for the time being (a database that is restarted, a connection that was
+// cut). Whether a change that failed so was made is not known; all of them may be repeated until they succeed: a poll
+// that is saved twice brings nothing twice.
+var ErrAway = errors.New("the store cannot be reached")
+
 // A Revision counts the commits that a published document could show. It only grows; two readers of
 // one store that have seen the same revision have seen the same items.
 type Revision uint64
@@ -175,6 +180,11 @@ type Poll struct {
 
 	Host  string // that was claimed for it; "" if none was: then nothing can fence it
 	Epoch uint64 // with which the host was granted
+
+	// Pushed says that nobody visited the feed: its hub sent a document, or something is to be noted of the hub. Of State only
+	// the feed's name and Push count; all else of the feed's state stays as it is stored, whoever polls it meanwhile. The
+	// document may hold a part of the feed, so nothing is made of what it lacks.
+	Pushed bool
 }
 
 // Saved says what became of a poll.

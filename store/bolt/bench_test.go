@@ -27,7 +27,7 @@ func benchPoll(outlet, round int, text string) store.Poll {
 			Item: store.Item{GUID: fmt.Sprintf("https://%s/?p=%d", host, n), Link: link, Title: fmt.Sprint("The title of an item that has the number ", n),
 				Lead: text[start:][:300], Language: "en", Authors: []store.Author{{Name: "Jane Doe"}}, Categories: []store.Category{{Term: "World"}},
 				Image: link + ".jpg", Words: 300, Text: uint64(n), Rest: 1},
-			Body:      store.Body{Content: text[start:][:2000], Published: at.Add(-time.Duration(i) * time.Minute), FeedTitle: "Outlet"},
+			Body:      store.Body{Content: text[start:][:2000], Published: at.Add(-time.Duration(i) * time.Minute), Feed: store.Origin{Title: "Outlet"}},
 			Canonical: link,
 		})
 	}

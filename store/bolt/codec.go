@@ -56,17 +56,12 @@ func appendHead(b []byte, it *store.Item) []byte {
 	b = appendString(b, it.Language)
 	b = appendString(b, it.Detected)
 	b = appendString(b, it.CopyOf)
-	b = binary.AppendUvarint(b, uint64(len(it.Authors)))
-	for _, a := range it.Authors {
-		b = appendString(appendString(appendString(b, a.Name), a.Email), a.URL)
-	}
-	b = binary.AppendUvarint(b, uint64(len(it.Categories)))
-	for _, c := range it.Categories {
-		b = appendString(appendString(appendString(b, c.Term), c.Scheme), c.Label)
-	}
+	b = appendAuthors(b, it.Authors)
+	b = appendCategories(b, it.Categories)
 	b = binary.AppendUvarint(b, uint64(len(it.Enclosures)))
 	for _, e := range it.Enclosures {
 		b = binary.AppendVarint(appendString(appendString(b, e.URL), e.Type), e.Length)
+		b = binary.AppendVarint(appendString(b, e.Title), int64(e.Duration))
 	}
 	b = appendString(b, it.Image)
 	b = binary.AppendVarint(b, int64(it.Words))
@@ -94,14 +89,10 @@ func decodeHead(p place, s string) (store.Item, error) {
 	it.GUID = r.same(it.PublishedID)
 	it.Link = r.same(it.GUID)
 	it.Title, it.Lead, it.Language, it.Detected, it.CopyOf = r.string(), r.string(), r.string(), r.string(), r.string()
-	it.Authors = list(&r, func(r *reader) store.Author {
-		return store.Author{Name: r.string(), Email: r.string(), URL: r.string()}
-	})
-	it.Categories = list(&r, func(r *reader) store.Category {
-		return store.Category{Term: r.string(), Scheme: r.string(), Label: r.string()}
-	})
+	it.Authors = r.authors()
+	it.Categories = r.categories()
 	it.Enclosures = list(&r, func(r *reader) store.Enclosure {
-		return store.Enclosure{URL: r.string(), Type: r.string(), Length: r.varint()}
+		return store.Enclosure{URL: r.string(), Type: r.string(), Length: r.varint(), Title: r.string(), Duration: time.Duration(r.varint())}
 	})
 	it.Image, it.Words = r.string(), int(r.varint())
 	it.Arrived = time.UnixMicro(r.varint() + p.date()).UTC()
@@ -130,32 +121,6 @@ func headOutlet(v []byte) []byte {
 		return nil
 	}
 	return v[1+w:][:n]
-}
-
-// appendBody appends what decodeBody reads, but for the layout's byte, which pack writes.
-func appendBody(b []byte, body *store.Body) []byte {
-	b = appendString(b, body.Summary)
-	b = appendString(b, body.Content)
-	b = appendString(b, body.Comments)
-	b = appendString(b, body.Rights)
-	b = appendTime(b, body.Published)
-	b = appendTime(b, body.Updated)
-	b = appendString(b, body.FeedID)
-	b = appendString(b, body.FeedTitle)
-	b = appendTime(b, body.FeedUpdated)
-	b = appendString(b, body.FeedRights)
-	return b
-}
-
-func decodeBody(id store.ItemID, s string) (store.Body, error) {
-	r := reader{s: s}
-	b := store.Body{Item: id, Summary: r.string(), Content: r.string(), Comments: r.string(), Rights: r.string(),
-		Published: r.time(), Updated: r.time(),
-		FeedID: r.string(), FeedTitle: r.string(), FeedUpdated: r.time(), FeedRights: r.string()}
-	if err := r.end(); err != nil {
-		return store.Body{}, fmt.Errorf("body of item %d: %w", id, err)
-	}
-	return b, nil
 }
 
 func appendStory(b []byte, s *store.Story) []byte {
@@ -228,6 +193,22 @@ func decodeLinks(v string) (day uint64, refs []store.LinkRef, err error) {
 		return l
 	})
 	return day, refs, r.end()
+}
+
+func appendAuthors(b []byte, authors []store.Author) []byte {
+	b = binary.AppendUvarint(b, uint64(len(authors)))
+	for _, a := range authors {
+		b = appendString(appendString(appendString(b, a.Name), a.Email), a.URL)
+	}
+	return b
+}
+
+func appendCategories(b []byte, categories []store.Category) []byte {
+	b = binary.AppendUvarint(b, uint64(len(categories)))
+	for _, c := range categories {
+		b = appendString(appendString(appendString(b, c.Term), c.Scheme), c.Label)
+	}
+	return b
 }
 
 func appendString(b []byte, s string) []byte {
@@ -329,6 +310,18 @@ func (r *reader) hash() (n uint64) {
 		n |= uint64(c) << (8 * i)
 	}
 	return n
+}
+
+func (r *reader) authors() []store.Author {
+	return list(r, func(r *reader) store.Author {
+		return store.Author{Name: r.string(), Email: r.string(), URL: r.string()}
+	})
+}
+
+func (r *reader) categories() []store.Category {
+	return list(r, func(r *reader) store.Category {
+		return store.Category{Term: r.string(), Scheme: r.string(), Label: r.string()}
+	})
 }
 
 // end reports what went wrong. Something left over is wrong, too.

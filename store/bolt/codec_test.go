@@ -76,6 +76,8 @@ func fillRandom(v reflect.Value, rng *rand.Rand) {
 		v.SetString(words[rng.IntN(len(words))])
 	case reflect.Int, reflect.Int64:
 		v.SetInt(int64(rng.Uint64()) >> rng.IntN(64))
+	case reflect.Bool:
+		v.SetBool(rng.IntN(2) == 0)
 	case reflect.Uint64:
 		v.SetUint(rng.Uint64() >> rng.IntN(64))
 	}
@@ -132,7 +134,7 @@ func FuzzDecode(f *testing.F) {
 			}
 		}
 		if b, err := p.unpack(1, v); err == nil {
-			if again, err := p.unpack(1, p.pack(nil, &b)); err != nil || again != b {
+			if again, err := p.unpack(1, p.pack(nil, &b)); err != nil || !reflect.DeepEqual(again, b) {
 				t.Errorf("%v\n got %+v\nwant %+v", err, again, b)
 			}
 		}

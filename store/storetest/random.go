@@ -68,6 +68,9 @@ func (w *world) poll() store.Poll {
 	p.State.Status = 200 + w.rng.IntN(5)
 	p.State.Validators.ETag = fmt.Append(nil, w.next)
 	if w.rng.IntN(6) == 0 {
+		p.Pushed, p.State.Push = true, store.Push{Hub: "https://hub.example/", Until: w.at.Add(time.Duration(w.rng.IntN(9)) * time.Hour)}
+	}
+	if w.rng.IntN(6) == 0 {
 		return p // nothing new
 	}
 	w.next += w.rng.IntN(4)

@@ -1,8 +1,8 @@
 // Package storetest checks that a keeper keeps the contract of store.Store.
 //
 // Run takes a Keeper, which says how to open one, and goes through the contract sentence by sentence
-// (contract.go, orders.go, find.go, rename.go, prune.go, notes.go, claim.go). At its end, random polls go to the keeper and to a model of it in memory
-// (model.go), and both must show the same (random.go).
+// (contract.go, orders.go, find.go, rename.go, push.go, prune.go, notes.go, claim.go). At its end, random polls go to the keeper
+// and to a model of it in memory (model.go), and both must show the same (random.go).
 package storetest
 
 import (
@@ -57,6 +57,7 @@ func Run(t *testing.T, k Keeper) {
 		{"concurrent use", checkConcurrent},
 		{"rename", checkRename},
 		{"renames that meet", checkRenameInto},
+		{"pushed", checkPushed},
 		{"prune", checkPrune},
 		{"prune by arrival", checkPruneOrder},
 		{"pruning while reading", checkPruneInLoop},

@@ -1,0 +1,116 @@
+package fetch
+
+import (
+	"html"
+	"strings"
+
+	"broadsheet/store"
+)
+
+// readAtom reads Atom as gofeed has it (the table is in parse.go).
+func (f *rawFeed) readAtom(o *atomFeed) {
+	f.title, f.subtitle, f.rights, f.language = o.Title, o.Subtitle, o.Rights, firstOf(o.Language, f.language)
+	f.link = absoluteLink(f.base, atomLink(o.Links, "alternate"))
+	f.updated = firstTime(o.UpdatedParsed)
+	f.image = firstOf(o.Logo, o.Icon)
+	if f.authors = persons(o.Authors); len(f.authors) == 0 {
+		f.authors = authorsIn(o.Extensions)
+	}
+	for _, c := range o.Categories {
+		f.categories = append(f.categories, literal(c.Term, c.Scheme, c.Label))
+	}
+	f.categories = append(f.categories, categoriesIn(o.Extensions)...)
+	f.items = make([]rawItem, len(o.Entries))
+	for i, e := range o.Entries {
+		r := &f.items[i]
+		r.readAtom(e)
+		if len(r.authors) == 0 { // RFC 4287 §4.2.1
+			r.authors = f.authors
+		}
+		if len(r.authors) == 0 {
+			r.authors = persons(e.Contributors)
+		}
+	}
+}
+
+func (r *rawItem) readAtom(o *atomEntry) {
+	r.title, r.summary, r.rights = o.Title, o.Summary, o.Rights
+	r.links = []string{first(o.Extensions, "feedburner", "origlink"), atomLink(o.Links, "alternate")}
+	if o.Content != nil {
+		r.content = o.Content.Value
+		r.links = append(r.links, o.Content.Src)
+	}
+	r.links = append(r.links, permalink(o.ID))
+	for _, l := range o.Links {
+		switch strings.ToLower(l.Rel) {
+		case "enclosure":
+			r.enclose(l.Href, l.Type, l.Length, l.Title, "")
+		case "replies":
+			if r.comments == "" || strings.Contains(l.Type, "html") {
+				r.comments = l.Href
+			}
+		}
+	}
+	r.language = first(o.Extensions, "dc", "language")
+	r.published, r.updated = firstTime(o.PublishedParsed), firstTime(o.UpdatedParsed)
+	if r.published.IsZero() {
+		r.published = firstDate(o.Extensions, "dcterms:issued", "dcterms:created", "dcterms:available", "dc:date")
+	}
+	if r.updated.IsZero() {
+		r.updated = firstDate(o.Extensions, "dcterms:modified")
+	}
+	if o.Source != nil {
+		r.origin.readAtom(o.Source)
+	}
+	if r.authors = persons(o.Authors); len(r.authors) == 0 {
+		r.authors = r.origin.authors
+	}
+	if len(r.authors) == 0 {
+		r.authors = authorsIn(o.Extensions)
+	}
+	for _, c := range o.Categories {
+		r.categories = append(r.categories, literal(c.Term, c.Scheme, c.Label))
+	}
+	r.readForeign(o.Extensions)
+}
+
+func (o *rawOrigin) readAtom(s *atomSource) {
+	o.id, o.title, o.subtitle, o.rights, o.image = s.ID, s.Title, s.Subtitle, s.Rights, firstOf(s.Logo, s.Icon)
+	o.link, o.self = atomLink(s.Links, "alternate"), atomLink(s.Links, "self")
+	o.updated, o.authors = firstTime(s.UpdatedParsed), persons(s.Authors)
+	for _, c := range s.Categories {
+		o.categories = append(o.categories, literal(c.Term, c.Scheme, c.Label))
+	}
+}
+
+// literal is a category whose values are no HTML.
+func literal(term, scheme, label string) store.Category {
+	return store.Category{Term: html.EscapeString(term), Scheme: scheme, Label: html.EscapeString(label)}
+}
+
+// atomLink is the address of a link with this relation; of several, of a page (RFC 4287 §4.2.7.2).
+func atomLink(links atomLinks, rel string) string {
+	href := ""
+	for _, l := range links {
+		switch {
+		case l.Href == "" || !strings.EqualFold(l.Rel, rel):
+		case strings.Contains(l.Type, "html"):
+			return l.Href
+		case href == "":
+			href = l.Href
+		}
+	}
+	return href
+}
+
+func persons(all atomPersons) []store.Author {
+	var authors []store.Author
+	for _, p := range all {
+		if p.Email == "" && p.URI == "" {
+			authors = append(authors, personFromText(p.Name))
+		} else {
+			authors = append(authors, store.Author{Name: p.Name, Email: p.Email, URL: p.URI})
+		}
+	}
+	return authors
+}
