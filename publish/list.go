@@ -111,7 +111,7 @@ func (p *Publisher) list(ctx context.Context, d *desk) (*list, error) {
 		}
 		l.Updated = latest(l.Updated, it.Arrived, it.Moved)
 		l.Modified = latest(l.Modified, l.Updated, it.Changed)
-		entry := p.describe(c, it, b, o, feed)
+		entry := p.describe(c, it, b, o, feed, stricter(o.Content, d.section.Content))
 		for _, id := range c.Members {
 			m := items[id]
 			if m.Outlet == it.Outlet || slices.ContainsFunc(entry.Also, func(a also) bool { return a.Outlet == m.Outlet }) {
@@ -169,9 +169,12 @@ func (f *filter) drawnOn() []*Outlet {
 	return out
 }
 
-// describe says what a list shows of an item.
-func (p *Publisher) describe(c *choice, it *store.Item, b *store.Body, o *Outlet, feed *Feed) listed {
+// describe says what a list shows of an item, as far as its kind of content permits.
+func (p *Publisher) describe(c *choice, it *store.Item, b *store.Body, o *Outlet, feed *Feed, content string) listed {
 	lead := line(it.Lead)
+	if content == "title" {
+		lead = "" // it stands for no title either
+	}
 	e := listed{
 		ID: c.ID, Link: address(it.Link), Language: languageTag(languageOf(it, o)),
 		Published: it.Date.UTC(), Updated: fraction(it.Updated, c.ID),
@@ -220,6 +223,7 @@ func (p *Publisher) describe(c *choice, it *store.Item, b *store.Body, o *Outlet
 	e.Image, e.Comments = address(it.Image), address(b.Comments)
 	e.Rights = cmp.Or(plainLine(b.Rights), plainLine(b.Feed.Rights), plainLine(o.Rights))
 	e.Source = sourceOf(b, it, o, feed)
+	e.restrict(content)
 	return e
 }
 
