@@ -89,8 +89,8 @@ type Publish struct {
 	Limit   int    `key:"limit,zero"` // items in a feed; 0 is no bound
 	Content string `key:"content"`    // "full", "excerpt" or "title"
 
-	// Withdraw names items by their links or ids, and outlets by theirs. What begins with "!" may be shown again.
-	Withdraw []string `key:"withdraw"`
+	Withdraw   []string `key:"withdraw"`     // links or ids of items, ids of outlets; what begins with "!" may be shown again
+	AlsoInText bool     `key:"also_in_text"` // feeds name the other outlets of a story in the description, too
 }
 
 // Outlet is a publication with the feeds that are polled for it.
@@ -142,8 +142,10 @@ type Section struct {
 	Include      []string      `key:"include"`
 	Exclude      []string      `key:"exclude"`
 	Languages    []string      `key:"languages"`
+	Unknown      string        `key:"languages_unknown"` // "keep" or "drop": items whose language is unknown
 	Where        string        `key:"where,lines"`
-	Stories      string        `key:"stories"`             // "link" or "keep"
+	Stories      string        `key:"stories"`             // "merge", "link" or "keep"
+	MinOutlets   int           `key:"min_outlets"`         // how many must carry a story
 	MaxPerOutlet int           `key:"max_per_outlet,zero"` // 0 is no bound
 	MaxAge       time.Duration `key:"max_age"`             // 0 is no bound
 	Limit        int           `key:"limit,zero"`          // its own, else publish.limit; 0 is no bound
@@ -194,9 +196,11 @@ func defaults() Config {
 			Enabled: true,
 		}},
 		Sections: []Section{{
-			Stories: "link",
-			MaxAge:  30 * day,
-			Content: "full",
+			Unknown:    "keep",
+			Stories:    "merge",
+			MinOutlets: 1,
+			MaxAge:     30 * day,
+			Content:    "full",
 		}},
 	}
 }

@@ -35,7 +35,9 @@ func (c checker) sections() {
 		}
 		c.words(at+".include", s.Include)
 		c.words(at+".exclude", s.Exclude)
-		c.choice(at+".stories", s.Stories, "link", "keep")
+		c.choice(at+".languages_unknown", s.Unknown, "keep", "drop")
+		c.choice(at+".stories", s.Stories, "merge", "link", "keep")
+		c.atLeast(at+".min_outlets", s.MinOutlets, 1)
 		c.atLeast(at+".max_per_outlet", s.MaxPerOutlet, 0)
 		if c.written(at + ".limit") {
 			c.atLeast(at+".limit", s.Limit, 0)

@@ -8,6 +8,7 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"fmt"
+	"html"
 	"mime"
 	"regexp"
 	"slices"
@@ -109,9 +110,11 @@ func (p *Publisher) list(ctx context.Context, d *desk) (*list, error) {
 		if feed == nil {
 			continue
 		}
-		l.Updated = latest(l.Updated, it.Arrived, it.Moved)
+		moved, updated := d.chooser.moved(c, it, items[c.First])
+		l.Updated = latest(l.Updated, moved)
 		l.Modified = latest(l.Modified, l.Updated, it.Changed)
 		entry := p.describe(c, it, b, o, feed, stricter(o.Content, d.section.Content))
+		entry.Updated = fraction(updated, c.ID)
 		for _, id := range c.Members {
 			m := items[id]
 			if m.Outlet == it.Outlet || slices.ContainsFunc(entry.Also, func(a also) bool { return a.Outlet == m.Outlet }) {
@@ -129,6 +132,32 @@ func (p *Publisher) list(ctx context.Context, d *desk) (*list, error) {
 		l.Modified = l.Updated
 	}
 	return l, nil
+}
+
+// withAlsoText returns a copy whose texts end with a line that names the other outlets, for readers that show nothing else.
+func (l *list) withAlsoText() *list {
+	c := *l
+	c.Items = slices.Clone(l.Items)
+	for i := range c.Items {
+		e := &c.Items[i]
+		var names []string
+		for _, a := range e.Also {
+			name := escapeText.Replace(a.Title)
+			if a.Link != "" {
+				name = `<a href="` + html.EscapeString(a.Link) + `">` + name + "</a>"
+			}
+			names = append(names, name)
+		}
+		if names == nil {
+			continue
+		}
+		also := "<p>Also in: " + strings.Join(names, ", ") + "</p>"
+		e.Summary += also
+		if e.Content != "" {
+			e.Content += also
+		}
+	}
+	return &c
 }
 
 func latest(a time.Time, more ...time.Time) time.Time {
@@ -177,8 +206,8 @@ func (p *Publisher) describe(c *choice, it *store.Item, b *store.Body, o *Outlet
 	}
 	e := listed{
 		ID: c.ID, Link: address(it.Link), Language: languageTag(languageOf(it, o)),
-		Published: it.Date.UTC(), Updated: fraction(it.Updated, c.ID),
-		Outlet: o, Feed: feed,
+		Published: it.Date.UTC(),
+		Outlet:    o, Feed: feed,
 	}
 	if it.GUID != "" && it.GUID != c.ID {
 		e.GUID = line(it.GUID)

@@ -72,6 +72,8 @@ func assemble(cfg *config.Config) (*plan, config.Errors) {
 			BaseURL:  cfg.BaseURL,
 			Language: cfg.Language,
 			Digest:   cfg.Digest + " " + version(),
+
+			AlsoInText: cfg.Publish.AlsoInText,
 		},
 	}
 	if cfg.Fetch.Proxy != "" {
@@ -119,7 +121,8 @@ func assemble(cfg *config.Config) (*plan, config.Errors) {
 		s := &cfg.Sections[i]
 		ps := publish.Section{
 			Slug: s.Slug, Title: s.Title, Description: s.Description, From: s.From, Include: s.Include, Exclude: s.Exclude, Languages: s.Languages,
-			Where: s.Where, Stories: s.Stories, MaxPerOutlet: s.MaxPerOutlet, MaxAge: s.MaxAge, Limit: s.Limit, Content: s.Content,
+			LanguagesUnknown: s.Unknown, Where: s.Where, Stories: s.Stories, MinOutlets: s.MinOutlets, MaxPerOutlet: s.MaxPerOutlet, MaxAge: s.MaxAge,
+			Limit: s.Limit, Content: s.Content,
 		}
 		for _, problem := range publish.CheckSection(ps) {
 			problems = append(problems, cfg.Problem(fmt.Sprintf("section[%d].%s", i, problem.Key), problem.Text))

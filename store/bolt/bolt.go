@@ -9,8 +9,8 @@
 //
 //	meta       name                 id, created, schema, revision, day, sweep, names, pruned
 //	feeds      outlet, 0, address   FeedState in JSON
-//	heads      date, item           the Item but its body (codec.go); the order of lists
-//	bodies     item                 the Body, compressed (codec.go)
+//	heads      date, item           the Item but its body (package record); the order of lists
+//	bodies     item                 the Body, compressed (package record)
 //	changes    item                 its Changes in JSON, if there are any (changes.go)
 //	ids        item                 date and arrival; its sequence is the last number given out
 //	months     month                number of stored items that arrived in it
@@ -34,6 +34,7 @@ import (
 	"time"
 
 	"broadsheet/store"
+	"broadsheet/store/record"
 )
 
 var (
@@ -83,7 +84,7 @@ type Options struct {
 type Store struct {
 	db      *db
 	leases  store.Leases
-	packer  *packer
+	packer  *record.Packer
 	id      string
 	created time.Time
 }
@@ -99,7 +100,7 @@ func Open(path string, o Options) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Store{db: d, packer: newPacker()}
+	s := &Store{db: d, packer: record.NewPacker()}
 	if err := d.View(s.load); err != nil {
 		s.Close()
 		return nil, fmt.Errorf("%s: %w", path, err)

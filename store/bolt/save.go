@@ -9,6 +9,7 @@ import (
 	"slices"
 
 	"broadsheet/store"
+	"broadsheet/store/record"
 )
 
 // freshDays is how old the day under a name may grow before a listing renews it: a name that every poll lists
@@ -61,7 +62,7 @@ func (s *Store) Claim(ctx context.Context, c store.Claim) ([]store.Grant, error)
 			}
 			var f store.FeedState
 			if err := json.Unmarshal(v, &f); err != nil {
-				return fmt.Errorf("the state of a feed: %w: %w", errDamaged, err)
+				return fmt.Errorf("the state of a feed: %w: %w", record.ErrDamaged, err)
 			}
 			if f.Saves != seen.Saves {
 				newer = &f
@@ -76,7 +77,7 @@ func (s *Store) Claim(ctx context.Context, c store.Claim) ([]store.Grant, error)
 type writer struct {
 	meta, feeds, heads, bodies, changes, ids, months, revisions, keys, links, published, stories *bucket
 
-	packer  *packer
+	packer  *record.Packer
 	rev     store.Revision // of this transaction, if it changes what a document could show
 	changed bool
 	counts  map[uint64]int // by month: how many more items it has after this transaction
@@ -151,7 +152,7 @@ func (w *writer) lookup(p *store.Poll) (known store.Known, stale staleNames, err
 	}
 	known.Links = make(map[store.Key][]store.LinkRef, len(wanted.Links))
 	err = find(w.links, wanted.Links, func(k store.Key, v []byte) error {
-		d, refs, err := decodeLinks(string(v))
+		d, refs, err := record.Links(string(v))
 		if known.Links[k] = refs; d+freshDays < today {
 			stale.links[k] = refs
 		}
@@ -219,7 +220,7 @@ func (w *writer) state(name store.FeedName) (f store.FeedState, ok bool, err err
 		return f, false, nil
 	}
 	if err := json.Unmarshal(v, &f); err != nil {
-		return f, false, fmt.Errorf("the state of the feed: %w: %w", errDamaged, err)
+		return f, false, fmt.Errorf("the state of the feed: %w: %w", record.ErrDamaged, err)
 	}
 	return f, true, nil
 }
@@ -228,7 +229,7 @@ func (w *writer) state(name store.FeedName) (f store.FeedState, ok bool, err err
 func (w *writer) names() (n store.Names, err error) {
 	if v := w.meta.Get(namesKey); v != nil {
 		if err := json.Unmarshal(v, &n); err != nil {
-			return n, fmt.Errorf("the names: %w: %w", errDamaged, err)
+			return n, fmt.Errorf("the names: %w: %w", record.ErrDamaged, err)
 		}
 	}
 	return n, nil
@@ -328,7 +329,7 @@ func (w *writer) apply(p *store.Poll, known store.Known, stale staleNames) (stor
 		stale.links[k] = refs[max(0, len(refs)-maxRefs):]
 	}
 	for k, refs := range stale.links {
-		if err := w.links.Put(k[:], w.keep(func(b []byte) []byte { return appendLinks(b, today, refs) })); err != nil {
+		if err := w.links.Put(k[:], w.keep(func(b []byte) []byte { return record.AppendLinks(b, today, refs) })); err != nil {
 			return store.Saved{}, err
 		}
 	}
@@ -391,11 +392,11 @@ func (w *writer) put(it *store.Item, body *store.Body) error {
 	w.changed = true
 	it.Revision = w.rev
 	p := placeOf(it.Date, it.ID)
-	if err := w.heads.Put(p[:], w.keep(func(b []byte) []byte { return appendHead(b, it) })); err != nil {
+	if err := w.heads.Put(p[:], w.keep(func(b []byte) []byte { return record.AppendItem(b, it) })); err != nil {
 		return err
 	}
 	if body != nil {
-		if err := w.bodies.Put(key8(it.ID), w.keep(func(b []byte) []byte { return w.packer.pack(b, body) })); err != nil {
+		if err := w.bodies.Put(key8(it.ID), w.keep(func(b []byte) []byte { return w.packer.Pack(b, body) })); err != nil {
 			return err
 		}
 	}
@@ -408,7 +409,7 @@ func (w *writer) join(it *store.Item) error {
 	var s store.Story
 	if v := w.stories.Get(key8(it.Story)); v != nil {
 		var err error
-		if s, err = decodeStory(it.Story, string(v)); err != nil {
+		if s, err = record.Story(it.Story, string(v)); err != nil {
 			return err
 		}
 	} else {
@@ -419,7 +420,7 @@ func (w *writer) join(it *store.Item) error {
 		s = store.Story{ID: it.Story, PublishedID: first.PublishedID, Items: []store.ItemID{first.ID}}
 	}
 	s.Items = append(s.Items, it.ID)
-	return w.stories.Put(key8(s.ID), w.keep(func(b []byte) []byte { return appendStory(b, &s) }))
+	return w.stories.Put(key8(s.ID), w.keep(func(b []byte) []byte { return record.AppendStory(b, &s) }))
 }
 
 func feedKey(outlet, url string) []byte { return []byte(outlet + "\x00" + url) }
