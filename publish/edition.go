@@ -1,8 +1,6 @@
 package publish
 
 import (
-	"bytes"
-	"compress/gzip"
 	"crypto/sha256"
 	"encoding/base64"
 	"fmt"
@@ -10,7 +8,6 @@ import (
 	"maps"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 
 	"broadsheet/store"
@@ -45,6 +42,13 @@ func (e *Edition) Documents() iter.Seq[*Document] {
 	}
 }
 
+// Pack compresses what is new in e, so that no reader waits for that.
+func (e *Edition) Pack() {
+	for d := range e.Documents() {
+		d.pack()
+	}
+}
+
 // A Document is one file of an edition. It never changes. One that was taken out of its process (encoded
 // and decoded) can be written, but not served.
 type Document struct {
@@ -53,9 +57,9 @@ type Document struct {
 	Body        []byte
 	ETag        string        // strong, quoted: of Body as it is
 	Modified    time.Time     // whole seconds, UTC; the static file carries it as well
-	MaxAge      time.Duration // how long a cache may answer for it
+	MaxAge      time.Duration // how long a cache may answer for it; 0: it has to ask each time
 
-	gzip func() []byte // Body compressed; made once, at the first call
+	packed *packed
 }
 
 func newDocument(path, contentType string, body []byte, modified time.Time, maxAge time.Duration) *Document {
@@ -67,20 +71,8 @@ func newDocument(path, contentType string, body []byte, modified time.Time, maxA
 		ETag:        `"` + base64.RawURLEncoding.EncodeToString(sum[:16]) + `"`,
 		Modified:    modified.UTC().Truncate(time.Second),
 		MaxAge:      maxAge,
-		gzip:        sync.OnceValue(func() []byte { return compress(body) }),
+		packed:      new(packed),
 	}
-}
-
-func compress(body []byte) []byte {
-	var b bytes.Buffer
-	w := gzip.NewWriter(&b)
-	if _, err := w.Write(body); err != nil {
-		panic(err) // a bytes.Buffer takes everything
-	}
-	if err := w.Close(); err != nil {
-		panic(err)
-	}
-	return b.Bytes()
 }
 
 // cacheAge is how long caches may answer for a section: a quarter of what passes between two polls of
@@ -106,6 +98,9 @@ func (d *Document) isFeed() bool {
 
 // cacheControl is the header of that name (RFC 9111 §5.2, RFC 5861).
 func (d *Document) cacheControl() string {
+	if d.MaxAge == 0 {
+		return "no-cache"
+	}
 	age := int(d.MaxAge / time.Second)
 	return fmt.Sprintf("public, max-age=%d, stale-while-revalidate=%d, stale-if-error=86400", age, age)
 }

@@ -2,13 +2,11 @@ package publish
 
 import (
 	"io"
-	"log/slog"
 	"net/http"
 	"net/url"
 	"strconv"
 	"strings"
 	"sync/atomic"
-	"time"
 )
 
 // A Handler serves an Edition from memory: no request reads the store, waits for another, or sees half
@@ -30,14 +28,9 @@ func basePath(baseURL string) string {
 	return strings.TrimRight(u.Path, "/")
 }
 
-// Show puts an edition in the place of the one before. It compresses what is new first, so that no
-// reader waits for that.
-func (h *Handler) Show(e *Edition) {
-	for _, d := range e.docs {
-		d.gzip()
-	}
-	h.edition.Store(e)
-}
+// Show puts an edition in the place of the one before. Readers get it at once, and compressed as soon as e.Pack is
+// done with it.
+func (h *Handler) Show(e *Edition) { h.edition.Store(e) }
 
 // Shown returns the edition that is served; nil before the first Show.
 func (h *Handler) Shown() *Edition { return h.edition.Load() }
@@ -124,11 +117,7 @@ const (
 
 // serve answers GET and HEAD (RFC 9110 §13, PROTOCOL P40–P43).
 func (d *Document) serve(w http.ResponseWriter, r *http.Request) {
-	body, tag := d.Body, d.ETag
-	zipped := false
-	if g := d.gzip(); len(g) < len(d.Body) && acceptsGzip(r.Header.Values("Accept-Encoding")) {
-		body, tag, zipped = g, strings.TrimSuffix(d.ETag, `"`)+`-gz"`, true
-	}
+	body, tag, coding, ok := d.representation(r.Header.Values("Accept-Encoding"))
 	h := w.Header()
 	h.Set("Content-Type", d.ContentType)
 	h.Set("ETag", tag)
@@ -148,8 +137,14 @@ func (d *Document) serve(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(http.StatusNotModified)
 		return
 	}
-	if zipped {
-		h.Set("Content-Encoding", "gzip")
+	if !ok {
+		h.Del("ETag")
+		h.Del("Last-Modified")
+		plainAnswer(w, http.StatusNotAcceptable, "This comes as it is, or as br, zstd or gzip; the request refuses all of them.")
+		return
+	}
+	if coding != "" {
+		h.Set("Content-Encoding", coding)
 	}
 	h.Set("Content-Length", strconv.Itoa(len(body)))
 	w.WriteHeader(http.StatusOK)
@@ -190,53 +185,3 @@ func baseTag(tag string) string {
 
 // tagLength is the length of a base tag: 128 bits in base64.
 const tagLength = 22
-
-// acceptsGzip reports whether a reader wants gzip (RFC 9110 §12.5.3).
-func acceptsGzip(fields []string) bool {
-	weights := map[string]float64{}
-	for part := range strings.SplitSeq(strings.Join(fields, ","), ",") {
-		coding, params, _ := strings.Cut(part, ";")
-		coding = strings.ToLower(strings.TrimSpace(coding))
-		if coding == "" {
-			continue
-		}
-		weights[strings.TrimPrefix(coding, "x-")] = weight(params)
-	}
-	q, named := weights["gzip"]
-	if !named {
-		q = weights["*"]
-		if identity, ok := weights["identity"]; ok && identity == 0 && !named {
-			_, star := weights["*"]
-			return !star || q > 0 // what is left is better than nothing
-		}
-	}
-	return q > 0 && q >= weights["identity"]
-}
-
-func weight(params string) float64 {
-	for p := range strings.SplitSeq(params, ";") {
-		name, value, _ := strings.Cut(strings.TrimSpace(p), "=")
-		if strings.EqualFold(strings.TrimSpace(name), "q") {
-			q, err := strconv.ParseFloat(strings.TrimSpace(value), 64)
-			if err != nil {
-				return 0
-			}
-			return q
-		}
-	}
-	return 1
-}
-
-// NewServer returns a server with limits that net/http does not set by itself: a reader that dawdles
-// holds nothing for long (PROTOCOL S13).
-func NewServer(h http.Handler, log *slog.Logger) *http.Server {
-	return &http.Server{
-		Handler:           h,
-		ReadHeaderTimeout: 5 * time.Second,
-		ReadTimeout:       10 * time.Second,
-		WriteTimeout:      60 * time.Second,
-		IdleTimeout:       60 * time.Second,
-		MaxHeaderBytes:    16 << 10,
-		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelWarn),
-	}
-}

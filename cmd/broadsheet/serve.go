@@ -189,12 +189,12 @@ func runPlan(ctx context.Context, pl *plan, what duties, log *slog.Logger, besid
 		g.Go(func() error {
 			log.Info("serving", "address", public.Addr().String(), "base_url", pl.config.BaseURL, "sections", len(pl.config.Sections))
 			now := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { d.parts().public.ServeHTTP(w, r) })
-			return serveUntil(ctx, publish.NewServer(logRequests(now, log, proxies), log), public)
+			return serveUntil(ctx, publish.NewServer(logRequests(now, log, proxies), log).Server, public)
 		})
 		if admin != nil {
 			g.Go(func() error {
 				now := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { d.parts().admin.ServeHTTP(w, r) })
-				return serveUntil(ctx, publish.NewServer(logRequests(now, log, proxies), log), admin)
+				return serveUntil(ctx, publish.NewServer(logRequests(now, log, proxies), log).Server, admin)
 			})
 		}
 		if ready != nil {
@@ -279,6 +279,7 @@ func (d *daemon) publish(ctx context.Context) error {
 			return err
 		}
 		p.documents.Show(e)
+		e.Pack()
 	}
 	if dir == "" {
 		return nil
@@ -321,6 +322,7 @@ func (d *daemon) reload(load func() (*plan, error)) {
 	show := func() error { // before it is served: a reader never meets an empty house
 		e, err := next.publisher.Edition(context.Background())
 		if err == nil {
+			e.Pack()
 			next.documents.Show(e)
 		}
 		return err

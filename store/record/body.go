@@ -1,4 +1,4 @@
-package bolt
+package record
 
 import (
 	"encoding/binary"
@@ -60,7 +60,7 @@ func (r *reader) origin() store.Origin {
 	o := store.Origin{ID: r.string(), Title: r.string(), Subtitle: r.string(), Link: r.string(), Feed: r.string(), Image: r.string(), Rights: r.string(),
 		Updated: r.time(), Authors: r.authors(), Categories: r.categories()}
 	if o.Empty() { // never written so
-		r.fail(errDamaged)
+		r.fail(ErrDamaged)
 	}
 	return o
 }
@@ -105,7 +105,7 @@ func (r *reader) podcast() store.Podcast {
 		return store.PodcastPerson{Name: r.string(), Role: r.string(), Group: r.string(), Image: r.string(), URL: r.string()}
 	})
 	if p.Empty() {
-		r.fail(errDamaged)
+		r.fail(ErrDamaged)
 	}
 	return p
 }
@@ -126,6 +126,6 @@ func (r *reader) present() bool {
 	case "\x00":
 		return false
 	}
-	r.fail(errDamaged)
+	r.fail(ErrDamaged)
 	return false
 }
