@@ -50,7 +50,8 @@ type Outlet struct {
 	Language string // BCP 47, of items that do not say; "" if unknown
 	Rights   string // plain text, of items that do not say
 	Tags     []string
-	Priority int // whose version of a story stands for it; higher wins
+	Priority int    // whose version of a story stands for it; higher wins
+	Content  string // "full", "excerpt" or "title": what may be published of its items; "" is "full"
 	Feeds    []Feed
 }
 
@@ -76,6 +77,7 @@ type Section struct {
 	MaxPerOutlet             int
 	MaxAge                   time.Duration // from the section's newest arrival back to an item's date
 	Limit                    int
+	Content                  string // at most this; "" is what the outlets permit
 }
 
 // A Problem is something wrong in a Section.
