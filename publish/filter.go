@@ -1,6 +1,7 @@
 package publish
 
 import (
+	"cmp"
 	"fmt"
 	"regexp"
 	"slices"
@@ -52,9 +53,9 @@ func newFilter(s Section, r *roster) (*filter, []Problem) {
 		f.where = c
 	}
 	switch s.Stories {
-	case "", "link", "keep":
+	case "", "merge", "link", "keep":
 	default:
-		problems = append(problems, Problem{"stories", fmt.Sprintf(`%q is not known; write "link" (each story once) or "keep" (every item)`, s.Stories)})
+		problems = append(problems, Problem{"stories", fmt.Sprintf(`%q is not known; write "merge" (each story once), "link" (each article once) or "keep" (every item)`, s.Stories)})
 	}
 	if r != nil && len(s.From) > 0 {
 		f.from = map[*Feed]bool{}
@@ -147,17 +148,17 @@ func (f *filter) admits(it *store.Item) bool {
 	return (len(f.include) == 0 || slices.ContainsFunc(f.include, found)) && !slices.ContainsFunc(f.exclude, found)
 }
 
+// languageOf is what the item or its feed states, else its outlet, else what its text tells; "" if it is unknown.
 func languageOf(it *store.Item, o *Outlet) string {
-	if it.Language != "" {
-		return it.Language
-	}
-	return o.Language
+	return cmp.Or(it.Language, o.Language, it.Detected)
 }
 
-// speaks reports whether a language is in one of the section's ranges (RFC 4647 §3.3.1). Items whose
-// language nobody states are kept.
+// speaks reports whether a language is in one of the section's ranges (RFC 4647 §3.3.1).
 func (f *filter) speaks(language string) bool {
-	if language == "" || len(f.section.Languages) == 0 {
+	switch {
+	case language == "":
+		return f.section.LanguagesUnknown != "drop"
+	case len(f.section.Languages) == 0:
 		return true
 	}
 	language = strings.ReplaceAll(language, "_", "-")

@@ -8,6 +8,7 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"fmt"
+	"html"
 	"mime"
 	"regexp"
 	"slices"
@@ -109,9 +110,11 @@ func (p *Publisher) list(ctx context.Context, d *desk) (*list, error) {
 		if feed == nil {
 			continue
 		}
-		l.Updated = latest(l.Updated, it.Arrived, it.Moved)
+		moved, updated := d.chooser.moved(c, it, items[c.First])
+		l.Updated = latest(l.Updated, moved)
 		l.Modified = latest(l.Modified, l.Updated, it.Changed)
-		entry := p.describe(c, it, b, o, feed)
+		entry := p.describe(c, it, b, o, feed, stricter(o.Content, d.section.Content))
+		entry.Updated = fraction(updated, c.ID)
 		for _, id := range c.Members {
 			m := items[id]
 			if m.Outlet == it.Outlet || slices.ContainsFunc(entry.Also, func(a also) bool { return a.Outlet == m.Outlet }) {
@@ -129,6 +132,32 @@ func (p *Publisher) list(ctx context.Context, d *desk) (*list, error) {
 		l.Modified = l.Updated
 	}
 	return l, nil
+}
+
+// withAlsoText returns a copy whose texts end with a line that names the other outlets, for readers that show nothing else.
+func (l *list) withAlsoText() *list {
+	c := *l
+	c.Items = slices.Clone(l.Items)
+	for i := range c.Items {
+		e := &c.Items[i]
+		var names []string
+		for _, a := range e.Also {
+			name := escapeText.Replace(a.Title)
+			if a.Link != "" {
+				name = `<a href="` + html.EscapeString(a.Link) + `">` + name + "</a>"
+			}
+			names = append(names, name)
+		}
+		if names == nil {
+			continue
+		}
+		also := "<p>Also in: " + strings.Join(names, ", ") + "</p>"
+		e.Summary += also
+		if e.Content != "" {
+			e.Content += also
+		}
+	}
+	return &c
 }
 
 func latest(a time.Time, more ...time.Time) time.Time {
@@ -169,13 +198,16 @@ func (f *filter) drawnOn() []*Outlet {
 	return out
 }
 
-// describe says what a list shows of an item.
-func (p *Publisher) describe(c *choice, it *store.Item, b *store.Body, o *Outlet, feed *Feed) listed {
+// describe says what a list shows of an item, as far as its kind of content permits.
+func (p *Publisher) describe(c *choice, it *store.Item, b *store.Body, o *Outlet, feed *Feed, content string) listed {
 	lead := line(it.Lead)
+	if content == "title" {
+		lead = "" // it stands for no title either
+	}
 	e := listed{
 		ID: c.ID, Link: address(it.Link), Language: languageTag(languageOf(it, o)),
-		Published: it.Date.UTC(), Updated: fraction(it.Updated, c.ID),
-		Outlet: o, Feed: feed,
+		Published: it.Date.UTC(),
+		Outlet:    o, Feed: feed,
 	}
 	if it.GUID != "" && it.GUID != c.ID {
 		e.GUID = line(it.GUID)
@@ -220,6 +252,7 @@ func (p *Publisher) describe(c *choice, it *store.Item, b *store.Body, o *Outlet
 	e.Image, e.Comments = address(it.Image), address(b.Comments)
 	e.Rights = cmp.Or(plainLine(b.Rights), plainLine(b.Feed.Rights), plainLine(o.Rights))
 	e.Source = sourceOf(b, it, o, feed)
+	e.restrict(content)
 	return e
 }
 
