@@ -99,6 +99,7 @@ type Outlet struct {
 	URL       string   `key:"url"`  // the home page, or ""
 	Language  string   `key:"language"`
 	Priority  int      `key:"priority"`
+	Owner     string   `key:"owner"` // "" is the registrable domain of URL
 	Enabled   bool     `key:"enabled"`
 	Tags      []string `key:"tags"`
 	Content   string   `key:"content"` // its own, else publish.content

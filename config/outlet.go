@@ -46,6 +46,9 @@ func (c checker) outlets() {
 		if o.Language != "" {
 			c.language(at+".language", o.Language)
 		}
+		if strings.TrimSpace(o.Owner) != o.Owner {
+			c.problem(at+".owner", "%s has blanks around it; write the owner's name in the same way for each of its outlets", quote(c.raw(at+".owner")))
+		}
 		c.tags(at+".tags", o.Tags)
 		if c.written(at + ".content") {
 			c.choice(at+".content", o.Content, "full")

@@ -1,6 +1,7 @@
 package fetch
 
 import (
+	"cmp"
 	"container/heap"
 	"context"
 	"net/netip"
@@ -26,13 +27,17 @@ type HostRule struct {
 // host; the resolved address never is: thousands of outlets share a CDN's (PROTOCOL F20).
 func hostName(address string) string {
 	name := nameIn(address)
+	return cmp.Or(Domain(address), name)
+}
+
+// Domain is the registrable domain in an address; "" where it has none: an IP literal, localhost.
+func Domain(address string) string {
+	name := nameIn(address)
 	if _, err := netip.ParseAddr(name); err == nil {
-		return name
+		return ""
 	}
-	if domain, err := publicsuffix.EffectiveTLDPlusOne(name); err == nil {
-		return domain
-	}
-	return name
+	domain, _ := publicsuffix.EffectiveTLDPlusOne(name)
+	return domain
 }
 
 // nameIn is the host name in an address, in the one way to write it.

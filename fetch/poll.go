@@ -66,7 +66,7 @@ func (v poller) ask(ctx context.Context, from string, known store.Validators, st
 	}
 	a, err := v.get(ctx, v.feed, from, known)
 	at := time.Now().UTC().Truncate(time.Microsecond)
-	p := store.Poll{At: at, State: *st}
+	p := store.Poll{At: at, State: *st, Owner: v.feed.Owner}
 	p.State.LastTry = at
 	p.State.Err, p.State.Status, p.State.Damaged, p.State.Missing, p.State.Outage = "", 0, false, false, false
 	p.State.RetryAfter, p.State.HostHold = time.Time{}, false
@@ -189,6 +189,11 @@ func (v poller) received(p *store.Poll, a *answer) error {
 	}
 	v.hide(doc)
 	p.Arrivals = doc.Arrivals
+	for i := range p.Arrivals {
+		if it := &p.Arrivals[i].Item; it.Language == "" {
+			it.Detected = v.feed.Language
+		}
+	}
 	st.Move.Same = alike(st, doc)
 	st.Title, st.TTL, st.Pace = doc.Title, doc.TTL, doc.Pace
 	if st.TTL > maxTTL*time.Minute {

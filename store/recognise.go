@@ -18,6 +18,7 @@ type settler struct {
 	docs    []candidate
 	claimed map[ItemID]bool // items that an arrival was recognised as
 	taken   map[Key]bool    // published ids that this poll took
+	joined  map[StoryID]int // how many of its new items are of the story
 	links   map[string]int  // how many candidates have this canonical link
 	shared  map[Key]bool    // the feed's ambiguous keys
 }

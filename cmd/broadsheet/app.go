@@ -110,7 +110,7 @@ func assemble(cfg *config.Config) (*plan, config.Errors) {
 				continue
 			}
 			pl.feeds = append(pl.feeds, fetch.Feed{
-				Outlet: o.ID, URL: f.Shown, Address: f.URL, Schedule: schedule, Enabled: o.Enabled,
+				Outlet: o.ID, Owner: cmp.Or(o.Owner, fetch.Domain(o.URL), o.ID), Language: o.Language, URL: f.Shown, Address: f.URL, Schedule: schedule, Enabled: o.Enabled,
 				Headers: f.Headers, Username: f.Username, Password: f.Password, Secrets: f.Secrets, AllowPrivate: f.AllowPrivate, InsecureTLS: f.InsecureTLS,
 			})
 			po.Feeds = append(po.Feeds, publish.Feed{URL: f.Shown, Shown: shown(f), Tags: f.Tags, Private: f.Secret && !o.Republish, Interval: interval(schedule)})
