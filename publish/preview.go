@@ -170,7 +170,7 @@ func (p *Publisher) Preview(ctx context.Context, before Listing, old *Publisher)
 			if not != nil {
 				l.Why = append(l.Why, "until now "+not[len(not)-1])
 			}
-		case b.Item != s.Item || b.Title != s.Title || !slices.Equal(b.Also, s.Also) || !b.Place.Equal(s.Place):
+		case b.Item != s.Item || b.Outlet != s.Outlet || b.Title != s.Title || !slices.Equal(b.Also, s.Also) || !b.Place.Equal(s.Place):
 			l.Mark, l.Before = "~", b
 		}
 		out.Lines = append(append(out.Lines, l), gone[s.ID]...)

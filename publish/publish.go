@@ -31,7 +31,7 @@ type Publication struct {
 	Title    string
 	BaseURL  string         // absolute; may have a path; without a trailing slash
 	Language string         // BCP 47, of the pages
-	Location *time.Location // of the dates on pages; nil is UTC
+	Location *time.Location `json:"-"` // of the dates on pages; nil is UTC
 	Outlets  []Outlet
 	Sections []Section
 
