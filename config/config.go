@@ -87,9 +87,10 @@ type Host struct {
 type Publish struct {
 	Dir     string `key:"dir"`        // absolute, or "" for no static files
 	Limit   int    `key:"limit,zero"` // items in a feed; 0 is no bound
-	Content string `key:"content"`    // "full"
+	Content string `key:"content"`    // "full", "excerpt" or "title"
 
-	AlsoInText bool `key:"also_in_text"` // feeds name the other outlets of a story in the description, too
+	Withdraw   []string `key:"withdraw"`     // links or ids of items, ids of outlets; what begins with "!" may be shown again
+	AlsoInText bool     `key:"also_in_text"` // feeds name the other outlets of a story in the description, too
 }
 
 // Outlet is a publication with the feeds that are polled for it.
@@ -149,7 +150,12 @@ type Section struct {
 	MaxPerOutlet int           `key:"max_per_outlet,zero"` // 0 is no bound
 	MaxAge       time.Duration `key:"max_age"`             // 0 is no bound
 	Limit        int           `key:"limit,zero"`          // its own, else publish.limit; 0 is no bound
-	Content      string        `key:"content"`             // its own, else publish.content
+	Content      string        `key:"content"`             // at most this; "full" is what the outlets permit
+	Formerly     []string      `key:"formerly"`            // its earlier slugs
+	KeyFile      string        `key:"key_file"`
+
+	// Key is what KeyFile holds: the addresses of a private section need it. "" is a public one.
+	Key string
 }
 
 const day = 24 * time.Hour
@@ -195,6 +201,7 @@ func defaults() Config {
 			Stories:    "merge",
 			MinOutlets: 1,
 			MaxAge:     30 * day,
+			Content:    "full",
 		}},
 	}
 }

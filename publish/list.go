@@ -114,7 +114,7 @@ func (p *Publisher) list(ctx context.Context, d *desk) (*list, error) {
 		moved, updated := d.chooser.moved(c, it, items[c.First])
 		l.Updated = latest(l.Updated, moved)
 		l.Modified = latest(l.Modified, l.Updated, it.Changed)
-		entry := p.describe(c, it, b, o, feed)
+		entry := p.describe(c, it, b, o, feed, stricter(o.Content, d.section.Content))
 		entry.Updated = fraction(updated, c.ID)
 		for _, id := range c.Members {
 			m := items[id]
@@ -200,9 +200,12 @@ func (f *filter) drawnOn() []*Outlet {
 	return out
 }
 
-// describe says what a list shows of an item.
-func (p *Publisher) describe(c *choice, it *store.Item, b *store.Body, o *Outlet, feed *Feed) listed {
+// describe says what a list shows of an item, as far as its kind of content permits.
+func (p *Publisher) describe(c *choice, it *store.Item, b *store.Body, o *Outlet, feed *Feed, content string) listed {
 	lead := line(it.Lead)
+	if content == "title" {
+		lead = "" // it stands for no title either
+	}
 	e := listed{
 		ID: c.ID, Link: address(it.Link), Language: languageTag(languageOf(it, o)),
 		Published: it.Date.UTC(),
@@ -251,6 +254,7 @@ func (p *Publisher) describe(c *choice, it *store.Item, b *store.Body, o *Outlet
 	e.Image, e.Comments = address(it.Image), address(b.Comments)
 	e.Rights = cmp.Or(plainLine(b.Rights), plainLine(b.Feed.Rights), plainLine(o.Rights))
 	e.Source = sourceOf(b, it, o, feed)
+	e.restrict(content)
 	return e
 }
 

@@ -21,6 +21,7 @@ type settler struct {
 	joined  map[StoryID]int // how many of its new items are of the story
 	links   map[string]int  // how many candidates have this canonical link
 	shared  map[Key]bool    // the feed's ambiguous keys
+	wanting bool            // a recalled item is needed whole
 }
 
 type candidate struct {

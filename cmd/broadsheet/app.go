@@ -95,7 +95,7 @@ func assemble(cfg *config.Config) (*plan, config.Errors) {
 		for _, id := range o.Formerly {
 			pl.renames = append(pl.renames, store.Rename{From: store.FeedName{Outlet: id}, To: store.FeedName{Outlet: o.ID}})
 		}
-		po := publish.Outlet{ID: o.ID, Name: o.Name, URL: o.URL, Language: o.Language, Rights: o.Rights, Tags: o.Tags, Priority: o.Priority}
+		po := publish.Outlet{ID: o.ID, Name: o.Name, URL: o.URL, Language: o.Language, Rights: o.Rights, Tags: o.Tags, Priority: o.Priority, Content: o.Content}
 		for j := range o.Feeds {
 			f := &o.Feeds[j]
 			for _, url := range f.Formerly {
@@ -123,7 +123,8 @@ func assemble(cfg *config.Config) (*plan, config.Errors) {
 		s := &cfg.Sections[i]
 		ps := publish.Section{
 			Slug: s.Slug, Title: s.Title, Description: s.Description, From: s.From, Include: s.Include, Exclude: s.Exclude, Languages: s.Languages,
-			LanguagesUnknown: s.Unknown, Where: s.Where, Stories: s.Stories, MinOutlets: s.MinOutlets, MaxPerOutlet: s.MaxPerOutlet, MaxAge: s.MaxAge, Limit: s.Limit,
+			LanguagesUnknown: s.Unknown, Where: s.Where, Stories: s.Stories, MinOutlets: s.MinOutlets, MaxPerOutlet: s.MaxPerOutlet, MaxAge: s.MaxAge,
+			Limit: s.Limit, Content: s.Content,
 		}
 		for _, problem := range publish.CheckSection(ps) {
 			problems = append(problems, cfg.Problem(fmt.Sprintf("section[%d].%s", i, problem.Key), problem.Text))
