@@ -11,6 +11,9 @@ import (
 func (f *rawFeed) readAtom(o *atomFeed) {
 	f.title, f.subtitle, f.rights, f.language = o.Title, o.Subtitle, o.Rights, firstOf(o.Language, f.language)
 	f.link = absoluteLink(f.base, atomLink(o.Links, "alternate"))
+	for _, l := range o.Links {
+		f.links.add(l.Rel, l.Href)
+	}
 	f.updated = firstTime(o.UpdatedParsed)
 	f.image = firstOf(o.Logo, o.Icon)
 	if f.authors = persons(o.Authors); len(f.authors) == 0 {

@@ -20,6 +20,9 @@ func (f *rawFeed) readRSS(o *rssFeed) {
 			f.link = absoluteLink(f.base, l)
 		}
 	}
+	for _, l := range x["atom"]["link"] {
+		f.links.add(l.Attrs["rel"], l.Attrs["href"])
+	}
 	f.id = first(x, "atom", "id")
 	if f.updated = firstTime(o.LastBuildDateParsed, o.PubDateParsed); f.updated.IsZero() {
 		f.updated = firstDate(x, "atom:updated", "dcterms:modified", "dc:date", "dcterms:issued")
