@@ -277,8 +277,10 @@ func sourceOf(b *store.Body, it *store.Item, o *Outlet, feed *Feed) source {
 	if t := plainLine(b.Feed.Title); t != plainLine(o.Name) {
 		s.Subtitle = t
 	}
-	if b.Feed.Updated.Year() >= 1990 && !b.Feed.Updated.After(latest(it.Arrived, it.Changed)) {
-		s.Updated = b.Feed.Updated
+	for _, at := range []time.Time{b.Feed.Issued, b.Feed.Updated} {
+		if at.Year() >= 1990 && !at.After(latest(it.Arrived, it.Changed)) {
+			s.Updated = at
+		}
 	}
 	s.Logo = address(b.Feed.Image)
 	if len(b.Feed.Authors) > 0 {
