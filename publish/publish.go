@@ -32,7 +32,7 @@ type Publication struct {
 	BaseURL  string         // absolute; may have a path; without a trailing slash
 	Hub      string         // address of a WebSub hub that is told of changes; "" if there is none
 	Language string         // BCP 47, of the pages
-	Location *time.Location // of the dates on pages; nil is UTC
+	Location *time.Location `json:"-"` // of the dates on pages; nil is UTC
 	Outlets  []Outlet
 	Sections []Section
 
@@ -78,6 +78,7 @@ type Section struct {
 	MaxAge                   time.Duration // from the section's newest arrival back to an item's date
 	Limit                    int
 	Content                  string // at most this; "" is what the outlets permit
+	Itunes                   Itunes // of a section that is a podcast
 }
 
 // A Problem is something wrong in a Section.
