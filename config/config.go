@@ -88,6 +88,14 @@ type Publish struct {
 	Dir     string `key:"dir"`        // absolute, or "" for no static files
 	Limit   int    `key:"limit,zero"` // items in a feed; 0 is no bound
 	Content string `key:"content"`    // "full"
+
+	// How the pages look.
+	Images     string `key:"images"`     // "link": from the outlets' servers; "none"
+	Stylesheet string `key:"stylesheet"` // absolute path of a file, or "" for none
+	Footer     string `key:"footer"`     // a line of text, in which "[name](address)" is a link
+
+	// Sheet is what Stylesheet holds.
+	Sheet []byte
 }
 
 // Outlet is a publication with the feeds that are polled for it.
@@ -178,6 +186,7 @@ func defaults() Config {
 		Publish: Publish{
 			Limit:   50,
 			Content: "full",
+			Images:  "link",
 		},
 		Hosts: []Host{{
 			Scope: "domain",
