@@ -76,7 +76,7 @@ func (p *Publisher) atom(l *list) *Document {
 	for i := range l.Items {
 		feed.Entries = append(feed.Entries, atomEntryOf(&l.Items[i]))
 	}
-	return newDocument(l.Slug+".atom", typeAtom, marshalXML(feed), l.Modified, l.MaxAge)
+	return newDocument(l.Slug+".atom", typeAtom, marshalXML(feed, "feed.css"), l.Modified, l.MaxAge)
 }
 
 func atomEntryOf(e *listed) atomEntry {

@@ -87,7 +87,7 @@ func (p *Publisher) rss(l *list) *Document {
 		Media:   "http://search.yahoo.com/mrss/",
 		Channel: ch,
 	}
-	return newDocument(l.Slug+".rss", typeRSS, marshalXML(doc), l.Modified, l.MaxAge)
+	return newDocument(l.Slug+".rss", typeRSS, marshalXML(doc, "feed.css"), l.Modified, l.MaxAge)
 }
 
 // minutes is the ttl: how long a reader may wait, at least as long as caches do.

@@ -95,10 +95,18 @@ func TestServer(t *testing.T) {
 			}
 		}
 	}
-	for _, path := range []string{"/none", "/all.xml", "/all/", "/index", "/../etc/passwd", "/%2e%2e/x", "/style", "//all", "/all.html.html", "/ALL"} {
+	for _, path := range []string{"/none", "/all.xml", "/all/", "/index", "/../etc/passwd", "/%2e%2e/x", "/style", "//all", "/all.html.html", "/ALL", "/404.html", "/404", "/<script>alert(1)</script>", "/x.<script>"} {
 		resp, body := ask(t, "GET", base+path)
-		if resp.StatusCode != 404 || resp.Header.Get("Content-Type") != "text/plain; charset=utf-8" || strings.Contains(body, path) {
-			t.Errorf("%s: %d %q", path, resp.StatusCode, body)
+		want := "text/plain; charset=utf-8"
+		if !strings.Contains(path, ".") || strings.HasSuffix(path, ".html") {
+			want = typeHTML
+		}
+		if resp.StatusCode != 404 || resp.Header.Get("Content-Type") != want || strings.Contains(body, `"`+path) || strings.Contains(body, "script") ||
+			resp.Header.Get("X-Content-Type-Options") != "nosniff" {
+			t.Errorf("%s: %d %s %q", path, resp.StatusCode, resp.Header.Get("Content-Type"), body)
+		}
+		if resp, body := ask(t, "HEAD", base+path); resp.StatusCode != 404 || body != "" {
+			t.Errorf("HEAD %s: %d %q", path, resp.StatusCode, body)
 		}
 	}
 	if resp, _ := ask(t, "GET", base+"/news?x=1"); resp.StatusCode != 308 || resp.Header.Get("Location") != "/news/?x=1" {
