@@ -31,7 +31,6 @@ func (p *Publisher) frontPage() *Document {
 	}
 	data := struct {
 		page
-		Day    string // of the newest item
 		Lead   *pageItem
 		Kicker pageSection // the section that the lead comes from
 		Blocks []spread

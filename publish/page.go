@@ -31,7 +31,8 @@ type page struct {
 	Root                            string // what leads from the page to the front page's folder: "" or "../../"
 	Slug                            string // of the section; "" on pages of none
 	Nav                             []pageSection
-	Sheet                           bool // the operator has one
+	Day                             string // of the newest item; "" but on the front page
+	Sheet                           bool   // the operator has one
 	Footer                          template.HTML
 	Zone                            string
 }

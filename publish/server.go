@@ -28,8 +28,8 @@ func basePath(baseURL string) string {
 	return strings.TrimRight(u.Path, "/")
 }
 
-// Show puts an edition in the place of the one before. Readers get it at once, and compressed as soon as e.Pack is
-// done with it.
+// Show puts an edition in the place of the one before. Readers get it at once; e.Pack should follow, so that none of
+// them has to wait for a coding.
 func (h *Handler) Show(e *Edition) { h.edition.Store(e) }
 
 // Shown returns the edition that is served; nil before the first Show.
@@ -53,7 +53,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 		d = e.at(rest)
 	}
-	if d == nil || d.Path == missing {
+	if d == nil {
 		h.notFound(w, r, e)
 		return
 	}
@@ -77,7 +77,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func (h *Handler) notFound(w http.ResponseWriter, r *http.Request, e *Edition) {
 	name := r.URL.Path[strings.LastIndexByte(r.URL.Path, '/')+1:]
 	page := e.docs[missing]
-	if strings.Contains(strings.TrimSuffix(name, ".html"), ".") || page == nil || r.Method != http.MethodGet && r.Method != http.MethodHead {
+	if strings.Contains(name, ".") && !strings.HasSuffix(name, ".html") || page == nil || r.Method != http.MethodGet && r.Method != http.MethodHead {
 		plainAnswer(w, http.StatusNotFound, "There is no such page. The sections are listed on the front page.")
 		return
 	}
@@ -144,6 +144,11 @@ func (d *Document) serve(w http.ResponseWriter, r *http.Request) {
 	h.Set("Last-Modified", d.Modified.Format(http.TimeFormat))
 	h.Set("Cache-Control", d.cacheControl())
 	h.Set("Vary", "Accept-Encoding")
+	if d.shownByBrowsers() && r.Header.Get("Sec-Fetch-Dest") == "document" {
+		h.Set("Content-Type", typeXML)
+		h.Set("Cache-Control", strings.Replace(d.cacheControl(), "public", "private", 1))
+		h.Add("Vary", "Sec-Fetch-Dest")
+	}
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("Access-Control-Allow-Origin", "*")
 	h.Set("Access-Control-Expose-Headers", "ETag, Last-Modified")
