@@ -396,7 +396,7 @@ stories = "keep"
 		t.Errorf("outlets %+v %+v", a, b)
 	}
 	x, y := cfg.Sections[0], cfg.Sections[1]
-	if x.Limit != 20 || y.Limit != 5 || x.Title != "x" || y.Title != "Why" || x.Stories != "link" || y.Stories != "keep" || x.MaxAge != 30*day || x.Content != "full" {
+	if x.Limit != 20 || y.Limit != 5 || x.Title != "x" || y.Title != "Why" || x.Stories != "merge" || y.Stories != "keep" || x.MaxAge != 30*day || x.Content != "full" {
 		t.Errorf("sections %+v %+v", x, y)
 	}
 	if cfg.BaseURL != "https://news.test/paper" {

@@ -48,7 +48,7 @@ func (d *desk) update(ctx context.Context, changed []store.Item) (bool, error) {
 		return false, err
 	}
 	// What came may have its place below the end of the list.
-	same := func(a, b choice) bool { return a.First == b.First && a.Stands == b.Stands && !touched[a.Story] }
+	same := func(a, b choice) bool { return a.ID == b.ID && a.Stands == b.Stands && !touched[a.Story] }
 	stale := !slices.EqualFunc(d.view.Choices, v.Choices, same)
 	d.view = v
 	return stale, nil
@@ -77,7 +77,7 @@ func (d *desk) touched(ctx context.Context, changed []store.Item) (touched map[s
 	}
 	listed := d.listed()
 	for _, it := range changed {
-		if listed[it.Story] {
+		if listed[it.Story] || d.chooser.counts() { // what it joins may have reached the number
 			touched[it.Story] = true
 		}
 		again = again || it.ID == d.view.Newest && !in[it.ID]
@@ -89,7 +89,9 @@ func (d *desk) touched(ctx context.Context, changed []store.Item) (touched map[s
 		}
 	}
 	for _, c := range d.view.Watched {
-		there[c.First] = c.Story
+		for _, id := range c.Members {
+			there[id] = c.Story
+		}
 	}
 	if d.view.Newest > 0 {
 		there[d.view.Newest] = 0
@@ -140,12 +142,12 @@ func (d *desk) merge(ctx context.Context, touched map[store.StoryID]bool) (view,
 		return view{}, false, err
 	}
 	for _, c := range found {
-		if !old.More || c.compare(old.Choices[len(old.Choices)-1]) <= 0 {
+		if !old.More || d.chooser.compare(c, old.Choices[len(old.Choices)-1]) <= 0 {
 			v.Choices = append(v.Choices, c)
 		}
 	}
 	v.Choices = slices.DeleteFunc(v.Choices, func(c choice) bool { return d.chooser.tooOld(c.Place, v.Arrived) })
-	slices.SortFunc(v.Choices, choice.compare)
+	slices.SortFunc(v.Choices, d.chooser.compare)
 	if s.Limit > 0 && len(v.Choices) > s.Limit {
 		v.Choices, v.More = v.Choices[:s.Limit], true
 	}

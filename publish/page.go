@@ -46,12 +46,14 @@ type pageItem struct {
 	Title, Link, Language string
 	Outlet, OutletURL     string
 	Authors               string
+	Foreign               bool   // in another language than the page
 	When, Date            string // for programs, for people
 	Text, More            template.HTML
 	Lead                  string
 	Image                 string
 	Files                 []pageFile
 	Also                  []also
+	Why                   string
 	Rights                string
 	Words                 *words
 }
@@ -112,8 +114,9 @@ func (p *Publisher) pageItem(e *listed, w *words) pageItem {
 		ID: e.ID, Title: e.Title, Link: e.Link, Language: e.Language,
 		Outlet: line(e.Outlet.Name), OutletURL: address(e.Outlet.URL),
 		When: atomTime(e.Published), Date: w.moment(e.Published.In(p.pub.Location)),
-		Also: e.Also, Rights: e.Rights, Words: w,
+		Also: e.Also, Why: e.Why, Rights: e.Rights, Words: w,
 	}
+	it.Foreign = e.Language != "" && primary(e.Language) != primary(p.pub.Language)
 	if p.pub.Images {
 		it.Image = e.Image
 	}

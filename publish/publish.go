@@ -31,13 +31,16 @@ import (
 type Publication struct {
 	Title    string
 	BaseURL  string         // absolute; may have a path; without a trailing slash
+	Hub      string         // address of a WebSub hub that is told of changes; "" if there is none
 	Language string         // BCP 47, of the pages
-	Location *time.Location // of the dates on pages; nil is UTC
+	Location *time.Location `json:"-"` // of the dates on pages; nil is UTC
 	Images   bool           // pages show pictures, from the outlets' servers
 	Sheet    []byte         // the operator's own style sheet, after ours; nil if there is none
 	Footer   string         // a line on every page, in which "[name](address)" is a link
 	Outlets  []Outlet
 	Sections []Section
+
+	AlsoInText bool // feeds name the other outlets of a story in its text as well
 
 	// Digest names this configuration and the program that reads it. Static files that were
 	// written under another digest are looked at anew.
@@ -51,7 +54,8 @@ type Outlet struct {
 	Language string // BCP 47, of items that do not say; "" if unknown
 	Rights   string // plain text, of items that do not say
 	Tags     []string
-	Priority int // whose version of a story stands for it; higher wins
+	Priority int    // whose version of a story stands for it; higher wins
+	Content  string // "full", "excerpt" or "title": what may be published of its items; "" is "full"
 	Feeds    []Feed
 }
 
@@ -71,10 +75,14 @@ type Section struct {
 	Include, Exclude         []string // words, phrases, "/expressions/"
 	Languages                []string // BCP 47 ranges; none is all
 	Where                    string   // an expression over the item; "" is true
-	Stories                  string   // "link" or "keep"; "" is "link"
+	LanguagesUnknown         string   // "keep" or "drop"; "" is "keep"
+	Stories                  string   // "merge", "link" or "keep"; "" is "merge"
+	MinOutlets               int      // how many outlets must carry a story; 0 is 1
 	MaxPerOutlet             int
 	MaxAge                   time.Duration // from the section's newest arrival back to an item's date
 	Limit                    int
+	Content                  string // at most this; "" is what the outlets permit
+	Itunes                   Itunes // of a section that is a podcast
 }
 
 // A Problem is something wrong in a Section.
@@ -200,8 +208,23 @@ func (p *Publisher) render(ctx context.Context, d *desk) error {
 		return fmt.Errorf("publish: section %s: %w", d.section.Slug, err)
 	}
 	d.list = l
-	d.docs = []*Document{p.page(l), p.rss(l), p.atom(l), p.json(l), p.sectionOutlets(l)}
+	feeds := l
+	if p.pub.AlsoInText {
+		feeds = l.withAlsoText()
+	}
+	d.docs = []*Document{p.page(l), p.rss(feeds), p.atom(feeds), p.json(feeds), p.sectionOutlets(l)}
 	return nil
+}
+
+// Rendered returns those documents of sections that were rendered so far: after a Write, what changed at least.
+func (p *Publisher) Rendered() *Edition {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	var docs []*Document
+	for _, d := range p.desks {
+		docs = append(docs, d.docs...)
+	}
+	return NewEdition(p.revision, docs)
 }
 
 // documents returns all documents, but for those of sections that have none.

@@ -24,17 +24,26 @@ type chooser struct {
 // choice is one place in a section's list: an item, or a story with what stands for it.
 type choice struct {
 	ID      string         `json:"id"`      // the permanent id that readers know it by
-	First   store.ItemID   `json:"first"`   // the first admitted item; with its date, the place in the list
-	Place   time.Time      `json:"place"`   // its date
+	At      store.ItemID   `json:"at"`      // the item that gives it its place: First or, with min_outlets, the one that made the number
+	Place   time.Time      `json:"place"`   // At's date; with min_outlets, its arrival
+	First   store.ItemID   `json:"first"`   // the first admitted item
 	Stands  store.ItemID   `json:"stands"`  // the item that is shown
+	Why     string         `json:"why"`     // it is the one
 	Outlet  string         `json:"outlet"`  // whose item that is
 	Story   store.StoryID  `json:"story"`   // what it belongs to
 	Members []store.ItemID `json:"members"` // all items of the story, in order of arrival
 }
 
-// compare orders choices: newest place first, of one date the latest arrival first.
-func (c choice) compare(d choice) int {
-	return cmp.Or(d.Place.Compare(c.Place), cmp.Compare(d.First, c.First))
+// counts reports whether the section asks how many outlets carry a story.
+func (c *chooser) counts() bool { return c.section.MinOutlets > 1 }
+
+// compare orders choices: newest place first, of one date the latest arrival first. Places that arrivals made are
+// in the order of the arrivals, whatever their clocks said.
+func (c *chooser) compare(a, b choice) int {
+	if c.counts() {
+		return cmp.Or(cmp.Compare(b.At, a.At), cmp.Compare(b.First, a.First))
+	}
+	return cmp.Or(b.Place.Compare(a.Place), cmp.Compare(b.At, a.At))
 }
 
 // A view is a section's whole list.
@@ -47,15 +56,15 @@ type view struct {
 }
 
 // watch remembers stories that have their place outside of the list, while a later item of theirs lies
-// inside: when their first item is pruned, they come up.
+// inside: when one before it is pruned, they come up.
 func (v *view) watch(hidden []choice) {
-	listed := map[store.StoryID]bool{}
+	listed := map[string]bool{}
 	for _, c := range append(slices.Clone(v.Choices), v.Watched...) {
-		listed[c.Story] = true
+		listed[c.ID] = true
 	}
 	for _, c := range hidden {
-		if len(c.Members) > 1 && !listed[c.Story] {
-			listed[c.Story] = true
+		if len(c.Members) > 1 && !listed[c.ID] {
+			listed[c.ID] = true
 			v.Watched = append(v.Watched, c)
 		}
 	}
@@ -77,12 +86,16 @@ func (c *chooser) choose(ctx context.Context) (view, error) {
 		size = min(max(c.section.Limit+c.section.Limit/4, 16), 256)
 	}
 	var hidden []choice
-	for chunk, err := range chunks(c.st.Items(ctx, store.Query{Outlets: c.filter.outlets}), size) {
+	q := store.Query{Outlets: c.filter.outlets}
+	if c.counts() { // any outlet's item may make the number
+		q = store.Query{ByArrival: true}
+	}
+	for chunk, err := range chunks(c.st.Items(ctx, q), size) {
 		if err != nil {
 			return v, err
 		}
 		last := false
-		if i := slices.IndexFunc(chunk, func(it store.Item) bool { return c.tooOld(it.Date, v.Arrived) }); i >= 0 {
+		if i := slices.IndexFunc(chunk, func(it store.Item) bool { return c.beyond(&it, v.Arrived) }); i >= 0 {
 			chunk, last = chunk[:i], true
 		}
 		here, elsewhere, err := c.places(ctx, chunk)
@@ -92,6 +105,7 @@ func (c *chooser) choose(ctx context.Context) (view, error) {
 		hidden = append(hidden, elsewhere...)
 		for _, p := range here {
 			switch {
+			case c.tooOld(p.Place, v.Arrived):
 			case c.section.Limit > 0 && len(v.Choices) == c.section.Limit:
 				v.More, last = true, true
 			case c.section.MaxPerOutlet > 0 && perOutlet[p.Outlet] >= c.section.MaxPerOutlet:
@@ -113,6 +127,17 @@ func (c *chooser) choose(ctx context.Context) (view, error) {
 // tooOld reports whether a place lies before what max_age leaves.
 func (c *chooser) tooOld(place, newest time.Time) bool {
 	return c.section.MaxAge > 0 && place.Before(newest.Add(-c.section.MaxAge))
+}
+
+// arrivalSlack is more than what passes between an answer's time and its save. Arrivals are numbered as they are saved.
+const arrivalSlack = time.Hour
+
+// beyond reports whether no place at this item or at one after it in the walk can be young enough.
+func (c *chooser) beyond(it *store.Item, newest time.Time) bool {
+	if c.counts() {
+		return c.tooOld(it.Arrived.Add(arrivalSlack), newest)
+	}
+	return c.tooOld(it.Date, newest)
 }
 
 // newest finds the item that arrived last of those that the section admits; the zero item if it admits none.
@@ -140,60 +165,62 @@ func (c *chooser) places(ctx context.Context, items []store.Item) (here, elsewhe
 	if err != nil {
 		return nil, nil, err
 	}
-	stories, err := c.stories(ctx, admitted)
+	concerned := admitted
+	if c.counts() {
+		concerned = items
+	}
+	stories, err := c.stories(ctx, concerned)
 	if err != nil {
 		return nil, nil, err
 	}
-	known := map[store.ItemID]store.Item{}
-	for _, it := range admitted {
+	known, in := map[store.ItemID]store.Item{}, map[store.ItemID]bool{}
+	for _, it := range items {
 		known[it.ID] = it
 	}
-	// The other items of the stories, as far as the section admits them.
-	var missing []store.ItemID
-	if c.section.Stories != "keep" {
-		seen := map[store.ItemID]bool{}
-		for _, it := range items {
-			seen[it.ID] = true
-		}
-		for _, it := range admitted {
-			for _, id := range stories[it.Story].Items {
-				if !seen[id] {
-					seen[id] = true
+	for _, it := range admitted {
+		in[it.ID] = true
+	}
+	// The other items of the stories.
+	if c.section.Stories != "keep" || c.counts() {
+		var missing []store.ItemID
+		asked := map[store.ItemID]bool{}
+		for _, s := range stories {
+			for _, id := range s.Items {
+				if _, ok := known[id]; !ok && !asked[id] {
+					asked[id] = true
 					missing = append(missing, id)
 				}
 			}
 		}
-	}
-	if len(missing) > 0 {
-		others, err := collect(c.st.Items(ctx, store.Query{IDs: missing}))
-		if err != nil {
-			return nil, nil, err
-		}
-		if others, err = c.admitted(ctx, others); err != nil {
-			return nil, nil, err
-		}
-		for _, it := range others {
-			known[it.ID] = it
-		}
-	}
-	for _, it := range admitted {
-		s := stories[it.Story]
-		if c.section.Stories == "keep" {
-			here = append(here, choice{it.PublishedID, it.ID, it.Date, it.ID, it.Outlet, it.Story, s.Items})
-			continue
-		}
-		var members []store.Item
-		for _, id := range s.Items {
-			if m, ok := known[id]; ok {
-				members = append(members, m)
+		if len(missing) > 0 {
+			others, err := collect(c.st.Items(ctx, store.Query{IDs: missing}))
+			if err != nil {
+				return nil, nil, err
+			}
+			for _, it := range others {
+				known[it.ID] = it
+			}
+			if others, err = c.admitted(ctx, others); err != nil {
+				return nil, nil, err
+			}
+			for _, it := range others {
+				in[it.ID] = true
 			}
 		}
-		first, stands := members[0], c.stands(members)
-		found := choice{s.PublishedID, first.ID, first.Date, stands.ID, stands.Outlet, it.Story, s.Items}
-		if first.ID == it.ID {
-			here = append(here, found)
-		} else {
-			elsewhere = append(elsewhere, found)
+	}
+	found := map[store.StoryID][]choice{}
+	for _, it := range concerned {
+		all, ok := found[it.Story]
+		if !ok {
+			all = c.choices(stories[it.Story], known, in)
+			found[it.Story] = all
+		}
+		for _, p := range all {
+			if p.At == it.ID {
+				here = append(here, p)
+			} else {
+				elsewhere = append(elsewhere, p)
+			}
 		}
 	}
 	return here, elsewhere, nil

@@ -1,7 +1,9 @@
 package publish
 
 import (
+	"html"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -188,6 +190,77 @@ func TestStories(t *testing.T) {
 		equal(t, w.shows(Section{From: []string{"c"}}, c, wire), "c claimed +wire")
 		equal(t, w.shows(Section{}, c), "c claimed")
 	})
+	t.Run("when enough outlets carry it", func(t *testing.T) {
+		w := newWorld(t)
+		w.poll(in("0s"), "a", feedOf("a"), copyOf("first", dated(in("-9h"))))
+		w.poll(in("5m"), "a", feedOf("a"), news("alone", "https://a.example/o", "x"), copyOf("first", dated(in("-9h"))))
+		p := w.publisher(publication(all, Section{Slug: "two", MinOutlets: 2}, Section{Slug: "three", MinOutlets: 3},
+			Section{Slug: "keep", MinOutlets: 2, Stories: "keep"}, Section{Slug: "a", From: []string{"a"}, MinOutlets: 2},
+			Section{Slug: "c", From: []string{"c"}, MinOutlets: 2}, Section{Slug: "none", MinOutlets: 4}))
+		both := func(slug string, want ...string) {
+			t.Helper()
+			equal(t, w.shown(p, slug), want...)
+			equal(t, w.shown(w.publisher(p.pub), slug), want...)
+		}
+		both("two")
+		w.poll(in("10m"), "b", feedOf("b"), news("another", "https://b.example/1", "x"), copyOf("second"))
+		w.poll(in("20m"), "a", feedOf("a"), news("another, too", "https://b.example/1", "x"))
+		both("two", "b another +a", "b second +a") // at the arrival of the second outlet
+		both("keep", "a another, too +b", "b another +a", "b second +a", "a first +b")
+		both("a", "a another, too +b", "a first +b")
+		both("three")
+		d := p.desks[0]
+		if e := d.list.Items[1]; !e.Published.Equal(in("10m")) || e.Updated.Before(in("10m")) || d.list.Updated.Before(in("20m")) {
+			t.Errorf("published %v, updated %v; the list %v", e.Published, e.Updated, d.list.Updated)
+		}
+		updated := d.list.Updated
+		w.poll(in("3h"), "c", feedOf("c"), copyOf("third"))
+		both("two", "b another +a", "b second +a,c") // stays where it is
+		both("three", "b second +a,c")
+		both("c", "c third +a,b")
+		both("none")
+		if !d.list.Updated.Equal(updated) {
+			t.Errorf("a join moved the list's update from %v to %v", updated, d.list.Updated)
+		}
+		// The number is of the outlets that may be shown.
+		equal(t, w.shows(Section{MinOutlets: 3}, a, b))
+	})
+	t.Run("a join moves no update", func(t *testing.T) {
+		w := newWorld(t)
+		w.poll(in("0s"), "a", feedOf("a"), copyOf("first", dated(in("-2h"))))
+		p := w.publisher(publication(all, Section{Slug: "s"}))
+		equal(t, w.shown(p, "s"), "a first")
+		list, entry := p.desks[0].list.Updated, p.desks[0].list.Items[0].Updated
+		w.poll(in("30m"), "b", feedOf("b"), copyOf("second"))
+		equal(t, w.shown(p, "s"), "b second +a")
+		if l := p.desks[0].list; !l.Updated.Equal(list) || !l.Items[0].Updated.Equal(entry) {
+			t.Errorf("the list's update moved from %v to %v, the story's from %v to %v", list, l.Updated, entry, l.Items[0].Updated)
+		}
+		w.poll(in("4h"), "b", feedOf("b"), copyOf("second", func(a *store.Arrival) { a.Item.GUID, a.Item.Title = "tag:x,2026:second", "second, corrected" }))
+		equal(t, w.shown(p, "s"), "b second, corrected +a")
+		if l := p.desks[0].list; !l.Updated.Equal(in("4h")) || l.Items[0].Updated.Before(in("4h")) {
+			t.Errorf("after an edit: the list %v, the story %v", l.Updated, l.Items[0].Updated)
+		}
+	})
+	t.Run("named in the text", func(t *testing.T) {
+		w := newWorld(t)
+		w.poll(in("0s"), "a", feedOf("a"), copyOf("first"))
+		w.poll(in("2h"), "b", feedOf("b"), copyOf("second"))
+		pub := publication([]Outlet{a, outlet("b", func(o *Outlet) { o.Name = "B & C" })}, Section{Slug: "s"})
+		line := "<p>Also in: <a href=\"" + link + "\">B &amp; C</a></p>"
+		for _, pub.AlsoInText = range []bool{false, true} {
+			e := w.edition(w.publisher(pub))
+			for _, path := range []string{"s.rss", "s.atom", "s.json"} {
+				read := html.UnescapeString(string(e.Document(path).Body))
+				if strings.HasSuffix(path, ".json") {
+					read = strings.ReplaceAll(string(e.Document(path).Body), `\"`, `"`)
+				}
+				if got := strings.Contains(read, line); got != pub.AlsoInText {
+					t.Errorf("also_in_text = %v: %s has %s", pub.AlsoInText, path, read)
+				}
+			}
+		}
+	})
 	t.Run("order is total", func(t *testing.T) {
 		w := newWorld(t)
 		w.poll(in("0s"), "a", feedOf("a"), news("1", "https://a.example/1", "x"), news("2", "https://a.example/2", "x"), news("3", "https://a.example/3", "x"))
@@ -217,7 +290,7 @@ func TestBounds(t *testing.T) {
 
 func TestCheckSection(t *testing.T) {
 	got := CheckSection(Section{
-		Include: []string{"fine", "/[/"}, Exclude: []string{""}, Where: `titel contains "x"`, Stories: "merge",
+		Include: []string{"fine", "/[/"}, Exclude: []string{""}, Where: `titel contains "x"`, Stories: "once",
 	})
 	var keys []string
 	for _, p := range got {

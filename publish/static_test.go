@@ -116,7 +116,7 @@ func TestWrite(t *testing.T) {
 		t.Errorf("a client wrote %d files; %v", n, err)
 	}
 	dir = t.TempDir()
-	if n, err := e.Write(t.Context(), dir, fewer.Digest, w.st); n != 9 || err != nil {
+	if n, err := e.Write(t.Context(), dir, fewer.Digest, w.st); n != 11 || err != nil {
 		t.Errorf("a client wrote %d files; %v", n, err)
 	}
 	write(fewer, 0)

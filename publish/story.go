@@ -1,6 +1,7 @@
 package publish
 
 import (
+	"cmp"
 	"context"
 	"net/url"
 	"slices"
@@ -15,21 +16,115 @@ import (
 // firstHour is how long after a story's first item another may come to stand for it.
 const firstHour = time.Hour
 
-// stands picks, of a story's admitted items in order of arrival, the one that stands for it. All of
-// them have the same link: if the outlet came whose site the link is on, it is that one, whenever it
-// came, since no other outlet's claim displaces it.
-func (c *chooser) stands(members []store.Item) store.Item {
-	best := members[0]
-	for _, m := range members {
-		if ownSite(m.Link, c.roster.byID[m.Outlet].URL) {
-			return m
-		}
-		if m.Arrived.Sub(members[0].Arrived) <= firstHour &&
-			c.roster.byID[m.Outlet].Priority > c.roster.byID[best.Outlet].Priority {
-			best = m
+// choices makes of a story what the section shows of it: with "merge" the story, with "link" the copies of each of its
+// articles, with "keep" each item. known are its items as far as they are stored, in says which of them the section
+// admits. Of one place the latest arrival comes first.
+func (c *chooser) choices(s store.Story, known map[store.ItemID]store.Item, in map[store.ItemID]bool) []choice {
+	var members []store.Item
+	for _, id := range s.Items {
+		if m, ok := known[id]; ok {
+			members = append(members, m)
 		}
 	}
-	return best
+	var number store.Item // what made the number of outlets
+	if c.counts() {
+		var ok bool
+		if number, ok = c.reaches(members); !ok {
+			return nil
+		}
+	}
+	var out []choice
+	groups := map[string][]store.Item{}
+	for _, m := range members {
+		if !in[m.ID] {
+			continue
+		}
+		id := s.PublishedID
+		switch c.section.Stories {
+		case "keep":
+			id = m.PublishedID
+		case "link":
+			id = article(&m)
+		}
+		if groups[id] == nil {
+			at, place := m, m.Date
+			if c.counts() {
+				if number.ID > m.ID {
+					at = number
+				}
+				place = at.Arrived
+			}
+			out = append(out, choice{ID: id, At: at.ID, Place: place, First: m.ID, Story: s.ID, Members: s.Items})
+		}
+		groups[id] = append(groups[id], m)
+	}
+	for i := range out {
+		stands, why := c.stands(groups[out[i].ID])
+		out[i].Stands, out[i].Outlet, out[i].Why = stands.ID, stands.Outlet, why
+	}
+	slices.Reverse(out)
+	return out
+}
+
+// article is the id that all copies of an article share: that of the first of them. It is settled when an item arrives,
+// so that neither an edited link nor a pruned item gives an article another id.
+func article(it *store.Item) string { return cmp.Or(it.CopyOf, it.PublishedID) }
+
+// reaches finds the item with which as many outlets carried a story as the section wants. Those that it does
+// not draw on count as well.
+func (c *chooser) reaches(members []store.Item) (store.Item, bool) {
+	outlets := map[string]bool{}
+	for _, m := range members {
+		if o, _ := c.roster.carriers(&m); o != nil {
+			outlets[m.Outlet] = true
+		}
+		if len(outlets) >= c.section.MinOutlets {
+			return m, true
+		}
+	}
+	return store.Item{}, false
+}
+
+// stands picks, of a story's admitted items in order of arrival, the one that stands for it, and says why: that of
+// highest priority in the first hour. If an exact copy of it came from the outlet whose site the link is on, it
+// is that one, whenever it came, since no other outlet's claim displaces it.
+func (c *chooser) stands(members []store.Item) (_ store.Item, why string) {
+	best, why := members[0], "it came first"
+	for _, m := range members[1:] {
+		if m.Arrived.Sub(members[0].Arrived) <= firstHour && c.roster.byID[m.Outlet].Priority > c.roster.byID[best.Outlet].Priority {
+			best, why = m, "its outlet has the highest priority of those that came within an hour"
+		}
+	}
+	if c.atHome(&best) {
+		return best, why
+	}
+	for _, m := range members {
+		if article(&m) == article(&best) && c.atHome(&m) {
+			return m, "the link is on its outlet's own site"
+		}
+	}
+	return best, why
+}
+
+// atHome reports whether an item's link is on its own outlet's site.
+func (c *chooser) atHome(it *store.Item) bool {
+	return ownSite(it.Link, c.roster.byID[it.Outlet].URL)
+}
+
+// moved tells when a choice last changed for its readers, and what they are told as its time of update. An item that comes to
+// stand for the story of first changes neither; its edits do, and so does what brings the story into the section.
+func (c *chooser) moved(p *choice, it, first *store.Item) (at, updated time.Time) {
+	if first == nil { // pruned just now
+		first = it
+	}
+	at, updated = first.Arrived, first.Updated
+	if edited := it.Moved.After(it.Arrived); edited || it.ID == first.ID {
+		at, updated = latest(at, it.Moved), latest(updated, it.Updated)
+	}
+	if c.counts() {
+		at, updated = latest(at, p.Place), latest(updated, p.Place)
+	}
+	return at, updated
 }
 
 // ownSite reports whether a link leads to the site of a home page: the same registrable domain, or

@@ -47,6 +47,9 @@ type FeedState struct {
 	Heads    []uint64  `json:"heads,omitempty"`   // hashes of the names of its first items
 	Unsound  bool      `json:"unsound,omitempty"` // a 304 has hidden changed items: its validators are not sent any more
 	Move     Move      `json:"move,omitzero"`
+	Hubs     []string  `json:"hubs,omitempty"`  // WebSub hubs that it names (rel="hub"), in its order
+	Topic    string    `json:"topic,omitempty"` // what it calls itself (rel="self"): the name that its hubs know it by
+	Push     Push      `json:"push,omitzero"`   // only Pushed polls set it
 
 	Flood      time.Time `json:"flood,omitzero"`        // when it last brought more than FloodItems new items at once
 	FloodItems int       `json:"flood_items,omitempty"` // how many they were
@@ -105,6 +108,15 @@ type Move struct {
 	Same    bool      `json:"same,omitempty"`   // what stands there shares its title or an item with what stood here
 	Holds   bool      `json:"holds,omitempty"`  // long enough: To is asked
 	Checked time.Time `json:"checked,omitzero"` // when the configured address was last asked
+}
+
+// A Push is what we have from a feed's hub (WebSub).
+type Push struct {
+	Hub    string    `json:"hub,omitempty"`    // that pushes, or would not; "" if there is nothing to say
+	Until  time.Time `json:"until,omitzero"`   // end of the lease that it verified; zero if it pushes nothing
+	Last   time.Time `json:"last,omitzero"`    // when it last pushed
+	Missed bool      `json:"missed,omitempty"` // a poll since found new items that it had not pushed; Settle sets it
+	Err    string    `json:"err,omitempty"`    // why it pushes nothing, or will not for longer; "" if all is well
 }
 
 // FloodItems is how many new items at once are a flood, from a feed that has brought items before.

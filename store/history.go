@@ -134,6 +134,7 @@ func (s *settler) record() {
 	}
 	at := f.visited()
 	switch n := len(h.Visits); {
+	case s.poll.Pushed: // nobody was there
 	case !at.Equal(before.visited()):
 		h.visit(at, f, s.poll, len(s.out.Inserts))
 	case f.Outage && n > 0: // it turned out that it was not the feed's fault

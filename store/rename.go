@@ -132,11 +132,12 @@ func (r *Rename) Item(it *Item) bool {
 
 // renamed is f under another name. With an outlet's id nothing else changes. Another address keeps when the feed was
 // polled and may be polled again, holds included, and loses what the former address alone stood for: its failures, and that it
-// ended. Validators say themselves for which address they hold.
+// ended. Validators say themselves for which address they hold. What a hub pushes goes to the former name, and ends.
 func (f FeedState) renamed(to FeedName) FeedState {
 	keys := f.keyName()
 	moved := f.URL != to.URL
 	f.Outlet, f.URL, f.Keys = to.Outlet, to.URL, keys
+	f.Push = Push{}
 	if keys.Outlet == to.Outlet {
 		f.Keys.Outlet = ""
 	}

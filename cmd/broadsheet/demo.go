@@ -101,10 +101,10 @@ func demoConfig(dir, listen, origin string, outlets []demoOutlet) *config.Config
 		Publish: config.Publish{Images: "link"},
 		Digest:  "demo",
 		Sections: []config.Section{
-			{Slug: "world-news", Title: "World News", Description: "All outlets", Stories: "link", Limit: 50},
-			{Slug: "in-english", Title: "In English", Languages: []string{"en"}, Stories: "link", Limit: 50},
-			{Slug: "harbours", Title: "Harbours and ferries", Description: "A section made by words", Include: []string{"harbour", "ferry", "fleet", "Fähre", "Deich", "/light(house|ship)/"}, Stories: "link", Limit: 50},
-			{Slug: "long-reads", Title: "Longer items", Description: "A section made by an expression", Where: `words > 60 and language != "fa"`, Stories: "link", Limit: 50},
+			{Slug: "world-news", Title: "World News", Description: "All outlets", Limit: 50},
+			{Slug: "in-english", Title: "In English", Languages: []string{"en"}, Limit: 50},
+			{Slug: "harbours", Title: "Harbours and ferries", Description: "A section made by words", Include: []string{"harbour", "ferry", "fleet", "Fähre", "Deich", "/light(house|ship)/"}, Limit: 50},
+			{Slug: "long-reads", Title: "Longer items", Description: "A section made by an expression", Where: `words > 60 and language != "fa"`, Limit: 50},
 		},
 	}
 	for _, o := range outlets {

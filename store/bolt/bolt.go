@@ -9,8 +9,8 @@
 //
 //	meta       name                 id, created, schema, revision, day, sweep, names, pruned
 //	feeds      outlet, 0, address   FeedState in JSON
-//	heads      date, item           the Item but its body (codec.go); the order of lists
-//	bodies     item                 the Body, compressed (codec.go)
+//	heads      date, item           the Item but its body (package record); the order of lists
+//	bodies     item                 the Body, compressed (package record)
 //	changes    item                 its Changes in JSON, if there are any (changes.go)
 //	ids        item                 date and arrival; its sequence is the last number given out
 //	months     month                number of stored items that arrived in it
@@ -18,7 +18,8 @@
 //	keys       Key                  day last listed, item
 //	links      Key                  day last listed, LinkRefs
 //	published  IDKey                day last listed, item
-//	stories    story                PublishedID and items, of stories that were ever joined
+//	stories    story                PublishedID, items and ties, of stories that were ever joined
+//	prints     item                 the Print, of the items of the last days
 //	notes      kind, 0, key         the value
 //
 // Numbers in keys are big-endian, dates microseconds with the sign turned, so that they sort.
@@ -34,6 +35,7 @@ import (
 	"time"
 
 	"broadsheet/store"
+	"broadsheet/store/record"
 )
 
 var (
@@ -58,6 +60,7 @@ var (
 	linksBucket     = []byte("links")
 	publishedBucket = []byte("published")
 	storiesBucket   = []byte("stories")
+	printsBucket    = []byte("prints")
 	notesBucket     = []byte("notes")
 )
 
@@ -83,7 +86,8 @@ type Options struct {
 type Store struct {
 	db      *db
 	leases  store.Leases
-	packer  *packer
+	packer  *record.Packer
+	index   *store.Index // of the prints bucket; a transaction that writes has it, and sees whether it is up to date
 	id      string
 	created time.Time
 }
@@ -99,7 +103,7 @@ func Open(path string, o Options) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Store{db: d, packer: newPacker()}
+	s := &Store{db: d, packer: record.NewPacker()}
 	if err := d.View(s.load); err != nil {
 		s.Close()
 		return nil, fmt.Errorf("%s: %w", path, err)
@@ -110,7 +114,7 @@ func Open(path string, o Options) (*Store, error) {
 // fill puts into a new file what every store has.
 func fill(tx *tx) error {
 	for _, name := range [][]byte{feedsBucket, headsBucket, bodiesBucket, changesBucket, idsBucket, monthsBucket, revisionsBucket,
-		keysBucket, linksBucket, publishedBucket, storiesBucket, notesBucket} {
+		keysBucket, linksBucket, publishedBucket, storiesBucket, printsBucket, notesBucket} {
 		if _, err := tx.CreateBucket(name); err != nil {
 			return err
 		}

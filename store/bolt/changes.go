@@ -9,6 +9,7 @@ import (
 	"iter"
 
 	"broadsheet/store"
+	"broadsheet/store/record"
 )
 
 // remember adds a change to those of its item. A rename brings none.
@@ -33,7 +34,7 @@ func decodeChanges(v []byte) (changes []store.Change, err error) {
 		return nil, nil
 	}
 	if err := json.Unmarshal(v, &changes); err != nil {
-		return nil, fmt.Errorf("the changes of an item: %w: %w", errDamaged, err)
+		return nil, fmt.Errorf("the changes of an item: %w: %w", record.ErrDamaged, err)
 	}
 	return changes, nil
 }

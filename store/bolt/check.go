@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"broadsheet/store"
+	"broadsheet/store/record"
 )
 
 // Check reads the whole file and reports what does not fit: pages that bbolt finds damaged, values that
@@ -77,9 +78,9 @@ func (c *checker) check(ctx context.Context, tx *tx) {
 	for m, n := range c.months {
 		c.fault("months %d: not there, but %d items arrived in it", m, n)
 	}
-	packer := newPacker()
+	packer := record.NewPacker()
 	c.each(ctx, tx, bodiesBucket, func(k, v []byte) error {
-		_, err := packer.unpack(store.ItemID(number(k)), v)
+		_, err := packer.Unpack(store.ItemID(number(k)), v)
 		return err
 	})
 	c.each(ctx, tx, changesBucket, func(k, v []byte) error {
@@ -102,7 +103,7 @@ func (c *checker) check(ctx context.Context, tx *tx) {
 		})
 	}
 	c.each(ctx, tx, linksBucket, func(k, v []byte) error {
-		_, refs, err := decodeLinks(string(v))
+		_, refs, err := record.Links(string(v))
 		for _, l := range refs {
 			err = errors.Join(err, given(l.Item, last))
 		}
@@ -124,7 +125,7 @@ func given(id, last store.ItemID) error {
 // head checks one item and what must be there for it.
 func (c *checker) head(tx *tx, k, v []byte) error {
 	if len(k) != len(place{}) {
-		return errDamaged
+		return record.ErrDamaged
 	}
 	it, err := decodeHead(place(k), string(v))
 	if err != nil {
@@ -147,7 +148,7 @@ func (c *checker) head(tx *tx, k, v []byte) error {
 	n, err := decodeName(tx.Bucket(publishedBucket).Get(published[:]))
 	expect(err == nil && n.item == it.ID, "its published id is another item's")
 	if story := tx.Bucket(storiesBucket).Get(key8(it.Story)); story != nil {
-		s, err := decodeStory(it.Story, string(story))
+		s, err := record.Story(it.Story, string(story))
 		expect(err == nil && slices.Contains(s.Items, it.ID), "its story does not have it")
 	} else {
 		expect(it.Story == store.StoryID(it.ID), "its story is not there")
@@ -176,7 +177,7 @@ func (c *checker) feed(k, v []byte) error {
 }
 
 func checkStory(tx *tx, k, v []byte) error {
-	s, err := decodeStory(store.StoryID(number(k)), string(v))
+	s, err := record.Story(store.StoryID(number(k)), string(v))
 	if err != nil {
 		return err
 	}

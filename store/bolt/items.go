@@ -9,6 +9,7 @@ import (
 	"slices"
 
 	"broadsheet/store"
+	"broadsheet/store/record"
 )
 
 const (
@@ -80,7 +81,7 @@ func outletFilter(outlets []string) func(v []byte) bool {
 	for _, o := range outlets {
 		wanted[o] = true
 	}
-	return func(v []byte) bool { return wanted[string(headOutlet(v))] }
+	return func(v []byte) bool { return wanted[string(record.Outlet(v))] }
 }
 
 // walkDates goes from the newest date to the oldest. The date of an item never changes, so none comes twice.
@@ -189,7 +190,7 @@ func (s *Store) Bodies(ctx context.Context, ids ...store.ItemID) iter.Seq2[store
 			}
 			return batch, len(left) > 0
 		}
-		rows(ctx, s, next, func(p packed) (store.Body, error) { return s.packer.unpack(p.id, p.value) })(yield)
+		rows(ctx, s, next, func(p packed) (store.Body, error) { return s.packer.Unpack(p.id, p.value) })(yield)
 	}
 }
 
@@ -202,7 +203,7 @@ func (s *Store) Stories(ctx context.Context, ids ...store.StoryID) iter.Seq2[sto
 	}
 	decode := func(e entry) (store.Story, error) {
 		if e.record != "" {
-			return decodeStory(e.id, e.record)
+			return record.Story(e.id, e.record)
 		}
 		it, err := e.first.decode()
 		return store.Story{ID: e.id, PublishedID: it.PublishedID, Items: []store.ItemID{it.ID}}, err
@@ -246,7 +247,7 @@ func (s *Store) Feeds(ctx context.Context) iter.Seq2[store.FeedState, error] {
 		}
 		rows(ctx, s, step, func(v []byte) (f store.FeedState, err error) {
 			if err = json.Unmarshal(v, &f); err != nil {
-				err = fmt.Errorf("the state of a feed: %w: %w", errDamaged, err)
+				err = fmt.Errorf("the state of a feed: %w: %w", record.ErrDamaged, err)
 			}
 			return f, err
 		})(yield)

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"broadsheet/store"
+	"broadsheet/store/record"
 )
 
 const (
@@ -96,7 +97,7 @@ func (w *writer) drop(ids []store.ItemID) (gone int, err error) {
 			continue
 		}
 		if err := json.Unmarshal(v, &f); err != nil {
-			return 0, fmt.Errorf("the state of a feed: %w: %w", errDamaged, err)
+			return 0, fmt.Errorf("the state of a feed: %w: %w", record.ErrDamaged, err)
 		}
 		f.Items = max(f.Items-n, 0)
 		if err := w.putState(&f); err != nil {
@@ -117,15 +118,16 @@ func (w *writer) leave(it *store.Item) error {
 	if v == nil {
 		return nil
 	}
-	s, err := decodeStory(it.Story, string(v))
+	s, err := record.Story(it.Story, string(v))
 	if err != nil {
 		return err
 	}
 	s.Items = slices.DeleteFunc(s.Items, func(id store.ItemID) bool { return id == it.ID })
+	s.Ties = slices.DeleteFunc(s.Ties, func(t store.Tie) bool { return t.Item == it.ID })
 	if len(s.Items) == 0 {
 		return w.stories.Delete(key8(it.Story))
 	}
-	return w.stories.Put(key8(it.Story), w.keep(func(b []byte) []byte { return appendStory(b, &s) }))
+	return w.stories.Put(key8(it.Story), w.keep(func(b []byte) []byte { return record.AppendStory(b, &s) }))
 }
 
 // position is how far a sweep has come. The days are those of polls, not of this machine's clock now.
@@ -142,7 +144,7 @@ func sweep(tx *tx) error {
 	var at position
 	if v := meta.Get(sweepKey); v != nil {
 		if err := json.Unmarshal(v, &at); err != nil {
-			return fmt.Errorf("the sweep: %w: %w", errDamaged, err)
+			return fmt.Errorf("the sweep: %w: %w", record.ErrDamaged, err)
 		}
 	}
 	if at.Bucket > 2 {
@@ -189,7 +191,7 @@ func sweep(tx *tx) error {
 // stay whatever their age, or the outlet could list them again and they would come twice.
 func forgotten(ids *bucket, link bool, v []byte, today uint64) (bool, error) {
 	if link {
-		day, refs, err := decodeLinks(string(v))
+		day, refs, err := record.Links(string(v))
 		stored := func(l store.LinkRef) bool { return ids.Get(key8(l.Item)) != nil }
 		return err == nil && day+keepDays < today && !slices.ContainsFunc(refs, stored), err
 	}

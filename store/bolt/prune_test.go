@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"broadsheet/store"
+	"broadsheet/store/record"
 )
 
 // entries counts what is in the buckets of names.
@@ -138,7 +139,7 @@ func TestRefsAreBounded(t *testing.T) {
 	}
 	err := s.db.View(func(tx *tx) error {
 		k := store.LinkKey("https://a.example/live")
-		_, refs, err := decodeLinks(string(tx.Bucket(linksBucket).Get(k[:])))
+		_, refs, err := record.Links(string(tx.Bucket(linksBucket).Get(k[:])))
 		if len(refs) != maxRefs || refs[maxRefs-1].Item != 200 {
 			t.Errorf("%d items, the last %+v", len(refs), refs[len(refs)-1])
 		}
@@ -220,7 +221,7 @@ func TestCheckFindsFaults(t *testing.T) {
 		"its story is not there":             func(tx *tx) error { return damageHead(tx, func(it *store.Item) { it.Story = 9 }) },
 		"its published id is another item's": func(tx *tx) error { return damageHead(tx, func(it *store.Item) { it.PublishedID = "x" }) },
 		"has item 5, which is not there": func(tx *tx) error {
-			return tx.Bucket(storiesBucket).Put(key8(uint64(1)), appendStory(nil, &store.Story{Items: []store.ItemID{1, 5}}))
+			return tx.Bucket(storiesBucket).Put(key8(uint64(1)), record.AppendStory(nil, &store.Story{Items: []store.ItemID{1, 5}}))
 		},
 		"the value is damaged": func(tx *tx) error { return tx.Bucket(bodiesBucket).Put(key8(uint64(1)), []byte{1, 1, 9, 9}) },
 	} {
@@ -245,5 +246,5 @@ func damageHead(tx *tx, change func(*store.Item)) error {
 		return err
 	}
 	change(&it)
-	return b.Put(k, appendHead(nil, &it))
+	return b.Put(k, record.AppendItem(nil, &it))
 }

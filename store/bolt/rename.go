@@ -7,6 +7,7 @@ import (
 	"fmt"
 
 	"broadsheet/store"
+	"broadsheet/store/record"
 )
 
 // Rename implements store.Store. It writes the heads of the items concerned anew, and nothing else of them: keys and
@@ -89,7 +90,7 @@ func (w *writer) outlets(renames []store.Rename) (map[store.FeedName]store.FeedS
 			for k, v := c.Seek(prefix); bytes.HasPrefix(k, prefix); k, v = c.Next() {
 				var f store.FeedState
 				if err := json.Unmarshal(v, &f); err != nil {
-					return nil, fmt.Errorf("the state of a feed: %w: %w", errDamaged, err)
+					return nil, fmt.Errorf("the state of a feed: %w: %w", record.ErrDamaged, err)
 				}
 				states[f.Name()] = f
 			}
@@ -113,7 +114,7 @@ func (w *writer) renameItems(done []store.Rename, states map[store.FeedName]stor
 	var places []place // a bucket is not to be written while a cursor goes through it
 	c := w.heads.Cursor()
 	for k, v := c.First(); k != nil; k, v = c.Next() {
-		if concerned[string(headOutlet(v))] {
+		if concerned[string(record.Outlet(v))] {
 			places = append(places, place(k))
 		}
 	}
@@ -135,7 +136,7 @@ func (w *writer) renameItems(done []store.Rename, states map[store.FeedName]stor
 			name := store.FeedName{Outlet: it.Outlet, URL: url}
 			f, ok := states[name]
 			if !ok {
-				return fmt.Errorf("item %d names feed %q, which has no state: %w", it.ID, url, errDamaged)
+				return fmt.Errorf("item %d names feed %q, which has no state: %w", it.ID, url, record.ErrDamaged)
 			}
 			f.Items++
 			states[name] = f

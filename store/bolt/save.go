@@ -9,6 +9,7 @@ import (
 	"slices"
 
 	"broadsheet/store"
+	"broadsheet/store/record"
 )
 
 // freshDays is how old the day under a name may grow before a listing renews it: a name that every poll lists
@@ -61,7 +62,7 @@ func (s *Store) Claim(ctx context.Context, c store.Claim) ([]store.Grant, error)
 			}
 			var f store.FeedState
 			if err := json.Unmarshal(v, &f); err != nil {
-				return fmt.Errorf("the state of a feed: %w: %w", errDamaged, err)
+				return fmt.Errorf("the state of a feed: %w: %w", record.ErrDamaged, err)
 			}
 			if f.Saves != seen.Saves {
 				newer = &f
@@ -74,9 +75,9 @@ func (s *Store) Claim(ctx context.Context, c store.Claim) ([]store.Grant, error)
 
 // writer changes a store in one transaction.
 type writer struct {
-	meta, feeds, heads, bodies, changes, ids, months, revisions, keys, links, published, stories *bucket
+	meta, feeds, heads, bodies, changes, ids, months, revisions, keys, links, published, stories, prints *bucket
 
-	packer  *packer
+	store   *Store
 	rev     store.Revision // of this transaction, if it changes what a document could show
 	changed bool
 	counts  map[uint64]int // by month: how many more items it has after this transaction
@@ -89,10 +90,10 @@ func (s *Store) newWriter(tx *tx) *writer {
 		bodies: tx.Bucket(bodiesBucket), changes: tx.Bucket(changesBucket),
 		ids: tx.Bucket(idsBucket), months: tx.Bucket(monthsBucket), revisions: tx.Bucket(revisionsBucket),
 		keys: tx.Bucket(keysBucket), links: tx.Bucket(linksBucket), published: tx.Bucket(publishedBucket),
-		stories: tx.Bucket(storiesBucket), packer: s.packer, counts: map[uint64]int{},
+		stories: tx.Bucket(storiesBucket), prints: tx.Bucket(printsBucket), store: s, counts: map[uint64]int{},
 	}
 	// What only grows at its end fills its pages; what grows nearly at its end leaves a little room.
-	w.ids.FillPercent, w.revisions.FillPercent, w.bodies.FillPercent = 1, 0.9, 0.9
+	w.ids.FillPercent, w.prints.FillPercent, w.revisions.FillPercent, w.bodies.FillPercent = 1, 1, 0.9, 0.9
 	w.heads.FillPercent = 0.8
 	w.rev = store.Revision(number(w.meta.Get(revisionKey))) + 1
 	return w
@@ -151,7 +152,7 @@ func (w *writer) lookup(p *store.Poll) (known store.Known, stale staleNames, err
 	}
 	known.Links = make(map[store.Key][]store.LinkRef, len(wanted.Links))
 	err = find(w.links, wanted.Links, func(k store.Key, v []byte) error {
-		d, refs, err := decodeLinks(string(v))
+		d, refs, err := record.Links(string(v))
 		if known.Links[k] = refs; d+freshDays < today {
 			stale.links[k] = refs
 		}
@@ -189,6 +190,10 @@ func (w *writer) lookup(p *store.Poll) (known store.Known, stale staleNames, err
 	if err == nil {
 		known.Editors, err = w.editors(p, known.Items)
 	}
+	if err == nil {
+		known.Index, err = w.index()
+	}
+	known.Stored = func(id store.ItemID) bool { return w.ids.Get(key8(id)) != nil }
 	return known, stale, err
 }
 
@@ -219,7 +224,7 @@ func (w *writer) state(name store.FeedName) (f store.FeedState, ok bool, err err
 		return f, false, nil
 	}
 	if err := json.Unmarshal(v, &f); err != nil {
-		return f, false, fmt.Errorf("the state of the feed: %w: %w", errDamaged, err)
+		return f, false, fmt.Errorf("the state of the feed: %w: %w", record.ErrDamaged, err)
 	}
 	return f, true, nil
 }
@@ -228,7 +233,7 @@ func (w *writer) state(name store.FeedName) (f store.FeedState, ok bool, err err
 func (w *writer) names() (n store.Names, err error) {
 	if v := w.meta.Get(namesKey); v != nil {
 		if err := json.Unmarshal(v, &n); err != nil {
-			return n, fmt.Errorf("the names: %w: %w", errDamaged, err)
+			return n, fmt.Errorf("the names: %w: %w", record.ErrDamaged, err)
 		}
 	}
 	return n, nil
@@ -293,6 +298,9 @@ func (w *writer) apply(p *store.Poll, known store.Known, stale staleNames) (stor
 			return store.Saved{}, err
 		}
 	}
+	if err := w.addPrints(known.Index, out.Inserts); err != nil {
+		return store.Saved{}, err
+	}
 	for i := range out.Updates {
 		old := known.Items[out.Updates[i].Item.ID]
 		if err := w.change(&out.Updates[i], old.Revision); err != nil {
@@ -328,7 +336,7 @@ func (w *writer) apply(p *store.Poll, known store.Known, stale staleNames) (stor
 		stale.links[k] = refs[max(0, len(refs)-maxRefs):]
 	}
 	for k, refs := range stale.links {
-		if err := w.links.Put(k[:], w.keep(func(b []byte) []byte { return appendLinks(b, today, refs) })); err != nil {
+		if err := w.links.Put(k[:], w.keep(func(b []byte) []byte { return record.AppendLinks(b, today, refs) })); err != nil {
 			return store.Saved{}, err
 		}
 	}
@@ -371,8 +379,8 @@ func (w *writer) insert(in *store.Insert, today uint64) error {
 	if err := w.published.Put(pk[:], w.keep(func(b []byte) []byte { return appendName(b, n) })); err != nil {
 		return err
 	}
-	if it.Story != store.StoryID(it.ID) {
-		if err := w.join(it); err != nil {
+	if in.Tie != nil {
+		if err := w.join(it, in.Tie); err != nil {
 			return err
 		}
 	}
@@ -391,11 +399,11 @@ func (w *writer) put(it *store.Item, body *store.Body) error {
 	w.changed = true
 	it.Revision = w.rev
 	p := placeOf(it.Date, it.ID)
-	if err := w.heads.Put(p[:], w.keep(func(b []byte) []byte { return appendHead(b, it) })); err != nil {
+	if err := w.heads.Put(p[:], w.keep(func(b []byte) []byte { return record.AppendItem(b, it) })); err != nil {
 		return err
 	}
 	if body != nil {
-		if err := w.bodies.Put(key8(it.ID), w.keep(func(b []byte) []byte { return w.packer.pack(b, body) })); err != nil {
+		if err := w.bodies.Put(key8(it.ID), w.keep(func(b []byte) []byte { return w.store.packer.Pack(b, body) })); err != nil {
 			return err
 		}
 	}
@@ -404,11 +412,11 @@ func (w *writer) put(it *store.Item, body *store.Body) error {
 
 // join adds a new item to the record of its story, which is made when the second item comes. The heads of
 // the others stay as they are: a join changes nothing in them.
-func (w *writer) join(it *store.Item) error {
+func (w *writer) join(it *store.Item, tie *store.Tie) error {
 	var s store.Story
 	if v := w.stories.Get(key8(it.Story)); v != nil {
 		var err error
-		if s, err = decodeStory(it.Story, string(v)); err != nil {
+		if s, err = record.Story(it.Story, string(v)); err != nil {
 			return err
 		}
 	} else {
@@ -418,8 +426,8 @@ func (w *writer) join(it *store.Item) error {
 		}
 		s = store.Story{ID: it.Story, PublishedID: first.PublishedID, Items: []store.ItemID{first.ID}}
 	}
-	s.Items = append(s.Items, it.ID)
-	return w.stories.Put(key8(s.ID), w.keep(func(b []byte) []byte { return appendStory(b, &s) }))
+	s.Items, s.Ties = append(s.Items, it.ID), append(s.Ties, *tie)
+	return w.stories.Put(key8(s.ID), w.keep(func(b []byte) []byte { return record.AppendStory(b, &s) }))
 }
 
 func feedKey(outlet, url string) []byte { return []byte(outlet + "\x00" + url) }

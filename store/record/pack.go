@@ -1,4 +1,4 @@
-package bolt
+package record
 
 import (
 	"encoding/binary"
@@ -9,8 +9,8 @@ import (
 	"broadsheet/store"
 )
 
-// packer compresses bodies. One encoder and one decoder serve the whole store: each costs memory.
-type packer struct {
+// A Packer compresses bodies. One encoder and one decoder serve the whole store: each costs memory.
+type Packer struct {
 	enc *zstd.Encoder
 	dec *zstd.Decoder
 }
@@ -24,7 +24,8 @@ const (
 	maxRatio = 1 << 16 // zstd makes at most 128 KiB of 4 bytes
 )
 
-func newPacker() *packer {
+// NewPacker makes a Packer, which any number of goroutines may use.
+func NewPacker() *Packer {
 	enc, err := zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderConcurrency(1),
 		zstd.WithLowerEncoderMem(true), zstd.WithWindowSize(1<<18), zstd.WithEncoderCRC(true))
 	if err != nil {
@@ -35,11 +36,11 @@ func newPacker() *packer {
 	if err != nil {
 		panic(err)
 	}
-	return &packer{enc, dec}
+	return &Packer{enc, dec}
 }
 
-// pack appends what unpack reads.
-func (p *packer) pack(b []byte, body *store.Body) []byte {
+// Pack appends what Unpack reads.
+func (p *Packer) Pack(b []byte, body *store.Body) []byte {
 	start := len(b)
 	b = appendBody(append(b, bodyLayout, plain), body)
 	long := b[start+2:]
@@ -54,16 +55,17 @@ func (p *packer) pack(b []byte, body *store.Body) []byte {
 	return append(b, short...)
 }
 
-func (p *packer) unpack(id store.ItemID, v []byte) (store.Body, error) {
+// Unpack reads the body of the item with this number.
+func (p *Packer) Unpack(id store.ItemID, v []byte) (store.Body, error) {
 	switch {
 	case len(v) < 2:
-		return store.Body{}, fmt.Errorf("body of item %d: %w", id, errDamaged)
+		return store.Body{}, fmt.Errorf("body of item %d: %w", id, ErrDamaged)
 	case v[0] > bodyLayout:
 		return store.Body{}, fmt.Errorf("body of item %d: %w", id, newer(v[0]))
 	case v[0] == bodyLayout && v[1] == plain:
 		return decodeBody(id, string(v[2:]))
 	case v[0] != bodyLayout || v[1] != compressed:
-		return store.Body{}, fmt.Errorf("body of item %d: %w", id, errDamaged)
+		return store.Body{}, fmt.Errorf("body of item %d: %w", id, ErrDamaged)
 	}
 	n, w := binary.Uvarint(v[2:])
 	if short := v[2+max(w, 0):]; w > 0 && n <= min(packTo, maxRatio*uint64(len(short))) {
@@ -71,5 +73,5 @@ func (p *packer) unpack(id store.ItemID, v []byte) (store.Body, error) {
 			return decodeBody(id, string(long))
 		}
 	}
-	return store.Body{}, fmt.Errorf("body of item %d: %w", id, errDamaged)
+	return store.Body{}, fmt.Errorf("body of item %d: %w", id, ErrDamaged)
 }

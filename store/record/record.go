@@ -1,46 +1,30 @@
-package bolt
+// Package record writes items, bodies, links and stories as bytes, for keepers to keep.
+//
+// It is written by hand: small, and read with few allocations. Numbers are varints, hashes 8 bytes, strings carry
+// their length before them. The first byte of a value names its layout. What a keeper has beside a value, as a key
+// or a column, is not in it: an item's number and date, a body's number, a story's number.
+package record
 
 import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"math"
 	"time"
 
 	"broadsheet/store"
 )
 
-// Heads, bodies, links and stories are written by hand: small, and read with few allocations. Numbers are
-// varints, hashes 8 bytes, strings carry their length before them. The first byte of a value names its layout.
-
 const (
-	headLayout  = 1
+	itemLayout  = 1
 	bodyLayout  = 1
 	storyLayout = 1
 )
 
-// place is where an item stands in lists: its key in the bucket of heads. It never changes.
-type place [16]byte
-
-func placeOf(date time.Time, id store.ItemID) (p place) {
-	binary.BigEndian.PutUint64(p[:8], uint64(date.UnixMicro())^1<<63)
-	binary.BigEndian.PutUint64(p[8:], uint64(id))
-	return p
-}
-
-func (p place) date() int64      { return int64(binary.BigEndian.Uint64(p[:8]) ^ 1<<63) }
-func (p place) id() store.ItemID { return store.ItemID(binary.BigEndian.Uint64(p[8:])) }
-
-func key8[T ~uint64](n T) []byte { return binary.BigEndian.AppendUint64(nil, uint64(n)) }
-
-func revisionEntry(rev store.Revision, id store.ItemID) []byte {
-	return binary.BigEndian.AppendUint64(key8(rev), uint64(id))
-}
-
-// appendHead appends what decodeHead reads. The number and the date are not in it: they are the key.
-// Outlet comes first, so that a query for some outlets need not read on.
-func appendHead(b []byte, it *store.Item) []byte {
+// AppendItem appends what Item reads. Outlet comes first, so that a query for some outlets need not read on.
+func AppendItem(b []byte, it *store.Item) []byte {
 	date := it.Date.UnixMicro()
-	b = append(b, headLayout)
+	b = append(b, itemLayout)
 	b = appendString(b, it.Outlet)
 	b = binary.AppendUvarint(b, uint64(it.Revision))
 	b = binary.AppendVarint(b, int64(it.ID)-int64(it.Story))
@@ -64,6 +48,10 @@ func appendHead(b []byte, it *store.Item) []byte {
 		b = binary.AppendVarint(appendString(b, e.Title), int64(e.Duration))
 	}
 	b = appendString(b, it.Image)
+	b = binary.AppendUvarint(b, uint64(len(it.Related)))
+	for _, id := range it.Related {
+		b = binary.AppendUvarint(b, uint64(id))
+	}
 	b = binary.AppendVarint(b, int64(it.Words))
 	b = binary.AppendVarint(b, it.Arrived.UnixMicro()-date)
 	b = binary.AppendVarint(b, it.Updated.UnixMicro()-date)
@@ -78,10 +66,12 @@ func appendHead(b []byte, it *store.Item) []byte {
 	return b
 }
 
-func decodeHead(p place, s string) (store.Item, error) {
+// Item reads the item with this number and date.
+func Item(id store.ItemID, at time.Time, s string) (store.Item, error) {
+	date := at.UnixMicro()
 	r := reader{s: s}
-	r.layout(headLayout)
-	it := store.Item{ID: p.id(), Date: time.UnixMicro(p.date()).UTC(), Outlet: r.string()}
+	r.layout(itemLayout)
+	it := store.Item{ID: id, Date: at, Outlet: r.string()}
 	it.Revision = store.Revision(r.uvarint())
 	it.Story = store.StoryID(int64(it.ID) - r.varint())
 	it.Feeds = list(&r, (*reader).string)
@@ -94,26 +84,28 @@ func decodeHead(p place, s string) (store.Item, error) {
 	it.Enclosures = list(&r, func(r *reader) store.Enclosure {
 		return store.Enclosure{URL: r.string(), Type: r.string(), Length: r.varint(), Title: r.string(), Duration: time.Duration(r.varint())}
 	})
-	it.Image, it.Words = r.string(), int(r.varint())
-	it.Arrived = time.UnixMicro(r.varint() + p.date()).UTC()
-	it.Updated = time.UnixMicro(r.varint() + p.date()).UTC()
-	it.Moved = time.UnixMicro(r.varint() + p.date()).UTC()
-	it.Changed = time.UnixMicro(r.varint() + p.date()).UTC()
+	it.Image = r.string()
+	it.Related = list(&r, (*reader).item)
+	it.Words = int(r.varint())
+	it.Arrived = time.UnixMicro(r.varint() + date).UTC()
+	it.Updated = time.UnixMicro(r.varint() + date).UTC()
+	it.Moved = time.UnixMicro(r.varint() + date).UTC()
+	it.Changed = time.UnixMicro(r.varint() + date).UTC()
 	it.LinkHash, it.Text, it.Rest = r.hash(), r.hash(), r.hash()
 	if r.s != "" {
 		if it.Editor = r.string(); it.Editor == "" {
-			r.fail(errDamaged)
+			r.fail(ErrDamaged)
 		}
 	}
 	if err := r.end(); err != nil {
-		return store.Item{}, fmt.Errorf("item %d: %w", p.id(), err)
+		return store.Item{}, fmt.Errorf("item %d: %w", id, err)
 	}
 	return it, nil
 }
 
-// headOutlet reads the outlet of a head and no more.
-func headOutlet(v []byte) []byte {
-	if len(v) == 0 || v[0] != headLayout {
+// Outlet reads the outlet of an item and no more.
+func Outlet(v []byte) []byte {
+	if len(v) == 0 || v[0] != itemLayout {
 		return nil
 	}
 	n, w := binary.Uvarint(v[1:])
@@ -123,58 +115,40 @@ func headOutlet(v []byte) []byte {
 	return v[1+w:][:n]
 }
 
-func appendStory(b []byte, s *store.Story) []byte {
+// AppendStory appends what Story reads.
+func AppendStory(b []byte, s *store.Story) []byte {
 	b = append(b, storyLayout)
 	b = appendString(b, s.PublishedID)
 	b = binary.AppendUvarint(b, uint64(len(s.Items)))
 	for _, id := range s.Items {
 		b = binary.AppendUvarint(b, uint64(id))
 	}
+	b = binary.AppendUvarint(b, uint64(len(s.Ties)))
+	for _, t := range s.Ties {
+		b = binary.AppendUvarint(binary.AppendUvarint(b, uint64(t.Item)), uint64(t.Partner))
+		b = binary.LittleEndian.AppendUint64(appendString(b, string(t.Layer)), math.Float64bits(t.Score))
+		b = appendString(b, t.Why)
+	}
 	return b
 }
 
-func decodeStory(id store.StoryID, v string) (store.Story, error) {
+// Story reads the story with this number.
+func Story(id store.StoryID, v string) (store.Story, error) {
 	r := reader{s: v}
 	r.layout(storyLayout)
 	s := store.Story{ID: id, PublishedID: r.string()}
-	s.Items = list(&r, func(r *reader) store.ItemID { return store.ItemID(r.uvarint()) })
+	s.Items = list(&r, (*reader).item)
+	s.Ties = list(&r, func(r *reader) store.Tie {
+		return store.Tie{Item: r.item(), Partner: r.item(), Layer: store.Layer(r.string()), Score: math.Float64frombits(r.hash()), Why: r.string()}
+	})
 	if err := r.end(); err != nil {
 		return store.Story{}, fmt.Errorf("story %d: %w", id, err)
 	}
 	return s, nil
 }
 
-// A name is what is kept under a key or a published id: the item that it names, with its date, so that its head
-// is found at once, and the day when an outlet last listed it, counted from 1970.
-type name struct {
-	day  uint64
-	item store.ItemID
-	date int64 // microseconds; without meaning if the item was pruned
-}
-
-func (n name) place() (p place) {
-	binary.BigEndian.PutUint64(p[:8], uint64(n.date)^1<<63)
-	binary.BigEndian.PutUint64(p[8:], uint64(n.item))
-	return p
-}
-
-func appendName(b []byte, n name) []byte {
-	return binary.AppendVarint(binary.AppendUvarint(binary.AppendUvarint(b, n.day), uint64(n.item)), n.date)
-}
-
-func decodeName(v []byte) (n name, err error) {
-	var w [3]int
-	var item uint64
-	n.day, w[0] = binary.Uvarint(v)
-	item, w[1] = binary.Uvarint(v[max(w[0], 0):])
-	n.date, w[2] = binary.Varint(v[max(w[0], 0)+max(w[1], 0):])
-	if n.item = store.ItemID(item); min(w[0], w[1], w[2]) <= 0 || w[0]+w[1]+w[2] != len(v) {
-		return name{}, errDamaged
-	}
-	return n, nil
-}
-
-func appendLinks(b []byte, day uint64, refs []store.LinkRef) []byte {
+// AppendLinks appends what Links reads: who has a canonical link, and the day when an outlet last listed it.
+func AppendLinks(b []byte, day uint64, refs []store.LinkRef) []byte {
 	b = binary.AppendUvarint(b, day)
 	b = binary.AppendUvarint(b, uint64(len(refs)))
 	for _, l := range refs {
@@ -184,7 +158,8 @@ func appendLinks(b []byte, day uint64, refs []store.LinkRef) []byte {
 	return b
 }
 
-func decodeLinks(v string) (day uint64, refs []store.LinkRef, err error) {
+// Links reads who has a canonical link.
+func Links(v string) (day uint64, refs []store.LinkRef, err error) {
 	r := reader{s: v}
 	day = r.uvarint()
 	refs = list(&r, func(r *reader) store.LinkRef {
@@ -228,7 +203,8 @@ func appendTime(b []byte, t time.Time) []byte {
 	return binary.AppendUvarint(b, uint64(t.UnixMicro()-time.Time{}.UnixMicro()))
 }
 
-var errDamaged = errors.New("the value is damaged; put a backup in the store's place")
+// ErrDamaged says that bytes are not what was written.
+var ErrDamaged = errors.New("the value is damaged; put a backup in the store's place")
 
 func newer(layout byte) error {
 	return fmt.Errorf("was written by a newer version of broadsheet (layout %d)", layout)
@@ -250,11 +226,11 @@ func (r *reader) fail(err error) {
 func (r *reader) layout(known byte) {
 	switch {
 	case r.s == "":
-		r.fail(errDamaged)
+		r.fail(ErrDamaged)
 	case r.s[0] > known:
 		r.fail(newer(r.s[0]))
 	case r.s[0] < known:
-		r.fail(errDamaged)
+		r.fail(ErrDamaged)
 	default:
 		r.s = r.s[1:]
 	}
@@ -272,7 +248,7 @@ func (r *reader) uvarint() (n uint64) {
 			return n
 		}
 	}
-	r.fail(errDamaged)
+	r.fail(ErrDamaged)
 	return 0
 }
 
@@ -283,7 +259,7 @@ func (r *reader) varint() int64 {
 
 func (r *reader) take(n uint64) string {
 	if n > uint64(len(r.s)) {
-		r.fail(errDamaged)
+		r.fail(ErrDamaged)
 		return ""
 	}
 	s := r.s[:n]
@@ -292,6 +268,8 @@ func (r *reader) take(n uint64) string {
 }
 
 func (r *reader) string() string { return r.take(r.uvarint()) }
+
+func (r *reader) item() store.ItemID { return store.ItemID(r.uvarint()) }
 
 func (r *reader) same(other string) string {
 	n := r.uvarint()
@@ -327,7 +305,7 @@ func (r *reader) categories() []store.Category {
 // end reports what went wrong. Something left over is wrong, too.
 func (r *reader) end() error {
 	if r.s != "" {
-		r.fail(errDamaged)
+		r.fail(ErrDamaged)
 	}
 	return r.err
 }
@@ -339,7 +317,7 @@ func list[T any](r *reader, element func(*reader) T) []T {
 		return nil
 	}
 	if n > uint64(len(r.s)) {
-		r.fail(errDamaged)
+		r.fail(ErrDamaged)
 		return nil
 	}
 	l := make([]T, 0, n)

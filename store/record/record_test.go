@@ -1,4 +1,4 @@
-package bolt
+package record
 
 import (
 	"math/rand/v2"
@@ -13,7 +13,7 @@ import (
 
 func TestCodec(t *testing.T) {
 	rng := rand.New(rand.NewPCG(3, 4))
-	p := newPacker()
+	p := NewPacker()
 	same := func(what string, got, want any, err error) {
 		t.Helper()
 		if err != nil || !reflect.DeepEqual(got, want) {
@@ -23,31 +23,26 @@ func TestCodec(t *testing.T) {
 	for range 2000 {
 		var it store.Item
 		fillRandom(reflect.ValueOf(&it).Elem(), rng)
-		v := appendHead(nil, &it)
-		at := placeOf(it.Date, it.ID)
-		got, err := decodeHead(at, string(v))
+		v := AppendItem(nil, &it)
+		got, err := Item(it.ID, it.Date, string(v))
 		same("item", got, it, err)
-		same("outlet", string(headOutlet(v)), it.Outlet, nil)
+		same("outlet", string(Outlet(v)), it.Outlet, nil)
 
 		var body store.Body
 		fillRandom(reflect.ValueOf(&body).Elem(), rng)
-		gotBody, err := p.unpack(body.Item, p.pack(nil, &body))
+		gotBody, err := p.Unpack(body.Item, p.Pack(nil, &body))
 		same("body", gotBody, body, err)
 
 		var story store.Story
 		fillRandom(reflect.ValueOf(&story).Elem(), rng)
-		gotStory, err := decodeStory(story.ID, string(appendStory(nil, &story)))
+		gotStory, err := Story(story.ID, string(AppendStory(nil, &story)))
 		same("story", gotStory, story, err)
 
 		var refs []store.LinkRef
 		fillRandom(reflect.ValueOf(&refs).Elem(), rng)
-		day, gotRefs, err := decodeLinks(string(appendLinks(nil, 20000, refs)))
+		day, gotRefs, err := Links(string(AppendLinks(nil, 20000, refs)))
 		same("links", gotRefs, refs, err)
 		same("day of the links", day, uint64(20000), nil)
-
-		n := name{rng.Uint64() >> rng.IntN(64), store.ItemID(rng.Uint64() >> rng.IntN(64)), int64(rng.Uint64()) >> rng.IntN(64)}
-		gotName, err := decodeName(appendName(nil, n))
-		same("name", gotName, n, err)
 	}
 }
 
@@ -85,21 +80,21 @@ func fillRandom(v reflect.Value, rng *rand.Rand) {
 
 // Values of a newer layout, and damaged ones, are refused and never panic.
 func TestDecodeRefuses(t *testing.T) {
-	head := appendHead(nil, &store.Item{ID: 1, Story: 1, Outlet: "a", Feeds: []string{"f"}, Title: "t"})
-	p := newPacker()
-	body := p.pack(nil, &store.Body{Content: strings.Repeat("content ", 100)})
+	head := AppendItem(nil, &store.Item{ID: 1, Story: 1, Outlet: "a", Feeds: []string{"f"}, Title: "t"})
+	p := NewPacker()
+	body := p.Pack(nil, &store.Body{Content: strings.Repeat("content ", 100)})
 	for _, v := range [][]byte{head, body} {
 		newer := slices.Clone(v)
 		newer[0]++
 		for i, v := range [][]byte{newer, append(slices.Clone(v), 0), v[:len(v)-1], v[:1], nil} {
-			_, err := decodeHead(place{}, string(v))
+			_, err := Item(1, time.Time{}, string(v))
 			if err == nil {
-				t.Errorf("%d: decoded as a head", i)
+				t.Errorf("%d: decoded as an item", i)
 			}
 			if i == 0 && !strings.Contains(err.Error(), "newer version") {
 				t.Errorf("a newer layout: %v", err)
 			}
-			if _, err = p.unpack(1, v); err == nil {
+			if _, err = p.Unpack(1, v); err == nil {
 				t.Errorf("%d: decoded as a body", i)
 			}
 			if i == 0 && !strings.Contains(err.Error(), "newer version") {
@@ -110,7 +105,7 @@ func TestDecodeRefuses(t *testing.T) {
 }
 
 func FuzzDecode(f *testing.F) {
-	p := newPacker()
+	p := NewPacker()
 	rng := rand.New(rand.NewPCG(5, 6))
 	for range 5 {
 		var it store.Item
@@ -119,32 +114,31 @@ func FuzzDecode(f *testing.F) {
 		for _, v := range []any{&it, &body, &story} {
 			fillRandom(reflect.ValueOf(v).Elem(), rng)
 		}
-		f.Add(appendHead(nil, &it))
-		f.Add(p.pack(nil, &body))
-		f.Add(appendStory(nil, &story))
+		f.Add(AppendItem(nil, &it))
+		f.Add(p.Pack(nil, &body))
+		f.Add(AppendStory(nil, &story))
 	}
-	f.Add(appendLinks(nil, 20000, []store.LinkRef{{Outlet: "a", Item: 2, Story: 1}}))
+	f.Add(AppendLinks(nil, 20000, []store.LinkRef{{Outlet: "a", Item: 2, Story: 1}}))
 	f.Fuzz(func(t *testing.T, v []byte) {
-		headOutlet(v)
-		decodeName(v)
-		if it, err := decodeHead(place{7: 1, 15: 2}, string(v)); err == nil {
-			again, err := decodeHead(placeOf(it.Date, it.ID), string(appendHead(nil, &it)))
+		Outlet(v)
+		if it, err := Item(2, time.UnixMicro(1).UTC(), string(v)); err == nil {
+			again, err := Item(it.ID, it.Date, string(AppendItem(nil, &it)))
 			if err != nil || !reflect.DeepEqual(again, it) {
 				t.Errorf("%v\n got %+v\nwant %+v", err, again, it)
 			}
 		}
-		if b, err := p.unpack(1, v); err == nil {
-			if again, err := p.unpack(1, p.pack(nil, &b)); err != nil || !reflect.DeepEqual(again, b) {
+		if b, err := p.Unpack(1, v); err == nil {
+			if again, err := p.Unpack(1, p.Pack(nil, &b)); err != nil || !reflect.DeepEqual(again, b) {
 				t.Errorf("%v\n got %+v\nwant %+v", err, again, b)
 			}
 		}
-		if s, err := decodeStory(1, string(v)); err == nil {
-			if again, err := decodeStory(1, string(appendStory(nil, &s))); err != nil || !reflect.DeepEqual(again, s) {
+		if s, err := Story(1, string(v)); err == nil {
+			if again, err := Story(1, string(AppendStory(nil, &s))); err != nil || !reflect.DeepEqual(again, s) {
 				t.Errorf("%v\n got %+v\nwant %+v", err, again, s)
 			}
 		}
-		if day, refs, err := decodeLinks(string(v)); err == nil {
-			if d, again, err := decodeLinks(string(appendLinks(nil, day, refs))); err != nil || d != day || !reflect.DeepEqual(again, refs) {
+		if day, refs, err := Links(string(v)); err == nil {
+			if d, again, err := Links(string(AppendLinks(nil, day, refs))); err != nil || d != day || !reflect.DeepEqual(again, refs) {
 				t.Errorf("%v\n got %+v\nwant %+v", err, again, refs)
 			}
 		}
