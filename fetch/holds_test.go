@@ -154,6 +154,10 @@ func textOf(s string) string {
 			return b.String()
 		case html.TextToken:
 			b.Write(z.Text())
+		case html.StartTagToken, html.SelfClosingTagToken:
+			if name, _ := z.TagName(); string(name) == "br" {
+				b.WriteByte(' ')
+			}
 		}
 	}
 }
@@ -250,7 +254,8 @@ func lookUp(d *document, path []any) (got []string, kind string) {
 	return nil, ""
 }
 
-// authorField is the field of the author that path names; without a path the first as one string.
+// authorField is the field of the author that path names; without a path the first as one string, in any of the
+// ways in which feeds write it.
 func authorField(authors []store.Author, path []any) ([]string, string) {
 	n, field := 0, any("")
 	if len(path) > 1 {
@@ -268,10 +273,13 @@ func authorField(authors []store.Author, path []any) ([]string, string) {
 	case "href":
 		return []string{a.URL}, kindLink
 	}
-	if a.Email != "" {
-		return []string{a.Name + " (" + a.Email + ")"}, kindText
+	switch local, _, _ := strings.Cut(a.Email, "@"); {
+	case a.Email == "":
+		return []string{a.Name}, kindText
+	case a.Name == local: // made of it, where there is none
+		return []string{a.Email}, kindText
 	}
-	return []string{a.Name}, kindText
+	return []string{a.Name + " (" + a.Email + ")", a.Email + " (" + a.Name + ")", a.Name + " <" + a.Email + ">"}, kindText
 }
 
 func tagField(categories []store.Category, path []any) (terms []string, kind string) {
