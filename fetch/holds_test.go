@@ -335,44 +335,12 @@ func active(d *document) string {
 			}
 		}
 	}
-	links := reflectLinks(d)
-	for _, l := range links {
-		if !strings.HasPrefix(l, "http://") && !strings.HasPrefix(l, "https://") {
-			return "link " + l
+	for i := range d.Arrivals {
+		for _, l := range append(linksIn(reflect.ValueOf(d.Arrivals[i].Item)), linksIn(reflect.ValueOf(d.Arrivals[i].Body))...) {
+			if !strings.HasPrefix(l, "http://") && !strings.HasPrefix(l, "https://") {
+				return "link " + l
+			}
 		}
 	}
 	return ""
-}
-
-// reflectLinks are all addresses of a document, wherever they are kept.
-func reflectLinks(d *document) (links []string) {
-	var walk func(reflect.Value)
-	walk = func(v reflect.Value) {
-		switch v.Kind() {
-		case reflect.Struct:
-			for i := range v.NumField() {
-				switch f := v.Field(i); v.Type().Field(i).Name {
-				case "URL", "Link", "Image", "Comments", "Feed":
-					if f.Kind() == reflect.String {
-						if f.String() != "" {
-							links = append(links, f.String())
-						}
-						continue
-					}
-					fallthrough
-				default:
-					walk(f)
-				}
-			}
-		case reflect.Slice:
-			for i := range v.Len() {
-				walk(v.Index(i))
-			}
-		}
-	}
-	for i := range d.Arrivals {
-		walk(reflect.ValueOf(d.Arrivals[i].Item))
-		walk(reflect.ValueOf(d.Arrivals[i].Body))
-	}
-	return links
 }
