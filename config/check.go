@@ -79,9 +79,6 @@ func (c checker) inherit() {
 		if s.Title == "" {
 			s.Title = s.Slug
 		}
-		if s.Content == "" {
-			s.Content = cfg.Publish.Content
-		}
 		if !c.written(fmt.Sprintf("section[%d].limit", i)) {
 			s.Limit = cfg.Publish.Limit
 		}
@@ -222,7 +219,27 @@ func (c checker) publish() {
 		p.Dir = c.absolute(p.Dir)
 	}
 	c.atLeast("publish.limit", p.Limit, 0)
-	c.choice("publish.content", p.Content, "full")
+	c.choice("publish.content", p.Content, contents...)
+	c.withdraw()
+}
+
+// contents are the kinds of content that may be published, the strictest last.
+var contents = []string{"full", "excerpt", "title"}
+
+func (c checker) withdraw() {
+	first := map[string]string{} // the path, by entry
+	for i, entry := range c.cfg.Publish.Withdraw {
+		at := fmt.Sprintf("publish.withdraw[%d]", i)
+		bare := strings.TrimPrefix(entry, "!")
+		switch {
+		case strings.TrimSpace(bare) != bare || bare == "":
+			c.problem(at, `%s is empty or has blanks around it; write a link, an id, or the id of an outlet`, quote(entry))
+		case first[bare] != "":
+			c.problem(at, "%s stands there already, on %s; remove one of the two", quote(bare), c.seenFrom(at, first[bare]))
+		default:
+			first[bare] = at
+		}
+	}
 }
 
 // choice checks a value that is one of a few.

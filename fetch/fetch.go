@@ -21,6 +21,8 @@ import (
 // A Feed is an address to poll, as the configuration has it.
 type Feed struct {
 	Outlet       string // the outlet's id
+	Owner        string // of the outlet: no text ties the stories of one owner
+	Language     string // of items that state none; BCP 47, may be ""
 	URL          string // as configured; secrets stand as "${NAME}", so it may be stored and shown
 	Address      string // the address to ask; URL with secrets filled in
 	Schedule     Schedule

@@ -1,6 +1,7 @@
 package fetch
 
 import (
+	"cmp"
 	"container/heap"
 	"context"
 	"net/netip"
@@ -26,13 +27,17 @@ type HostRule struct {
 // host; the resolved address never is: thousands of outlets share a CDN's (PROTOCOL F20).
 func hostName(address string) string {
 	name := nameIn(address)
+	return cmp.Or(Domain(address), name)
+}
+
+// Domain is the registrable domain in an address; "" where it has none: an IP literal, localhost.
+func Domain(address string) string {
+	name := nameIn(address)
 	if _, err := netip.ParseAddr(name); err == nil {
-		return name
+		return ""
 	}
-	if domain, err := publicsuffix.EffectiveTLDPlusOne(name); err == nil {
-		return domain
-	}
-	return name
+	domain, _ := publicsuffix.EffectiveTLDPlusOne(name)
+	return domain
 }
 
 // nameIn is the host name in an address, in the one way to write it.
@@ -67,11 +72,12 @@ type host struct {
 	name     string
 	perHost  int           // requests in flight
 	gap      time.Duration // between two of them
-	queue    []*job        // waiting for their turn, first come first served
+	queue    []*job        // waiting for their turn, first come first served; only while it is ours
 	inFlight int           // of its polls
 	free     time.Time     // when the next request may start
 	hold     time.Time     // Retry-After for the whole host
 	index    int           // in the ready heap; -1 outside
+	tenancy
 }
 
 // A job is a feed in the hands of the scheduler. It is queued, running or waiting for its due time.
@@ -81,11 +87,26 @@ type job struct {
 	share   string // feed.shareKey
 	due     Due
 	state   store.FeedState
-	queued  bool
+	epoch   uint64 // of the host, when the store had this state; 0: never at this host
+	queued  bool   // in host.queue or host.unseen
 	running bool
 	stop    context.CancelFunc // breaks off the poll that is running
 	waiters []*request
 	index   int // in the due heap; -1 outside
+}
+
+// at puts j at a host. It must not be queued.
+func (j *job) at(h *host) {
+	if j.host != h {
+		j.host, j.epoch = h, 0
+	}
+}
+
+// past lets a try that is stored as one of the future count as one of now.
+func (j *job) past(now time.Time) {
+	if j.state.LastTry.After(now.Add(clockSlack)) {
+		j.state.LastTry, j.state.LastPoll = now, now
+	}
 }
 
 // A pile is a heap that knows where its members are, so that one can be moved or taken out.

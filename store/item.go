@@ -29,8 +29,9 @@ type Item struct {
 	Authors    []Author
 	Categories []Category
 	Enclosures []Enclosure
-	Image      string // address of the item's own picture; "" if it gives none
-	Words      int    // of the content, else of the summary
+	Image      string   // address of the item's own picture; "" if it gives none
+	Related    []ItemID // items of other outlets that came before and tell of the same, though not the same; the nearest first
+	Words      int      // of the content, else of the summary
 
 	Date    time.Time // its place in lists, fixed at arrival: ItemDate
 	Arrived time.Time // when it first came
@@ -67,6 +68,7 @@ type Story struct {
 	ID          StoryID
 	PublishedID string // its first item's, kept when that item is pruned
 	Items       []ItemID
+	Ties        []Tie // why each of Items but the first is one of them
 }
 
 // ItemDate is the date of an item: the one that the outlet claims, or its arrival when that is
@@ -80,9 +82,13 @@ func ItemDate(claimed, arrived time.Time) time.Time {
 
 // An Arrival is one item of a polled document before the store has settled who it is. Of Item, the
 // fields that describe it are set, the others (ID, Story, Outlet, Feeds, PublishedID, CopyOf, Date, Arrived,
-// Updated, Moved, Changed, LinkHash, Revision) are Settle's to set.
+// Updated, Moved, Changed, LinkHash, Related, Revision) are Settle's to set.
 type Arrival struct {
 	Item      Item
 	Body      Body
 	Canonical string // the canonical link; "" without a link
+
+	// Recalled: the document writes the item in the very bytes of an earlier one, so it was not parsed again. Set are only
+	// what names and compares it (GUID, Title, Link, Text, Rest, Canonical) and, of its Body, the dates.
+	Recalled bool
 }

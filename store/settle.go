@@ -2,7 +2,6 @@ package store
 
 import (
 	"bytes"
-	"cmp"
 	"fmt"
 	"slices"
 	"time"
@@ -82,13 +81,21 @@ type Known struct {
 	// else the first of Item.Feeds). The poll's own may be missing.
 	Editors map[string]FeedState
 
+	// Index holds the prints of all items that were saved before; nil ties by link alone. Stored reports whether one of
+	// them is stored still, and is asked of the few that Index finds; nil is always.
+	Index  *Index
+	Stored func(ItemID) bool
+
 	Next ItemID // the lowest number that is free
 }
 
-// An Insert is a new item; Item.Story is its own number or that of the story it joins.
+// An Insert is a new item; Item.Story is its own number or that of the story it joins. The keeper stores its print, and
+// once the poll is saved adds it to the index.
 type Insert struct {
-	Item Item
-	Body Body
+	Item  Item
+	Body  Body
+	Tie   *Tie  // nil if it joins none
+	Print Print // the zero Print without an index
 }
 
 // An Update is a known item as it shall stand. Body is nil if the stored one stays. Change is to be kept.
@@ -113,7 +120,7 @@ type Settled struct {
 // "Stories" and "Time", are its rules. Should an Insert's PublishedID turn out to be taken, the keeper adds
 // its IDKey to k.IDs and settles again.
 func Settle(p *Poll, k Known) Settled {
-	s := settler{poll: p, at: moment(p.At), known: k, claimed: map[ItemID]bool{}, taken: map[Key]bool{}}
+	s := settler{poll: p, at: moment(p.At), known: k, claimed: map[ItemID]bool{}, taken: map[Key]bool{}, joined: map[StoryID]int{}}
 	s.out = Settled{State: p.State, Keys: map[Key]ItemID{}, Links: map[Key]LinkRef{}}
 	f := &s.out.State
 	if p.Pushed {
@@ -153,6 +160,11 @@ func Settle(p *Poll, k Known) Settled {
 			}
 		}
 	}
+	if s.wanting {
+		whole := *p
+		whole.Arrivals, whole.Whole = p.Whole(), nil
+		return Settle(&whole, k)
+	}
 	if !p.Pushed {
 		s.window()
 	}
@@ -163,8 +175,12 @@ func Settle(p *Poll, k Known) Settled {
 	return s.out
 }
 
-// insert makes a new item of d and ties it to the story of another outlet's item with its link.
+// insert makes a new item of d and settles its story.
 func (s *settler) insert(d *candidate) {
+	if d.Recalled { // the store has never had it, or under another name
+		s.wanting = true
+		return
+	}
 	f, at, body := &s.out.State, s.at, d.body(s.known.Next)
 	claimed := body.Published
 	if claimed.IsZero() {
@@ -183,17 +199,12 @@ func (s *settler) insert(d *candidate) {
 	}
 	it.LinkHash = d.link
 	s.out.Keys[d.key] = it.ID
+	in := Insert{Item: it, Body: body}
+	s.tie(d, &in)
 	if s.ownLink(d) {
-		lk := LinkKey(d.Canonical)
-		for _, ref := range s.known.Links[lk] {
-			if old, stored := s.known.Items[ref.Item]; stored && old.Outlet != f.Outlet && old.LinkHash == d.link {
-				it.Story, it.CopyOf = ref.Story, cmp.Or(old.CopyOf, old.PublishedID)
-				break
-			}
-		}
-		s.out.Links[lk] = LinkRef{f.keyName().Outlet, it.ID, it.Story}
+		s.out.Links[LinkKey(d.Canonical)] = LinkRef{f.keyName().Outlet, it.ID, in.Item.Story}
 	}
-	s.out.Inserts = append(s.out.Inserts, Insert{it, body})
+	s.out.Inserts = append(s.out.Inserts, in)
 	f.Items++
 	f.LastNewItem = at
 }
@@ -251,6 +262,10 @@ func (s *settler) update(d *candidate) {
 		changed = true
 	}
 	if it.editor() == f.URL && (it.Text != d.Item.Text || it.Rest != d.Item.Rest) {
+		if d.Recalled { // another version of it stands in its place
+			s.wanting = true
+			return
+		}
 		if i := slices.Index(it.Feeds, f.URL); i > 0 {
 			it.Feeds, it.Editor = slices.Concat(it.Feeds[i:i+1], it.Feeds[:i], it.Feeds[i+1:]), ""
 		}

@@ -5,10 +5,10 @@
 // the Stories that tie them. Start with Store.
 //
 // What follows from a poll is decided here, by pure functions, so that every keeper decides alike: who an item
-// is (identity.go, recognise.go), what documents show of a feed's habits (habit.go), what
-// is remembered of its visits (history.go), what changes (settle.go), and what
-// another name of an outlet or feed means (rename.go). How pollers share a store's feeds is in claim.go. A keeper looks up what Wanted asks for, lets
-// Settle decide, and applies the result, all inside one transaction.
+// is (identity.go, recognise.go), what documents show of a feed's habits (habit.go), what is remembered of its visits
+// (history.go), what changes (settle.go), which items carry one story (story.go; print.go, index.go, score.go), and what
+// another name of an outlet or feed means (rename.go). A keeper looks up what Wanted asks for, lets Settle decide, and
+// applies the result, all inside one transaction. How pollers share a store's feeds is in claim.go.
 package store
 
 import (
@@ -174,6 +174,12 @@ type Poll struct {
 	At       time.Time // when the answer was there; new items arrive at this time
 	State    FeedState // as it shall stand; Saves and what follows it are the store's to set, and LastNewItem
 	Arrivals []Arrival // in the document's order, first to last; nil if there was no new document
+
+	// Whole returns Arrivals with none of them recalled. Settle calls it where it needs more of one than was recalled, which
+	// is seldom; it must not block. It may be nil where none is.
+	Whole func() []Arrival
+
+	Owner string // whose outlet it is: no text ties the items of one owner; "" is the outlet itself
 
 	Bytes int64         // that came over the wire as bodies
 	Took  time.Duration // from the request to what is in the fields above

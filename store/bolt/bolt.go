@@ -18,7 +18,8 @@
 //	keys       Key                  day last listed, item
 //	links      Key                  day last listed, LinkRefs
 //	published  IDKey                day last listed, item
-//	stories    story                PublishedID and items, of stories that were ever joined
+//	stories    story                PublishedID, items and ties, of stories that were ever joined
+//	prints     item                 the Print, of the items of the last days
 //	notes      kind, 0, key         the value
 //
 // Numbers in keys are big-endian, dates microseconds with the sign turned, so that they sort.
@@ -59,6 +60,7 @@ var (
 	linksBucket     = []byte("links")
 	publishedBucket = []byte("published")
 	storiesBucket   = []byte("stories")
+	printsBucket    = []byte("prints")
 	notesBucket     = []byte("notes")
 )
 
@@ -85,6 +87,7 @@ type Store struct {
 	db      *db
 	leases  store.Leases
 	packer  *record.Packer
+	index   *store.Index // of the prints bucket; a transaction that writes has it, and sees whether it is up to date
 	id      string
 	created time.Time
 }
@@ -111,7 +114,7 @@ func Open(path string, o Options) (*Store, error) {
 // fill puts into a new file what every store has.
 func fill(tx *tx) error {
 	for _, name := range [][]byte{feedsBucket, headsBucket, bodiesBucket, changesBucket, idsBucket, monthsBucket, revisionsBucket,
-		keysBucket, linksBucket, publishedBucket, storiesBucket, notesBucket} {
+		keysBucket, linksBucket, publishedBucket, storiesBucket, printsBucket, notesBucket} {
 		if _, err := tx.CreateBucket(name); err != nil {
 			return err
 		}

@@ -123,6 +123,7 @@ func (w *writer) leave(it *store.Item) error {
 		return err
 	}
 	s.Items = slices.DeleteFunc(s.Items, func(id store.ItemID) bool { return id == it.ID })
+	s.Ties = slices.DeleteFunc(s.Ties, func(t store.Tie) bool { return t.Item == it.ID })
 	if len(s.Items) == 0 {
 		return w.stories.Delete(key8(it.Story))
 	}

@@ -75,9 +75,9 @@ func (s *Store) Claim(ctx context.Context, c store.Claim) ([]store.Grant, error)
 
 // writer changes a store in one transaction.
 type writer struct {
-	meta, feeds, heads, bodies, changes, ids, months, revisions, keys, links, published, stories *bucket
+	meta, feeds, heads, bodies, changes, ids, months, revisions, keys, links, published, stories, prints *bucket
 
-	packer  *record.Packer
+	store   *Store
 	rev     store.Revision // of this transaction, if it changes what a document could show
 	changed bool
 	counts  map[uint64]int // by month: how many more items it has after this transaction
@@ -90,10 +90,10 @@ func (s *Store) newWriter(tx *tx) *writer {
 		bodies: tx.Bucket(bodiesBucket), changes: tx.Bucket(changesBucket),
 		ids: tx.Bucket(idsBucket), months: tx.Bucket(monthsBucket), revisions: tx.Bucket(revisionsBucket),
 		keys: tx.Bucket(keysBucket), links: tx.Bucket(linksBucket), published: tx.Bucket(publishedBucket),
-		stories: tx.Bucket(storiesBucket), packer: s.packer, counts: map[uint64]int{},
+		stories: tx.Bucket(storiesBucket), prints: tx.Bucket(printsBucket), store: s, counts: map[uint64]int{},
 	}
 	// What only grows at its end fills its pages; what grows nearly at its end leaves a little room.
-	w.ids.FillPercent, w.revisions.FillPercent, w.bodies.FillPercent = 1, 0.9, 0.9
+	w.ids.FillPercent, w.prints.FillPercent, w.revisions.FillPercent, w.bodies.FillPercent = 1, 1, 0.9, 0.9
 	w.heads.FillPercent = 0.8
 	w.rev = store.Revision(number(w.meta.Get(revisionKey))) + 1
 	return w
@@ -190,6 +190,10 @@ func (w *writer) lookup(p *store.Poll) (known store.Known, stale staleNames, err
 	if err == nil {
 		known.Editors, err = w.editors(p, known.Items)
 	}
+	if err == nil {
+		known.Index, err = w.index()
+	}
+	known.Stored = func(id store.ItemID) bool { return w.ids.Get(key8(id)) != nil }
 	return known, stale, err
 }
 
@@ -294,6 +298,9 @@ func (w *writer) apply(p *store.Poll, known store.Known, stale staleNames) (stor
 			return store.Saved{}, err
 		}
 	}
+	if err := w.addPrints(known.Index, out.Inserts); err != nil {
+		return store.Saved{}, err
+	}
 	for i := range out.Updates {
 		old := known.Items[out.Updates[i].Item.ID]
 		if err := w.change(&out.Updates[i], old.Revision); err != nil {
@@ -372,8 +379,8 @@ func (w *writer) insert(in *store.Insert, today uint64) error {
 	if err := w.published.Put(pk[:], w.keep(func(b []byte) []byte { return appendName(b, n) })); err != nil {
 		return err
 	}
-	if it.Story != store.StoryID(it.ID) {
-		if err := w.join(it); err != nil {
+	if in.Tie != nil {
+		if err := w.join(it, in.Tie); err != nil {
 			return err
 		}
 	}
@@ -396,7 +403,7 @@ func (w *writer) put(it *store.Item, body *store.Body) error {
 		return err
 	}
 	if body != nil {
-		if err := w.bodies.Put(key8(it.ID), w.keep(func(b []byte) []byte { return w.packer.Pack(b, body) })); err != nil {
+		if err := w.bodies.Put(key8(it.ID), w.keep(func(b []byte) []byte { return w.store.packer.Pack(b, body) })); err != nil {
 			return err
 		}
 	}
@@ -405,7 +412,7 @@ func (w *writer) put(it *store.Item, body *store.Body) error {
 
 // join adds a new item to the record of its story, which is made when the second item comes. The heads of
 // the others stay as they are: a join changes nothing in them.
-func (w *writer) join(it *store.Item) error {
+func (w *writer) join(it *store.Item, tie *store.Tie) error {
 	var s store.Story
 	if v := w.stories.Get(key8(it.Story)); v != nil {
 		var err error
@@ -419,7 +426,7 @@ func (w *writer) join(it *store.Item) error {
 		}
 		s = store.Story{ID: it.Story, PublishedID: first.PublishedID, Items: []store.ItemID{first.ID}}
 	}
-	s.Items = append(s.Items, it.ID)
+	s.Items, s.Ties = append(s.Items, it.ID), append(s.Ties, *tie)
 	return w.stories.Put(key8(s.ID), w.keep(func(b []byte) []byte { return record.AppendStory(b, &s) }))
 }
 

@@ -9,6 +9,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"math"
 	"time"
 
 	"broadsheet/store"
@@ -47,6 +48,10 @@ func AppendItem(b []byte, it *store.Item) []byte {
 		b = binary.AppendVarint(appendString(b, e.Title), int64(e.Duration))
 	}
 	b = appendString(b, it.Image)
+	b = binary.AppendUvarint(b, uint64(len(it.Related)))
+	for _, id := range it.Related {
+		b = binary.AppendUvarint(b, uint64(id))
+	}
 	b = binary.AppendVarint(b, int64(it.Words))
 	b = binary.AppendVarint(b, it.Arrived.UnixMicro()-date)
 	b = binary.AppendVarint(b, it.Updated.UnixMicro()-date)
@@ -79,7 +84,9 @@ func Item(id store.ItemID, at time.Time, s string) (store.Item, error) {
 	it.Enclosures = list(&r, func(r *reader) store.Enclosure {
 		return store.Enclosure{URL: r.string(), Type: r.string(), Length: r.varint(), Title: r.string(), Duration: time.Duration(r.varint())}
 	})
-	it.Image, it.Words = r.string(), int(r.varint())
+	it.Image = r.string()
+	it.Related = list(&r, (*reader).item)
+	it.Words = int(r.varint())
 	it.Arrived = time.UnixMicro(r.varint() + date).UTC()
 	it.Updated = time.UnixMicro(r.varint() + date).UTC()
 	it.Moved = time.UnixMicro(r.varint() + date).UTC()
@@ -116,6 +123,12 @@ func AppendStory(b []byte, s *store.Story) []byte {
 	for _, id := range s.Items {
 		b = binary.AppendUvarint(b, uint64(id))
 	}
+	b = binary.AppendUvarint(b, uint64(len(s.Ties)))
+	for _, t := range s.Ties {
+		b = binary.AppendUvarint(binary.AppendUvarint(b, uint64(t.Item)), uint64(t.Partner))
+		b = binary.LittleEndian.AppendUint64(appendString(b, string(t.Layer)), math.Float64bits(t.Score))
+		b = appendString(b, t.Why)
+	}
 	return b
 }
 
@@ -124,7 +137,10 @@ func Story(id store.StoryID, v string) (store.Story, error) {
 	r := reader{s: v}
 	r.layout(storyLayout)
 	s := store.Story{ID: id, PublishedID: r.string()}
-	s.Items = list(&r, func(r *reader) store.ItemID { return store.ItemID(r.uvarint()) })
+	s.Items = list(&r, (*reader).item)
+	s.Ties = list(&r, func(r *reader) store.Tie {
+		return store.Tie{Item: r.item(), Partner: r.item(), Layer: store.Layer(r.string()), Score: math.Float64frombits(r.hash()), Why: r.string()}
+	})
 	if err := r.end(); err != nil {
 		return store.Story{}, fmt.Errorf("story %d: %w", id, err)
 	}
@@ -252,6 +268,8 @@ func (r *reader) take(n uint64) string {
 }
 
 func (r *reader) string() string { return r.take(r.uvarint()) }
+
+func (r *reader) item() store.ItemID { return store.ItemID(r.uvarint()) }
 
 func (r *reader) same(other string) string {
 	n := r.uvarint()

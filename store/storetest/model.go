@@ -31,6 +31,7 @@ type model struct {
 	links     map[store.Key][]store.LinkRef
 	published map[store.Key]bool
 	names     store.Names
+	index     *store.Index
 	pruned    time.Time
 }
 
@@ -40,7 +41,7 @@ func NewModel() store.Store { return newModel() }
 func newModel() *model {
 	return &model{items: map[store.ItemID]store.Item{}, bodies: map[store.ItemID]store.Body{}, changes: map[store.ItemID][]store.Change{},
 		stories: map[store.StoryID]store.Story{}, feeds: map[store.FeedName]store.FeedState{},
-		keys: map[store.Key]store.ItemID{}, links: map[store.Key][]store.LinkRef{}, published: map[store.Key]bool{}}
+		keys: map[store.Key]store.ItemID{}, links: map[store.Key][]store.LinkRef{}, published: map[store.Key]bool{}, index: store.NewIndex()}
 }
 
 func (m *model) ID() string         { return "model" }
@@ -74,7 +75,8 @@ func (m *model) SavePolls(_ context.Context, polls ...store.Poll) (saved []store
 		}
 		// All that there is to know: more than a keeper looks up, and it must make no difference.
 		known := store.Known{Keys: m.keys, Links: m.links, IDs: m.published, Items: maps.Clone(m.items), Next: m.last + 1,
-			Editors: map[string]store.FeedState{}}
+			Editors: map[string]store.FeedState{}, Index: m.index,
+			Stored: func(id store.ItemID) bool { _, ok := m.items[id]; return ok }}
 		for name, f := range m.feeds {
 			if name.Outlet == p.State.Outlet {
 				known.Editors[name.URL] = f
@@ -103,7 +105,11 @@ func (m *model) SavePolls(_ context.Context, polls ...store.Poll) (saved []store
 				s = store.Story{ID: in.Item.Story, PublishedID: in.Item.PublishedID}
 			}
 			s.Items = append(s.Items, in.Item.ID)
+			if in.Tie != nil {
+				s.Ties = append(s.Ties, *in.Tie)
+			}
 			m.stories[s.ID] = s
+			m.index.Add(in.Print)
 		}
 		for _, u := range out.Updates {
 			m.put(u.Item, rev)
@@ -239,6 +245,10 @@ func (m *model) Prune(_ context.Context, before time.Time, n int) (gone int, err
 		delete(m.changes, id)
 		s := m.stories[it.Story]
 		s.Items = slices.DeleteFunc(slices.Clone(s.Items), func(other store.ItemID) bool { return other == id })
+		s.Ties = slices.DeleteFunc(slices.Clone(s.Ties), func(t store.Tie) bool { return t.Item == id })
+		if len(s.Ties) == 0 {
+			s.Ties = nil
+		}
 		if m.stories[it.Story] = s; len(s.Items) == 0 {
 			delete(m.stories, it.Story)
 		}

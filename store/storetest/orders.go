@@ -193,7 +193,7 @@ func checkStories(t *testing.T, s *session) {
 	s.save(t, poll("c", start.Add(time.Hour), arrival("y", link, "c", time.Time{})))
 	for range 2 {
 		want := []store.Story{
-			{ID: 2, PublishedID: "https://a.example/?p=1", Items: []store.ItemID{2, 3, 4}},
+			{ID: 2, PublishedID: "https://a.example/?p=1", Items: []store.ItemID{2, 3, 4}, Ties: byLink(link, 2, 3, 4)},
 			{ID: 1, PublishedID: s.items(t, store.Query{IDs: []store.ItemID{1}})[0].PublishedID, Items: []store.ItemID{1}},
 		}
 		expect(t, "stories", all(t, s.Stories(t.Context(), 2, 99, 3, 1)), want)
@@ -207,6 +207,16 @@ func checkStories(t *testing.T, s *session) {
 	expect(t, "stories of the items", stories, []store.StoryID{2, 2, 2, 1})
 	expect(t, "what they are copies of", copies, []string{"https://a.example/?p=1", "https://a.example/?p=1", "", ""})
 	expect(t, "the first item, which a join leaves as it is", s.items(t, store.Query{IDs: []store.ItemID{2}})[0], before)
+}
+
+// byLink are the ties of items that share a link with a partner.
+func byLink(link string, partner store.ItemID, items ...store.ItemID) (ties []store.Tie) {
+	for _, id := range items {
+		if id != partner {
+			ties = append(ties, store.Tie{Item: id, Partner: partner, Layer: store.ByLink, Why: link})
+		}
+	}
+	return ties
 }
 
 func checkPublishedIDs(t *testing.T, s *session) {

@@ -147,13 +147,13 @@ func checkPruneStories(t *testing.T, s *session) {
 	}
 	story := func() []store.Story { return all(t, s.Stories(t.Context(), 1, 2, 3, 4)) }
 	const id = "https://a.example/?p=1"
-	expect(t, "all", story(), []store.Story{{ID: 1, PublishedID: id, Items: []store.ItemID{1, 2, 3}}})
+	expect(t, "all", story(), []store.Story{{ID: 1, PublishedID: id, Items: []store.ItemID{1, 2, 3}, Ties: byLink(link, 1, 2, 3)}})
 	s.prune(t, start.Add(time.Hour), 10)
-	expect(t, "without the first", story(), []store.Story{{ID: 1, PublishedID: id, Items: []store.ItemID{2, 3}}})
+	expect(t, "without the first", story(), []store.Story{{ID: 1, PublishedID: id, Items: []store.ItemID{2, 3}, Ties: byLink(link, 1, 2, 3)}})
 	s.save(t, poll("d", start.Add(3*aDay), arrival("https://d.example/?p=1", link, "d", time.Time{})))
 	s.prune(t, start.Add(3*aDay), 10)
 	s.reopen(t)
-	expect(t, "with the last only", story(), []store.Story{{ID: 1, PublishedID: id, Items: []store.ItemID{4}}})
+	expect(t, "with the last only", story(), []store.Story{{ID: 1, PublishedID: id, Items: []store.ItemID{4}, Ties: byLink(link, 2, 4)}})
 	s.prune(t, start.Add(4*aDay), 10)
 	expect(t, "without any", story(), nil)
 }

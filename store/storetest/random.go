@@ -62,6 +62,9 @@ func (w *world) poll() store.Poll {
 	w.at = w.at.Add(time.Duration(w.rng.IntN(90)) * time.Minute)
 	outlet := string('a' + rune(w.rng.IntN(4)))
 	p := poll(outlet, w.at)
+	if outlet == "d" {
+		p.Owner = "c" // which is the other's own name
+	}
 	if w.rng.IntN(3) == 0 {
 		p.State.URL += "2"
 	}
@@ -132,5 +135,19 @@ func (w *world) arrival(outlet string, n, i int) store.Arrival {
 	if n%7 != 0 {
 		date = start.Add(time.Duration(n) * time.Hour)
 	}
-	return arrival(guid, link, title, date)
+	a := arrival(guid, link, title, date)
+	a.Item.Lead, a.Item.Language = w.text(n), "en"
+	return a
+}
+
+// text is what is told of the n-th item of the world: by most outlets the same, in other words.
+func (w *world) text(n int) string {
+	places := []string{"Ankara", "Bergen", "Caracas", "Dakar", "Esbjerg", "Fukuoka", "Genoa", "Hamburg"}
+	events := []string{"earthquake", "ferry accident", "school strike", "museum robbery", "bridge collapse", "chess final", "dairy auction"}
+	place, event := places[(n+700)%len(places)], events[(n+700)%len(events)]
+	return []string{
+		fmt.Sprintf("Rescue teams in %s search the harbour district after the %s of Tuesday morning, the mayor Nilsen%d told reporters.", place, event, n),
+		fmt.Sprintf("The mayor, Nilsen%d, says rescue teams search the harbour district of %s after Tuesday's %s.", n, place, event),
+		fmt.Sprintf("A %s shook %s on Tuesday morning; teams search the harbour district, said mayor Nilsen%d.", event, place, n),
+	}[w.rng.IntN(3)]
 }

@@ -1,7 +1,7 @@
 // Package storetest checks that a keeper keeps the contract of store.Store.
 //
 // Run takes a Keeper, which says how to open one, and goes through the contract sentence by sentence
-// (contract.go, orders.go, find.go, rename.go, push.go, prune.go, notes.go, claim.go). At its end, random polls go to the keeper
+// (contract.go, orders.go, find.go, reports.go, rename.go, push.go, prune.go, notes.go, claim.go). At its end, random polls go to the keeper
 // and to a model of it in memory (model.go), and both must show the same (random.go).
 package storetest
 
@@ -49,6 +49,9 @@ func Run(t *testing.T, k Keeper) {
 		{"since", checkSince},
 		{"bodies", checkBodies},
 		{"stories", checkStories},
+		{"reports", checkReports},
+		{"copies", checkCopies},
+		{"failed polls", checkFailed},
 		{"find", checkFind},
 		{"changes", checkChanges},
 		{"published ids", checkPublishedIDs},
@@ -63,6 +66,7 @@ func Run(t *testing.T, k Keeper) {
 		{"pruning while reading", checkPruneInLoop},
 		{"tombstones", checkTombstones},
 		{"prune stories", checkPruneStories},
+		{"recalled items", checkRecalled},
 		{"notes", checkNotes},
 		{"notes of a kind", checkNotesOfAKind},
 		{"swapped notes", checkSwapNotes},

@@ -1,0 +1,231 @@
+package store
+
+import (
+	"cmp"
+	"encoding/binary"
+	"errors"
+	"slices"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+)
+
+// A Print is what a store remembers of an item for as long as others may carry its story: nothing that can be read, only what
+// can be compared. It is made when the item arrives and never changes, whatever becomes of the item.
+type Print struct {
+	Item  ItemID
+	Story StoryID // of the item
+	Place int     // in its story, from 1
+
+	owner   uint64 // hash of whose outlet it is
+	date    int64  // Item.Date in Unix seconds: the earlier of what the outlet claims and the arrival
+	arrived int64
+	tongue  string // the language's first subtag, or the script's name in place of one that cannot be
+	title   uint64 // hash of the owner and the title, numbers aside
+	opening uint64 // hash of how the text begins; 0 if it is short
+	marks   marks
+	bare    bool // nothing but a title
+	words   []word
+}
+
+const (
+	printText = 300 // bytes, at least, of the text that is evidence, as far as it goes
+
+	// openingWeight is how much text must be equal to be a copy: letters, of scripts without spaces a third as many.
+	openingWeight = 140
+)
+
+// newPrint reads an item; p is the poll that brought it.
+func newPrint(it *Item, p *Poll) Print {
+	lang := primary(cmp.Or(it.Language, it.Detected))
+	text := head(it.Lead, printText)
+	if lang == "" && looksEnglish(it.Title+" "+text) {
+		lang = english
+	}
+	w := words{english: lang == english, list: make([]word, 0, 64)}
+	w.read(it.Title, inTitle)
+	w.read(text, 0)
+	owner := p.Owner
+	if owner == "" {
+		owner = it.Outlet
+	}
+	pr := Print{
+		Item: it.ID, Story: it.Story, Place: 1,
+		owner: hash64(owner), date: it.Date.Unix(), arrived: it.Arrived.Unix(),
+		tongue: tongue(lang, w.scripts), opening: opening(it.Lead), bare: text == "",
+		words: w.finish(),
+	}
+	pr.title = hash64(owner + "\x00" + strings.Map(func(r rune) rune {
+		if unicode.IsDigit(r) || unicode.IsSpace(r) || unicode.IsPunct(r) {
+			return -1
+		}
+		return unicode.ToLower(r)
+	}, it.Title))
+	pr.marks = marksOf(it.Title, it.Link, pr.tongue == english)
+	return pr
+}
+
+const english = "en"
+
+// primary is the first subtag of a language.
+func primary(tag string) string {
+	lang, _, _ := strings.Cut(tag, "-")
+	return strings.ToLower(lang)
+}
+
+// tongue is the language, unless its letters say otherwise: feeds are made with tools that say "en" of everything.
+func tongue(lang string, scripts [3]int) string {
+	switch {
+	case scripts[solid] > scripts[latin] && scripts[solid] > scripts[spaced]:
+		if lang == english || lang == "" {
+			return "solid"
+		}
+	case scripts[spaced] > scripts[latin]:
+		if lang == english || lang == "" {
+			return "spaced"
+		}
+	}
+	return lang
+}
+
+// head is the beginning of a text, to the end of a word.
+func head(s string, n int) string {
+	if len(s) <= n {
+		return s
+	}
+	for i, r := range s[n:] {
+		if unicode.IsSpace(r) || i > 100 {
+			return s[:n+i]
+		}
+	}
+	return s
+}
+
+// opening hashes the letters and digits with which a text begins.
+func opening(text string) uint64 {
+	h, weight := uint64(fnvBasis), 0
+	var room [utf8.UTFMax]byte
+	for _, r := range text {
+		if !unicode.IsLetter(r) && !unicode.IsDigit(r) {
+			continue
+		}
+		for _, c := range utf8.AppendRune(room[:0], unicode.ToLower(r)) {
+			h = (h ^ uint64(c)) * fnvPrime
+		}
+		weight++
+		if r >= utf8.RuneSelf && unicode.In(r, unspaced...) {
+			weight += 2
+		}
+		if weight >= openingWeight {
+			return h
+		}
+	}
+	return 0
+}
+
+const (
+	fnvBasis = 14695981039346656037
+	fnvPrime = 1099511628211
+)
+
+func hash64(s string) uint64 {
+	h := uint64(fnvBasis)
+	for i := range len(s) {
+		h = (h ^ uint64(s[i])) * fnvPrime
+	}
+	return h
+}
+
+// has finds a word by its stem.
+func (p *Print) has(w word) (word, bool) {
+	i, ok := slices.BinarySearchFunc(p.words, w.stem(), func(x, stem word) int { return int(x.stem()) - int(stem) })
+	if !ok {
+		return 0, false
+	}
+	return p.words[i], true
+}
+
+func (p *Print) apart(q *Print) time.Duration {
+	d := p.date - q.date
+	return time.Duration(max(d, -d)) * time.Second
+}
+
+const printLayout = 1
+
+// Append appends what ParsePrint reads.
+func (p *Print) Append(b []byte) []byte {
+	b = append(b, printLayout)
+	b = binary.AppendUvarint(b, uint64(p.Item))
+	b = binary.AppendUvarint(b, uint64(p.Item)-uint64(p.Story))
+	b = binary.AppendUvarint(b, uint64(p.Place))
+	for _, h := range []uint64{p.owner, p.title, p.opening} {
+		b = binary.LittleEndian.AppendUint64(b, h)
+	}
+	b = binary.AppendVarint(b, p.arrived)
+	b = binary.AppendVarint(b, p.arrived-p.date)
+	b = append(binary.AppendUvarint(b, uint64(len(p.tongue))), p.tongue...)
+	bare := uint64(0)
+	if p.bare {
+		bare = 1
+	}
+	b = binary.AppendUvarint(b, uint64(p.marks)<<1|bare)
+	b = binary.AppendUvarint(b, uint64(len(p.words)))
+	for _, w := range p.words {
+		b = binary.LittleEndian.AppendUint32(b, uint32(w))
+	}
+	return b
+}
+
+var errPrint = errors.New("the print of an item is damaged")
+
+// ParsePrint reads what Append wrote.
+func ParsePrint(b []byte) (p Print, err error) {
+	if len(b) == 0 || b[0] != printLayout {
+		return p, errPrint
+	}
+	b = b[1:]
+	take := func(n uint64) []byte {
+		if n > uint64(len(b)) {
+			b, err = nil, errPrint
+			return make([]byte, min(n, 8))
+		}
+		v := b[:n]
+		b = b[n:]
+		return v
+	}
+	uvarint := func() uint64 {
+		v, n := binary.Uvarint(b)
+		take(uint64(max(n, 1)))
+		return v
+	}
+	varint := func() int64 {
+		v, n := binary.Varint(b)
+		take(uint64(max(n, 1)))
+		return v
+	}
+	p.Item = ItemID(uvarint())
+	p.Story = StoryID(uint64(p.Item) - uvarint())
+	p.Place = int(uvarint())
+	for _, h := range []*uint64{&p.owner, &p.title, &p.opening} {
+		*h = binary.LittleEndian.Uint64(take(8))
+	}
+	p.arrived = varint()
+	p.date = p.arrived - varint()
+	if lang := string(take(uvarint())); lang == english {
+		p.tongue = english // one string for most
+	} else {
+		p.tongue = lang
+	}
+	kind := uvarint()
+	p.marks, p.bare = marks(kind>>1), kind&1 != 0
+	n := uvarint()
+	if err != nil || n*4 != uint64(len(b)) {
+		return Print{}, errPrint
+	}
+	p.words = make([]word, n)
+	for i := range p.words {
+		p.words[i] = word(binary.LittleEndian.Uint32(b[4*i:]))
+	}
+	return p, nil
+}

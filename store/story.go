@@ -1,0 +1,175 @@
+package store
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+)
+
+// How a story is settled. An item that arrives joins the story of another outlet's item, in this order, by the canonical
+// link that they share, by the text that they share, or because both report the same. Stories are never merged, and what
+// is settled stays.
+
+// A Layer is the kind of evidence that ties two items.
+type Layer string
+
+const (
+	ByLink   Layer = "link"   // the canonical link is the same
+	ByText   Layer = "text"   // the text begins word by word the same
+	ByReport Layer = "report" // title and text tell the same
+)
+
+// A Tie says why an item joined a story.
+type Tie struct {
+	Item    ItemID
+	Partner ItemID // of the story's items the one that drew it in
+	Layer   Layer
+	Score   float64 // of a report; see Why
+	Why     string  // what decided, in words
+}
+
+const (
+	maxByText  = 12 // items of a story that takes more by its text
+	maxRelated = 4  // items that an item names as related
+)
+
+// tie settles the story of a new item: its own, or that of others. It notes what is related and what the item leaves to be
+// remembered.
+func (s *settler) tie(d *candidate, in *Insert) {
+	it := &in.Item
+	if s.ownLink(d) {
+		for _, ref := range s.known.Links[LinkKey(d.Canonical)] {
+			old, stored := s.known.Items[ref.Item]
+			if !stored || old.Outlet == it.Outlet || old.LinkHash != d.link || in.Tie != nil && ref.Story >= it.Story {
+				continue
+			}
+			it.Story, it.CopyOf = ref.Story, cmp.Or(old.CopyOf, old.PublishedID)
+			in.Tie = &Tie{Item: it.ID, Partner: ref.Item, Layer: ByLink, Why: d.Canonical}
+		}
+	}
+	x := s.known.Index
+	if x == nil {
+		return
+	}
+	in.Print = newPrint(it, s.poll)
+	x.settle(s, in)
+	s.joined[it.Story]++
+	in.Print.Story, in.Print.Place = it.Story, x.place(it.Story)+s.joined[it.Story]
+}
+
+// place is how many items of a story were counted.
+func (x *Index) place(id StoryID) int {
+	if e := x.at(x.stories[id]); e != nil {
+		return e.Place
+	}
+	return 0
+}
+
+// settle looks for the story of an item that has none yet, by its text, and for what is related to it.
+func (x *Index) settle(s *settler, in *Insert) {
+	p := &in.Print
+	l := x.lens(p.day())
+	weights := l.weigh(p, nil)
+	l.markRare(p, weights)
+	if x.titles[p.title] > 0 {
+		return // a title that the outlet repeats names no story
+	}
+	if in.Tie == nil {
+		in.tied(x.copied(s, p))
+	}
+	type found struct {
+		e *entry
+		judged
+	}
+	var near []found
+	for _, n := range x.candidates(p, reportWindow) {
+		e := x.at(n)
+		j := x.judge(p, e, weights)
+		if (j.score >= 0 || j.near) && s.stored(e.Item) {
+			near = append(near, found{e, j})
+		}
+	}
+	slices.SortStableFunc(near, func(a, b found) int { return cmp.Compare(b.score, a.score) })
+	if in.Tie == nil {
+		var best *found
+		for i := range near {
+			f := &near[i]
+			if f.score < 0 || best != nil && f.e.Story >= best.e.Story || !x.fits(s, p, f.e.Story, weights) {
+				continue
+			}
+			best = f
+		}
+		if best != nil {
+			in.tied(&Tie{Partner: best.e.Item, Layer: ByReport, Score: best.shown, Why: best.reason}, best.e.Story)
+		}
+	}
+	for _, f := range near {
+		if f.e.Story != in.Item.Story && len(in.Item.Related) < maxRelated {
+			in.Item.Related = append(in.Item.Related, f.e.Item)
+		}
+	}
+}
+
+// tied lets an item join a story; without a tie it stays alone.
+func (in *Insert) tied(t *Tie, story StoryID) {
+	if t != nil {
+		t.Item = in.Item.ID
+		in.Tie, in.Item.Story = t, story
+	}
+}
+
+func (s *settler) stored(id ItemID) bool { return s.known.Stored == nil || s.known.Stored(id) }
+
+// judge compares a new item with an entry, by the words of the later one's time.
+func (x *Index) judge(p *Print, e *entry, weights []float32) judged {
+	l := x.lens(max(p.day(), e.day()))
+	if e.day() > p.day() {
+		weights = l.weigh(p, nil)
+	}
+	return judge(p, &e.Print, weights, l.weigh(&e.Print, x.weights[:0]))
+}
+
+// copied finds the story of a copy. A beginning that one owner has twice is a form and no text.
+func (x *Index) copied(s *settler, p *Print) (t *Tie, story StoryID) {
+	if p.opening == 0 {
+		return nil, 0
+	}
+	owners := map[uint64]bool{p.owner: true}
+	for e := x.at(x.openings[p.opening]); e != nil; e = x.at(e.copy) {
+		if owners[e.owner] {
+			return nil, 0
+		}
+		owners[e.owner] = true
+		if e.apart(p) <= reportWindow && s.stored(e.Item) && x.open(s, p, e.Story) && (t == nil || e.Story < story) {
+			t, story = &Tie{Partner: e.Item, Layer: ByText, Why: fmt.Sprintf("the first %d letters of the text are the same", openingWeight)}, e.Story
+		}
+	}
+	return t, story
+}
+
+// open reports whether a story takes an item by its text: it is not too large, and none of its items is of the same owner.
+func (x *Index) open(s *settler, p *Print, id StoryID) bool {
+	if s.joined[id] > 0 || x.place(id) >= maxByText {
+		return false
+	}
+	for e := x.at(x.stories[id]); e != nil; e = x.at(e.sibling) {
+		if e.owner == p.owner {
+			return false
+		}
+	}
+	return true
+}
+
+// fits reports whether an item joins a story: it must be near to each of its items, lest one leads to the next and the last has
+// nothing to do with the first.
+func (x *Index) fits(s *settler, p *Print, id StoryID, weights []float32) bool {
+	if !x.open(s, p, id) {
+		return false
+	}
+	for e := x.at(x.stories[id]); e != nil; e = x.at(e.sibling) {
+		if j := x.judge(p, e, weights); j.score < -j.slack || e.apart(p) > reportWindow {
+			return false
+		}
+	}
+	return true
+}
