@@ -39,5 +39,3 @@ func openAt(t testing.TB, address string) *Store {
 	t.Cleanup(func() { s.Close() })
 	return s
 }
-
-func mustCheck(t *testing.T, s store.Store) {}
