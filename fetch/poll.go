@@ -203,6 +203,10 @@ func (v poller) received(p *store.Poll, a *answer) error {
 		}
 	}
 	st.Move.Same = alike(st, doc)
+	st.Hubs, st.Topic = pushLinks(a, doc)
+	if all := strings.Join(append(st.Hubs, st.Topic), " "); v.feed.redact(all) != all {
+		st.Hubs, st.Topic = nil, "" // a hub is not told our secrets, and the store neither
+	}
 	st.Title, st.TTL, st.Pace = doc.Title, doc.TTL, doc.Pace
 	if st.TTL > maxTTL*time.Minute {
 		st.TTL = 0
