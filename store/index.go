@@ -55,6 +55,9 @@ const (
 	// Before a store has seen enough, words are as rare as in other stores: that counts as much as so many items do.
 	priorItems  = 400
 	priorUnseen = 0.0006 // share of the items that have a word of which nothing is known
+
+	// rareEnough is added to each share: that a word is rarer than that tells more of the number of outlets than of the word.
+	rareEnough = 0.0005
 )
 
 // NewIndex makes an empty index.
@@ -190,7 +193,7 @@ func prior(w word) float64 {
 func (l *lens) weigh(p *Print, into []float32) []float32 {
 	into = into[:0]
 	for _, w := range p.words {
-		into = append(into, float32(-math.Log(l.share(w))))
+		into = append(into, float32(-math.Log(l.share(w)+rareEnough)))
 	}
 	return into
 }

@@ -1,6 +1,9 @@
 package store
 
-import "strings"
+import (
+	"math"
+	"strings"
+)
 
 // Marks say what kind of piece an item is: a report of something that happened, or something else about it. The words
 // are English; what an address says is often the same everywhere.
@@ -136,6 +139,32 @@ var smallWords = set("a an the and or but nor of in on at by for from to into on
 	"those there here he she they we you his her their our your my him them us me i who whom whose which what when where why how has have had having do does " +
 	"did done will would can could shall should may might must if then than so such too very just also about over after before between under out up down off " +
 	"through during while because until since more most some any all both each other s t don't doesn't didn't can't won't isn't aren't i'm we're they're you're")
+
+// commonEnglish are stems that any English outlet uses, whatever happens, and the share of the items that have them.
+var commonEnglish = wordTable(commonWords)
+
+func wordTable(classes map[int]string) map[string]float64 {
+	table := map[string]float64{}
+	for class, list := range classes {
+		for w := range strings.FieldsSeq(list) {
+			table[w] = math.Ldexp(1, class-10)
+		}
+	}
+	return table
+}
+
+// priors are the same by the words' hashes.
+var priors = priorTable()
+
+func priorTable() map[word]float64 {
+	table := map[word]float64{}
+	for w, share := range commonEnglish {
+		var one words
+		one.add([]byte(w), 0)
+		table[one.list[0].stem()] = share
+	}
+	return table
+}
 
 // numerals are the numbers that outlets write as words, one so and another so.
 var numerals = map[string]string{"two": "2", "three": "3", "four": "4", "five": "5", "six": "6", "seven": "7", "eight": "8",

@@ -47,10 +47,14 @@ func (s *settler) tie(d *candidate, in *Insert) {
 			in.Tie = &Tie{Item: it.ID, Partner: ref.Item, Layer: ByLink, Why: d.Canonical}
 		}
 	}
-	x := s.known.Index
-	if x == nil {
-		return
+	if s.known.Index != nil {
+		s.settleText(in)
 	}
+}
+
+// settleText settles by its text the story of an item that has none by its link, and makes its print.
+func (s *settler) settleText(in *Insert) {
+	it, x := &in.Item, s.known.Index
 	in.Print = newPrint(it, s.poll)
 	x.settle(s, in)
 	s.joined[it.Story]++
@@ -79,28 +83,28 @@ func (x *Index) settle(s *settler, in *Insert) {
 	}
 	type found struct {
 		e *entry
-		judged
+		judgement
 	}
 	var near []found
 	for _, n := range x.candidates(p, reportWindow) {
 		e := x.at(n)
 		j := x.judge(p, e, weights)
-		if (j.score >= 0 || j.near) && s.stored(e.Item) {
+		if (j.above >= 0 || j.related) && s.stored(e.Item) {
 			near = append(near, found{e, j})
 		}
 	}
-	slices.SortStableFunc(near, func(a, b found) int { return cmp.Compare(b.score, a.score) })
+	slices.SortStableFunc(near, func(a, b found) int { return cmp.Compare(b.above, a.above) })
 	if in.Tie == nil {
 		var best *found
 		for i := range near {
 			f := &near[i]
-			if f.score < 0 || best != nil && f.e.Story >= best.e.Story || !x.fits(s, p, f.e.Story, weights) {
+			if f.above < 0 || best != nil && f.e.Story >= best.e.Story || !x.fits(s, p, f.e.Story, weights) {
 				continue
 			}
 			best = f
 		}
 		if best != nil {
-			in.tied(&Tie{Partner: best.e.Item, Layer: ByReport, Score: best.shown, Why: best.reason}, best.e.Story)
+			in.tied(&Tie{Partner: best.e.Item, Layer: ByReport, Score: best.score, Why: best.why()}, best.e.Story)
 		}
 	}
 	for _, f := range near {
@@ -121,7 +125,7 @@ func (in *Insert) tied(t *Tie, story StoryID) {
 func (s *settler) stored(id ItemID) bool { return s.known.Stored == nil || s.known.Stored(id) }
 
 // judge compares a new item with an entry, by the words of the later one's time.
-func (x *Index) judge(p *Print, e *entry, weights []float32) judged {
+func (x *Index) judge(p *Print, e *entry, weights []float32) judgement {
 	l := x.lens(max(p.day(), e.day()))
 	if e.day() > p.day() {
 		weights = l.weigh(p, nil)
@@ -167,7 +171,7 @@ func (x *Index) fits(s *settler, p *Print, id StoryID, weights []float32) bool {
 		return false
 	}
 	for e := x.at(x.stories[id]); e != nil; e = x.at(e.sibling) {
-		if j := x.judge(p, e, weights); j.score < -j.slack || e.apart(p) > reportWindow {
+		if j := x.judge(p, e, weights); j.above < -j.slack || e.apart(p) > reportWindow {
 			return false
 		}
 	}
