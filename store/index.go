@@ -48,8 +48,8 @@ const (
 	// maxIndexed bounds the items that are remembered, whatever their age.
 	maxIndexed = 250_000
 
-	rareWords  = 8    // by so many of its words an item is found
-	rareShare  = 0.03 // none of which more than this part of the items has
+	rareWords  = 8    // by so many an item is found
+	rareShare  = 0.03 // of its words that no greater part of the items has
 	sharedRare = 2    // and so many must agree
 
 	// Before a store has seen enough, words are as rare as in other stores: that counts as much as so many items do.
@@ -59,6 +59,8 @@ const (
 	// rareEnough is added to each share: that a word is rarer than that tells more of the number of outlets than of the word.
 	rareEnough = 0.0005
 )
+
+var rareWeight = float32(-math.Log(rareShare + rareEnough))
 
 // NewIndex makes an empty index.
 func NewIndex() *Index {
@@ -200,11 +202,10 @@ func (l *lens) weigh(p *Print, into []float32) []float32 {
 
 // markRare marks the words by which an item is found.
 func (l *lens) markRare(p *Print, weights []float32) {
-	floor := float32(-math.Log(rareShare))
 	order := make([]int, 0, len(p.words))
 	for i := range p.words {
 		p.words[i] &^= isRare
-		if weights[i] >= floor {
+		if weights[i] >= rareWeight {
 			order = append(order, i)
 		}
 	}
@@ -214,8 +215,9 @@ func (l *lens) markRare(p *Print, weights []float32) {
 	}
 }
 
-// candidates are the entries that share rare words with p and lie near it in time.
-func (x *Index) candidates(p *Print, window time.Duration) []int32 {
+// candidates are the entries near p in time that are found by its words. All of these that are rare enough count, since
+// the rarest of all are those that nobody else has.
+func (x *Index) candidates(p *Print, weights []float32, window time.Duration) []int32 {
 	x.found = x.found[:0]
 	reach := int32((window + 24*time.Hour - 1) / (24 * time.Hour))
 	for day := p.day() - reach; day <= p.day()+reach; day++ {
@@ -223,8 +225,8 @@ func (x *Index) candidates(p *Print, window time.Duration) []int32 {
 		if d == nil {
 			continue
 		}
-		for _, w := range p.words {
-			if w&isRare == 0 {
+		for i, w := range p.words {
+			if weights[i] < rareWeight {
 				continue
 			}
 			for n := d.last[w.stem()]; n != 0; n = d.posts[n-1].before {

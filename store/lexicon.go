@@ -14,12 +14,14 @@ const (
 	explainer
 	opinion
 	live
-	digest // several stories in one: a briefing, a quiz, a list, pictures of the day
-	future // what may or will happen
-	speech // what somebody says of it
+	digest   // several stories in one: a briefing, a quiz, a list, pictures of the day
+	future   // what may or will happen
+	speech   // what somebody says of it
+	reaction // and means by it
+	capitals // the title has them where a sentence has none, so that they show no names
 
 	stages   // from here on: steps of an affair
-	arrested = stages << (iota - 7)
+	arrested = stages << (iota - 9)
 	charged
 	pleads
 	sentenced
@@ -45,8 +47,9 @@ var titleMarks = markTable(map[marks]string{
 	digest: "briefing newsletter podcast quiz roundup headlines horoscope crossword weather photos pictures gallery things papers " +
 		"recap watch video ways tips best lottery recipe",
 	future: "to will may might could plan expected set likely expect poised hope consider prepare ahead would mull seek aim vow want",
-	speech: "say said tell told warn urge slam praise condemn criticise criticize react reaction respond call claim hit blast mourn " +
-		"tribute defend insist demand ask accuse fear welcome back reject admit blame apologise apologize",
+	speech: "say said tell told warn urge call claim insist demand ask fear admit",
+	reaction: "slam rip blast praise condemn criticise criticize criticism backlash outrage react reaction respond mourn tribute defend accuse welcome back reject " +
+		"blame apologise apologize support oppose hail mock vow threaten",
 	arrested:  "arrest arrested detained custody nabbed",
 	charged:   "charge charged indicted accused sue sued lawsuit",
 	pleads:    "plead pleaded guilty convicted acquitted cleared verdict trial court",
@@ -83,7 +86,8 @@ var phraseMarks = []struct {
 	{"as it happened", live}, {"live updates", live}, {"latest updates", live}, {"updates:", live}, {"live:", live},
 	{"at a glance", digest}, {"in pictures", digest}, {"week in", digest}, {"this week", digest}, {"to watch", digest}, {"morning edition", digest},
 	{"today's", digest}, {"day in", digest}, {"news brief", digest}, {"top stories", digest}, {"the latest", digest},
-	{"hits back", speech}, {"calls for", speech}, {"speaks out", speech}, {"pays tribute", speech},
+	{"hits back", reaction}, {"hit back", reaction}, {"calls for", reaction}, {"speaks out", reaction}, {"'s response", reaction},
+	{"update as", digest}, {"evening update", digest}, {"morning update", digest}, {"tip sheet", digest}, {"key findings", explainer},
 	{"set to", future}, {"ahead of", future}, {"preview", future}, {"how to watch", digest},
 }
 
@@ -98,7 +102,7 @@ func markTable(words map[marks]string) map[string]marks {
 }
 
 // marksOf reads the marks of an item. Only the first word of a title asks a question.
-func marksOf(title, link string, english bool) (m marks) {
+func marksOf(title, text, link string, english bool) (m marks) {
 	if t := strings.TrimSpace(title); strings.HasSuffix(t, "?") || strings.HasSuffix(t, "？") || strings.HasSuffix(t, "؟") {
 		m |= question
 	}
@@ -110,6 +114,9 @@ func marksOf(title, link string, english bool) (m marks) {
 	}
 	if !english {
 		return m
+	}
+	if strings.Contains(text, "things you need to know") || strings.Contains(text, "tip sheet") {
+		m |= digest
 	}
 	lower := strings.ToLower(title)
 	for _, p := range phraseMarks {

@@ -57,9 +57,10 @@ func samples(t *testing.T, stream []heard) (out []sample) {
 		h := &stream[i]
 		p := newPrint(&h.Item, &Poll{Owner: h.outlet})
 		l := x.lens(p.day())
-		l.markRare(&p, l.weigh(&p, nil))
+		weights := l.weigh(&p, nil)
+		l.markRare(&p, weights)
 		near := map[ItemID]bool{}
-		for _, n := range x.candidates(&p, reportWindow) {
+		for _, n := range x.candidates(&p, weights, reportWindow) {
 			near[x.at(n).Item] = true
 		}
 		if came[h.Link] == nil {

@@ -45,8 +45,9 @@ func newPrint(it *Item, p *Poll) Print {
 	}
 	w := words{english: lang == english, list: make([]word, 0, 64)}
 	w.read(it.Title, inTitle)
-	if capitalised(it.Title) { // names show in the text alone
-		for i := range w.list {
+	shouts := capitalised(it.Title)
+	for i := range w.list {
+		if shouts { // names show in the text alone
 			w.list[i] &^= isName
 		}
 	}
@@ -67,7 +68,10 @@ func newPrint(it *Item, p *Poll) Print {
 		}
 		return unicode.ToLower(r)
 	}, it.Title))
-	pr.marks = marksOf(it.Title, it.Link, pr.tongue == english)
+	pr.marks = marksOf(it.Title, text, it.Link, pr.tongue == english)
+	if shouts {
+		pr.marks |= capitals
+	}
 	return pr
 }
 

@@ -27,6 +27,7 @@ const (
 	questions          // one of them asks, the other does not
 	explainers         // likewise explains
 	speeches           // likewise tells what somebody says of it
+	reactions          // likewise how somebody takes it
 	stageShared        // both are at the same step of an affair
 	bareOne            // one of them has nothing but a title
 	features
@@ -34,7 +35,7 @@ const (
 
 // featureNames name them in weights.go and where a tie is explained.
 var featureNames = [features]string{"cosine", "cosineTwice", "cosineEvent", "foundLess", "foundMore", "eventLess", "eventMore", "rarest",
-	"oddMore", "nameOdd", "nameOddLess", "numberFound", "hoursApart", "daysApart", "questions", "explainers", "speeches", "stageShared", "bareOne"}
+	"oddMore", "nameOdd", "nameOddLess", "numberFound", "hoursApart", "daysApart", "questions", "explainers", "speeches", "reactions", "stageShared", "bareOne"}
 
 // A pair is two items under comparison.
 type pair struct {
@@ -55,6 +56,7 @@ type side struct {
 	words, missing    int     // of the title, and those that the other item has not
 	numbers           bool    // the title has one
 	oddNumber         bool    // that the other item has not
+	oddWord           bool    // the title has an uncommon word that the other item has not
 	squares           float64 // of all weights
 	events            float64 // of those of words that are no names
 }
@@ -87,6 +89,7 @@ func (s *side) add(w word, v float64, found bool) {
 			s.oddName = max(s.oddName, v)
 		}
 		s.oddNumber = s.oddNumber || w&isNumber != 0
+		s.oddWord = s.oddWord || w&isNumber == 0 && prior(w) == priorUnseen
 	}
 }
 
@@ -139,17 +142,20 @@ func compare(p, q *Print, a, b []float32) (f pair) {
 	f.of[numberFound] = yes(number)
 	f.of[hoursApart], f.of[daysApart] = math.Log1p(h)/4, h/24
 	differ := p.marks ^ q.marks
-	f.of[questions], f.of[explainers], f.of[speeches] = yes(differ&question != 0), yes(differ&explainer != 0), yes(differ&speech != 0)
+	f.of[questions], f.of[explainers], f.of[speeches], f.of[reactions] = yes(differ&question != 0), yes(differ&explainer != 0), yes(differ&speech != 0), yes(differ&reaction != 0)
 	f.of[stageShared] = yes(p.marks&q.marks&stageMarks != 0)
 	f.of[bareOne] = yes(p.bare != q.bare)
 	f.numbers = x.numbers && y.numbers && !sharedNumber && (x.oddNumber || y.oddNumber)
-	f.names = x.oddName > 0 && y.oddName > 0 && template(&x) && template(&y)
+	f.names = template(&x, p.marks) && template(&y, q.marks)
 	f.several = (p.marks|q.marks)&(live|digest) != 0
 	return f
 }
 
-// template reports whether of a title nothing is its own but a word or two.
-func template(s *side) bool { return s.missing <= 2 && s.words >= 3 && s.found >= 0.5*s.title }
+// template reports whether of a title nothing is its own but a word or two, and these are, or may be, a name.
+func template(s *side, m marks) bool {
+	named := s.oddName > 0 || m&capitals != 0 && s.oddWord
+	return named && s.missing <= 2 && s.words >= 3 && s.found >= 0.5*s.title
+}
 
 func order(a, b float64) (less, more float64) { return min(a, b), max(a, b) }
 
@@ -186,19 +192,19 @@ func (w *weighting) score(f *pair) float64 {
 const (
 	reportWindow = 48 * time.Hour
 	slack        = 1.5 // how far below the mark a story's other items may score
+	titleOnly    = 0.7 // how much more two titles without texts must score
 
 	// Where no weights were learned, plainer evidence must be stronger.
 	plainWindow  = 24 * time.Hour
-	plainCosine  = 0.7
+	plainTied    = 0.7 // mean of the cosine and of the part of each title that the other item has
 	plainRelated = 0.5
 	plainSlack   = 0.1
-	plainFound   = 0.6 // of each title
 )
 
 // A judgement is what comes of comparing two items of one language.
 type judgement struct {
 	pair
-	score   float64 // the odds' logarithm, or a cosine
+	score   float64 // the odds' logarithm, or how alike they are
 	above   float64 // how far the score is above the mark, or below
 	slack   float64 // how far below it the other items of the story may be
 	related bool    // below the mark, but near it
@@ -210,11 +216,14 @@ func judge(p, q *Print, a, b []float32) (j judgement) {
 		w := &englishWeights
 		j.score = w.score(&j.pair)
 		j.above, j.slack, j.related = j.score-w.tied, slack, j.score >= w.related
+		if p.bare && q.bare {
+			j.above -= titleOnly
+		}
 	} else {
-		j.score = j.of[cosine]
-		j.above, j.slack, j.related = j.score-plainCosine, plainSlack, j.score >= plainRelated
-		if j.apart > plainWindow || j.of[foundLess] < plainFound {
-			j.above = min(j.above, -plainCosine)
+		j.score = (j.of[cosine] + j.of[foundLess]) / 2
+		j.above, j.slack, j.related = j.score-plainTied, plainSlack, j.score >= plainRelated
+		if j.apart > plainWindow {
+			j.above = min(j.above, -plainTied)
 		}
 	}
 	if j.numbers || j.names || j.several {

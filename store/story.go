@@ -79,14 +79,14 @@ func (x *Index) settle(s *settler, in *Insert) {
 		return // a title that the outlet repeats names no story
 	}
 	if in.Tie == nil {
-		in.tied(x.copied(s, p))
+		in.tied(x.copied(s, p, weights))
 	}
 	type found struct {
 		e *entry
 		judgement
 	}
 	var near []found
-	for _, n := range x.candidates(p, reportWindow) {
+	for _, n := range x.candidates(p, weights, reportWindow) {
 		e := x.at(n)
 		j := x.judge(p, e, weights)
 		if (j.above >= 0 || j.related) && s.stored(e.Item) {
@@ -133,8 +133,9 @@ func (x *Index) judge(p *Print, e *entry, weights []float32) judgement {
 	return judge(p, &e.Print, weights, l.weigh(&e.Print, x.weights[:0]))
 }
 
-// copied finds the story of a copy. A beginning that one owner has twice is a form and no text.
-func (x *Index) copied(s *settler, p *Print) (t *Tie, story StoryID) {
+// copied finds the story of a copy. A beginning that one owner has twice is a form and no text; what stands in it may
+// differ further on, as numbers in the titles show.
+func (x *Index) copied(s *settler, p *Print, weights []float32) (t *Tie, story StoryID) {
 	if p.opening == 0 {
 		return nil, 0
 	}
@@ -144,7 +145,10 @@ func (x *Index) copied(s *settler, p *Print) (t *Tie, story StoryID) {
 			return nil, 0
 		}
 		owners[e.owner] = true
-		if e.apart(p) <= reportWindow && s.stored(e.Item) && x.open(s, p, e.Story) && (t == nil || e.Story < story) {
+		if e.apart(p) > reportWindow || t != nil && e.Story >= story || !s.stored(e.Item) || !x.open(s, p, e.Story) {
+			continue
+		}
+		if j := x.judge(p, e, weights); !j.numbers {
 			t, story = &Tie{Partner: e.Item, Layer: ByText, Why: fmt.Sprintf("the first %d letters of the text are the same", openingWeight)}, e.Story
 		}
 	}
