@@ -44,7 +44,7 @@ var titleMarks = markTable(map[marks]string{
 	explainer: "explained explainer guide timeline factbox faq myth",
 	opinion:   "opinion analysis editorial comment column columnist perspective review letter essay oped",
 	live:      "live liveblog",
-	digest: "briefing newsletter podcast quiz roundup headlines horoscope crossword weather photos pictures gallery things papers " +
+	digest: "briefing newsletter podcast quiz roundup headlines horoscope crossword weather photos pictures gallery things " +
 		"recap watch video ways tips best lottery recipe",
 	future: "to will may might could plan expected set likely expect poised hope consider prepare ahead would mull seek aim vow want",
 	speech: "say said tell told warn urge call claim insist demand ask fear admit",
@@ -87,7 +87,7 @@ var phraseMarks = []struct {
 	{"at a glance", digest}, {"in pictures", digest}, {"week in", digest}, {"this week", digest}, {"to watch", digest}, {"morning edition", digest},
 	{"today's", digest}, {"day in", digest}, {"news brief", digest}, {"top stories", digest}, {"the latest", digest},
 	{"hits back", reaction}, {"hit back", reaction}, {"calls for", reaction}, {"speaks out", reaction}, {"'s response", reaction},
-	{"update as", digest}, {"evening update", digest}, {"morning update", digest}, {"tip sheet", digest}, {"key findings", explainer},
+	{"update as", digest}, {"evening update", digest}, {"morning update", digest}, {"tip sheet", digest}, {"the papers:", digest}, {"newspaper headlines", digest}, {"key findings", explainer},
 	{"set to", future}, {"ahead of", future}, {"preview", future}, {"how to watch", digest},
 }
 
