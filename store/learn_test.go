@@ -89,7 +89,7 @@ func curve(t *testing.T, name string, set []sample) {
 }
 
 // ridge keeps the weights small: what few pairs tell must not decide.
-const ridge = 3
+const ridge = 30
 
 // regress fits a logistic regression by descent with momentum. R and N are one to it: no S.
 func regress(set []sample) (w weighting) {

@@ -87,7 +87,7 @@ var phraseMarks = []struct {
 	{"at a glance", digest}, {"in pictures", digest}, {"week in", digest}, {"this week", digest}, {"to watch", digest}, {"morning edition", digest},
 	{"today's", digest}, {"day in", digest}, {"news brief", digest}, {"top stories", digest}, {"the latest", digest},
 	{"hits back", reaction}, {"hit back", reaction}, {"calls for", reaction}, {"speaks out", reaction}, {"'s response", reaction},
-	{"update as", digest}, {"evening update", digest}, {"morning update", digest}, {"tip sheet", digest}, {"the papers:", digest}, {"newspaper headlines", digest}, {"key findings", explainer},
+	{"update as", digest}, {"evening update", digest}, {"morning update", digest}, {"tip sheet", digest}, {"the papers:", digest}, {"newspaper headlines", digest}, {"key findings", explainer}, {"obituary:", explainer},
 	{"set to", future}, {"ahead of", future}, {"preview", future}, {"how to watch", digest},
 }
 

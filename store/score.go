@@ -191,7 +191,7 @@ func (w *weighting) score(f *pair) float64 {
 
 const (
 	reportWindow = 48 * time.Hour
-	slack        = 1.5 // how far below the mark a story's other items may score
+	slack        = 1.2 // how far below the mark a story's other items may score
 	titleOnly    = 0.7 // how much more two titles without texts must score
 
 	// Where no weights were learned, plainer evidence must be stronger.
