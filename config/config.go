@@ -87,9 +87,18 @@ type Host struct {
 type Publish struct {
 	Dir     string `key:"dir"`        // absolute, or "" for no static files
 	Limit   int    `key:"limit,zero"` // items in a feed; 0 is no bound
-	Content string `key:"content"`    // "full"
+	Content string `key:"content"`    // "full", "excerpt" or "title"
 
-	AlsoInText bool `key:"also_in_text"` // feeds name the other outlets of a story in the description, too
+	Withdraw   []string `key:"withdraw"`     // links or ids of items, ids of outlets; what begins with "!" may be shown again
+	AlsoInText bool     `key:"also_in_text"` // feeds name the other outlets of a story in the description, too
+
+	// How the pages look.
+	Images     string `key:"images"`     // "link": from the outlets' servers; "none"
+	Stylesheet string `key:"stylesheet"` // absolute path of a file, or "" for none
+	Footer     string `key:"footer"`     // a line of text, in which "[name](address)" is a link
+
+	// Sheet is what Stylesheet holds.
+	Sheet []byte
 }
 
 // Outlet is a publication with the feeds that are polled for it.
@@ -133,6 +142,17 @@ type Feed struct {
 	Secrets []string
 }
 
+// Itunes is what directories of podcasts want to know of a section; without a category the section is no podcast.
+type Itunes struct {
+	Category string `key:"category"` // Apple's: "News", "News > Politics"
+	Author   string `key:"author"`   // title if not written
+	Owner    string `key:"owner"`    // title if not written
+	Email    string `key:"email"`    // of the owner
+	Image    string `key:"image"`    // address of a square picture
+	Type     string `key:"type"`     // "episodic" or "serial"
+	Explicit bool   `key:"explicit"`
+}
+
 // Section is a feed that is published.
 type Section struct {
 	Slug         string        `key:"slug"`
@@ -149,7 +169,13 @@ type Section struct {
 	MaxPerOutlet int           `key:"max_per_outlet,zero"` // 0 is no bound
 	MaxAge       time.Duration `key:"max_age"`             // 0 is no bound
 	Limit        int           `key:"limit,zero"`          // its own, else publish.limit; 0 is no bound
-	Content      string        `key:"content"`             // its own, else publish.content
+	Content      string        `key:"content"`             // at most this; "full" is what the outlets permit
+	Formerly     []string      `key:"formerly"`            // its earlier slugs
+	KeyFile      string        `key:"key_file"`
+	Itunes       Itunes        `key:"itunes"`
+
+	// Key is what KeyFile holds: the addresses of a private section need it. "" is a public one.
+	Key string
 }
 
 const day = 24 * time.Hour
@@ -183,6 +209,7 @@ func defaults() Config {
 		Publish: Publish{
 			Limit:   50,
 			Content: "full",
+			Images:  "link",
 		},
 		Hosts: []Host{{
 			Scope: "domain",
@@ -195,6 +222,7 @@ func defaults() Config {
 			Stories:    "merge",
 			MinOutlets: 1,
 			MaxAge:     30 * day,
+			Content:    "full",
 		}},
 	}
 }

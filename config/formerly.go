@@ -52,3 +52,25 @@ func (c checker) formerly(ids map[string]string) {
 		}
 	}
 }
+
+// formerSlugs checks the former slugs of sections. slugs has the path of each section by its slug.
+func (c checker) formerSlugs(slugs map[string]string) {
+	former := map[string]string{} // the path, by former slug
+	for i, s := range c.cfg.Sections {
+		for j, slug := range s.Formerly {
+			at := fmt.Sprintf("section[%d].formerly[%d]", i, j)
+			switch {
+			case !sectionSlug.MatchString(slug) || slices.Contains(reserved, slug):
+				c.problem(at, "%s was never a slug; write the slug that this section had", quote(slug))
+			case slug == s.Slug:
+				c.problem(at, "%s is the section's slug now; write the slug that it had, or remove it", quote(slug))
+			case slugs[slug] != "":
+				c.problem(at, "%s is the slug of another section, on %s; remove it here, or that section", quote(slug), c.seenFrom(at, slugs[slug]))
+			case former[slug] != "":
+				c.problem(at, "%s is a former slug already, on %s; remove one of the two", quote(slug), c.seenFrom(at, former[slug]))
+			default:
+				former[slug] = at
+			}
+		}
+	}
+}

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"unicode"
+	"unicode/utf8"
 )
 
 var (
@@ -20,7 +21,7 @@ var (
 // reserved slugs are those whose paths the server has for something else.
 var reserved = []string{
 	"index", "status", "outlets", "sections", "hub", "websub", "metrics", "healthz", "readyz", "archive",
-	"style", "assets",
+	"style", "own", "404", "assets",
 }
 
 // ownHeaders are those that a poll sets itself.
@@ -51,7 +52,7 @@ func (c checker) outlets() {
 		}
 		c.tags(at+".tags", o.Tags)
 		if c.written(at + ".content") {
-			c.choice(at+".content", o.Content, "full")
+			c.choice(at+".content", o.Content, contents...)
 		}
 		if len(o.Feeds) == 0 && !c.written(at+".feed") {
 			c.problem(at+".feed", `there is none; add an [[outlet.feed]] block with url = "…" below this outlet`)
@@ -147,7 +148,7 @@ func (c checker) secrets(f *Feed, at string) {
 		if c.written(at + ".password") {
 			c.problem(at+".password_file", "stands beside password; keep one of the two")
 		} else {
-			c.password(f, at+".password_file")
+			f.Password = c.secretFile(at+".password_file", f.PasswordFile, "password")
 		}
 	}
 	f.Secret = f.Username != "" || f.Password != "" || f.PasswordFile != "" || f.URL != f.Shown || strings.Contains(f.Shown, "${")
@@ -184,20 +185,22 @@ func (c checker) values(raw string) (values []string) {
 // secretHeader matches the names of headers that let somebody in.
 var secretHeader = regexp.MustCompile(`(?i)auth|cookie|token|key|secret|password|session`)
 
-func (c checker) password(f *Feed, path string) {
+// secretFile reads a file that holds a word and nothing else.
+func (c checker) secretFile(path, file, word string) string {
 	const most = 4096
-	data, err := os.ReadFile(f.PasswordFile)
+	data, err := os.ReadFile(file)
 	if err != nil {
 		c.problem(path, "%s %v", quote(c.raw(path)), reason(err))
-		return
+		return ""
 	}
-	password := strings.TrimSuffix(strings.TrimSuffix(string(data), "\n"), "\r")
+	secret := strings.TrimSuffix(strings.TrimSuffix(string(data), "\n"), "\r")
 	switch {
-	case password == "":
-		c.problem(path, "%s is empty; write the password into it", quote(c.raw(path)))
-	case len(password) > most || strings.ContainsFunc(password, unicode.IsControl):
-		c.problem(path, "%s holds more than one line of at most %d bytes; write nothing but the password into it", quote(c.raw(path)), most)
+	case secret == "":
+		c.problem(path, "%s is empty; write the %s into it", quote(c.raw(path)), word)
+	case len(secret) > most || strings.ContainsFunc(secret, unicode.IsControl) || !utf8.ValidString(secret):
+		c.problem(path, "%s holds more than one line of at most %d bytes; write nothing but the %s into it", quote(c.raw(path)), most, word)
 	default:
-		f.Password = password
+		return secret
 	}
+	return ""
 }

@@ -36,6 +36,7 @@ func (c checker) sections() {
 		c.words(at+".include", s.Include)
 		c.words(at+".exclude", s.Exclude)
 		c.choice(at+".languages_unknown", s.Unknown, "keep", "drop")
+		c.itunes(at+".itunes", &c.cfg.Sections[i].Itunes)
 		c.choice(at+".stories", s.Stories, "merge", "link", "keep")
 		c.atLeast(at+".min_outlets", s.MinOutlets, 1)
 		c.atLeast(at+".max_per_outlet", s.MaxPerOutlet, 0)
@@ -43,8 +44,21 @@ func (c checker) sections() {
 			c.atLeast(at+".limit", s.Limit, 0)
 		}
 		if c.written(at + ".content") {
-			c.choice(at+".content", s.Content, "full")
+			c.choice(at+".content", s.Content, contents...)
 		}
+		if s.KeyFile != "" {
+			c.cfg.Sections[i].KeyFile = c.absolute(s.KeyFile)
+			c.key(&c.cfg.Sections[i], at+".key_file")
+		}
+	}
+	c.formerSlugs(slugs)
+}
+
+// key reads the key of a private section.
+func (c checker) key(s *Section, path string) {
+	s.Key = c.secretFile(path, s.KeyFile, "key")
+	if s.Key != "" && len(s.Key) < 16 {
+		c.warn(path, "the key is short enough to be guessed; write one of 16 characters or more, such as `openssl rand -hex 16` makes")
 	}
 }
 

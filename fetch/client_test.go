@@ -42,7 +42,7 @@ func visit(t *testing.T, address string, st store.FeedState, change func(*Feed, 
 	}
 	c := NewClient(s, nil)
 	t.Cleanup(c.Close)
-	p, _, err := poll(context.Background(), c.get, &f, &s, st, discard)
+	p, _, err := poll(context.Background(), c.get, newMemory(), &f, &s, st, discard)
 	if err != nil {
 		t.Fatal(err)
 	}

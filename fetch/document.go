@@ -16,6 +16,8 @@ type document struct {
 	TTL          time.Duration // for which the feed says it need not be asked again (RSS 2.0 ttl); 0 if it does not
 	Pace         store.Pace    // what it says of its rhythm; of Gap and Newest, which are measured, nothing
 
+	links feedLinks
+
 	Arrivals []store.Arrival // in the document's order, complete items only
 	Damaged  error           // what of the document was lost; nil if it is whole
 	Fault    string          // what is wrong with it although nothing was lost; "" if nothing is
@@ -25,14 +27,28 @@ type document struct {
 // of the answer and address where it came from, after redirects. Of a document that is cut off the complete
 // items are returned, and Damaged says so. A web page is a NotAFeed.
 func parseDocument(body []byte, contentType string, address *url.URL) (*document, error) {
-	text, fault := toUTF8(body, contentType)
-	src := bytes.TrimLeft(text, " \t\r\n\x00\ufeff")
-	if len(src) == 0 {
-		return nil, errors.New("the document is empty: the outlet sends no feed at this address")
+	src, fault, err := readable(body, contentType)
+	if err != nil {
+		return nil, err
 	}
+	return readFeed(src, fault, address)
+}
+
+// readable is a document as UTF-8, without what stands before its first character; fault says what was wrong with it.
+func readable(body []byte, contentType string) (src []byte, fault string, err error) {
+	text, fault := toUTF8(body, contentType)
+	src = bytes.TrimLeft(text, " \t\r\n\x00\ufeff")
+	if len(src) == 0 {
+		return nil, "", errors.New("the document is empty: the outlet sends no feed at this address")
+	}
+	return src, fault, nil
+}
+
+// readFeed reads a feed that readable returned.
+func readFeed(src []byte, fault string, address *url.URL) (*document, error) {
 	feed := rawFeed{base: address}
 	var err error
-	if len(src) > 0 && src[0] == '{' {
+	if src[0] == '{' {
 		err = feed.readJSON(src)
 	} else {
 		err = feed.readXML(src)
@@ -53,6 +69,7 @@ type rawFeed struct {
 	ttl      time.Duration
 	pace     store.Pace
 	base     *url.URL
+	links    feedLinks
 	note     tidyNote
 	items    []rawItem
 	damaged  error
@@ -62,8 +79,8 @@ type rawFeed struct {
 type rawOrigin struct {
 	id, title, subtitle string
 	link, self, image   string
-	rights              string
-	updated             time.Time
+	rights, license     string
+	updated, issued     time.Time
 	authors             []store.Author
 	categories          []store.Category
 }
@@ -73,7 +90,7 @@ type rawItem struct {
 	guid, title                 string
 	links                       []string // the first that is one counts
 	summary, content, mediaText string
-	language, rights            string
+	language, rights, license   string
 	comments                    string
 	published, updated          time.Time
 	authors                     []store.Author

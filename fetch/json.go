@@ -27,11 +27,16 @@ func trimJSON(src []byte) (trimmed []byte, damaged, err error) {
 	default:
 		damaged = errors.New("the document is cut off after its last complete item")
 	}
-	s.items = slices.DeleteFunc(s.items, func(item []byte) bool { return !json.Valid(item) })
-	if s.list == 0 || len(s.items) == 0 && s.end == 0 {
+	var whole [][]byte
+	for _, item := range s.items {
+		if item := src[item.from:item.to]; json.Valid(item) {
+			whole = append(whole, item)
+		}
+	}
+	if s.list == 0 || len(whole) == 0 && s.end == 0 {
 		return nil, nil, errors.New("the JSON is cut off or broken before its first item")
 	}
-	items := append(bytes.Join(s.items, []byte(",")), ']')
+	items := append(bytes.Join(whole, []byte(",")), ']')
 	if s.listEnd > 0 {
 		if trimmed = slices.Concat(src[:s.list], items, src[s.listEnd:max(s.end, s.listEnd)]); json.Valid(trimmed) {
 			return trimmed, damaged, nil
@@ -46,9 +51,9 @@ func trimJSON(src []byte) (trimmed []byte, damaged, err error) {
 // jsonScan finds the parts of a JSON Feed by its brackets and strings.
 type jsonScan struct {
 	src           []byte
-	items         [][]byte // objects of the list of items
-	list, listEnd int      // where that list begins, behind its bracket, and ends; 0 if it does not
-	end           int      // where the document ends; 0 if it does not
+	items         []span // objects of the list of items
+	list, listEnd int    // where that list begins, behind its bracket, and ends; 0 if it does not
+	end           int    // where the document ends; 0 if it does not
 }
 
 func (s *jsonScan) scan() error {
@@ -84,7 +89,7 @@ func (s *jsonScan) scan() error {
 			open = open[:len(open)-1]
 			switch {
 			case len(open) == 2 && s.list > 0 && s.listEnd == 0:
-				if s.items = append(s.items, s.src[item:i+1]); len(s.items) > maxItems {
+				if s.items = append(s.items, span{item, i + 1}); len(s.items) > maxItems {
 					return nil
 				}
 			case len(open) == 1 && s.list > 0 && s.listEnd == 0:

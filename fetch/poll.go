@@ -20,6 +20,7 @@ import (
 // A poller visits one feed, once.
 type poller struct {
 	get      getter
+	memory   *memory
 	feed     *Feed
 	settings *Settings
 	log      *slog.Logger
@@ -28,7 +29,7 @@ type poller struct {
 // poll visits one feed: get, decode, parse, and what it means for the feed's state. It fails only
 // when ctx ends, and then nothing happened: the feed stays due. lost says that no server was reached for want of a
 // name or a connection.
-func poll(ctx context.Context, get getter, f *Feed, s *Settings, st store.FeedState, log *slog.Logger) (p store.Poll, lost bool, err error) {
+func poll(ctx context.Context, get getter, m *memory, f *Feed, s *Settings, st store.FeedState, log *slog.Logger) (p store.Poll, lost bool, err error) {
 	st.Outlet, st.URL = f.Outlet, f.URL
 	began, bytes := time.Now(), int64(0)
 	counted := func(ctx context.Context, f *Feed, from string, known store.Validators) (*answer, error) {
@@ -38,7 +39,7 @@ func poll(ctx context.Context, get getter, f *Feed, s *Settings, st store.FeedSt
 		}
 		return a, err
 	}
-	v := poller{counted, f, s, log.With("outlet", f.Outlet, "feed", f.URL)}
+	v := poller{counted, m, f, s, log.With("outlet", f.Outlet, "feed", f.URL)}
 	from := askAt(f, &st, began)
 	p, err = v.ask(ctx, from, st.Validators, &st)
 	if ctx.Err() == nil && st.Move.Holds {
@@ -97,7 +98,7 @@ func (v poller) fail(p *store.Poll, err error) {
 	if err == nil {
 		return
 	}
-	p.Arrivals = nil
+	p.Arrivals, p.Whole = nil, nil
 	p.State.Failures++
 	if p.State.Failures == 1 || p.State.FailingSince.IsZero() {
 		p.State.FailingSince = p.At
@@ -173,28 +174,39 @@ func (v poller) received(p *store.Poll, a *answer) error {
 	if len(a.body) == 0 {
 		return errors.New("200 with an empty body")
 	}
-	whole := sha256.Sum256(a.body)
-	sum := store.Key(whole[:16])
+	hash := sha256.Sum256(a.body)
+	sum := store.Key(hash[:16])
 	if a.truncated == nil && sum == st.Document {
 		st.Validators, st.Received = validators(a), p.At
 		succeeded(st, a, p.At)
 		return nil
 	}
-	doc, err := parse(a, v.log)
-	if err != nil {
+	var doc *document
+	var whole func() []store.Arrival
+	if err := guarded(v.log, func() (err error) {
+		doc, whole, err = v.memory.parse(v.feed.Name(), a, v.log)
+		return err
+	}); err != nil {
 		return err
 	}
 	if a.truncated != nil && doc.Damaged == nil {
 		doc.Damaged = a.truncated
 	}
-	v.hide(doc)
+	v.adopt(doc)
 	p.Arrivals = doc.Arrivals
-	for i := range p.Arrivals {
-		if it := &p.Arrivals[i].Item; it.Language == "" {
-			it.Detected = v.feed.Language
+	if whole != nil {
+		p.Whole = func() []store.Arrival {
+			all := *doc
+			all.Arrivals = whole()
+			v.adopt(&all)
+			return all.Arrivals
 		}
 	}
 	st.Move.Same = alike(st, doc)
+	st.Hubs, st.Topic = pushLinks(a, doc)
+	if all := strings.Join(append(st.Hubs, st.Topic), " "); v.feed.redact(all) != all {
+		st.Hubs, st.Topic = nil, "" // a hub is not told our secrets, and the store neither
+	}
 	st.Title, st.TTL, st.Pace = doc.Title, doc.TTL, doc.Pace
 	if st.TTL > maxTTL*time.Minute {
 		st.TTL = 0
@@ -212,6 +224,16 @@ func (v poller) received(p *store.Poll, a *answer) error {
 	return nil
 }
 
+// adopt makes a document one of this feed, as it is configured.
+func (v poller) adopt(doc *document) {
+	v.hide(doc)
+	for i := range doc.Arrivals {
+		if it := &doc.Arrivals[i].Item; it.Language == "" {
+			it.Detected = v.feed.Language
+		}
+	}
+}
+
 // hide takes the feed's secrets out of what it says of itself: some feeds give the address that they were asked at as
 // their id.
 func (v poller) hide(doc *document) {
@@ -221,20 +243,31 @@ func (v poller) hide(doc *document) {
 	for _, s := range []*string{&doc.ID, &doc.Title, &doc.Subtitle, &doc.Link, &doc.Image, &doc.Rights} {
 		*s = v.feed.redact(*s)
 	}
+	own := doc.Origin
+	own.Feed = ""
 	for i := range doc.Arrivals {
-		doc.Arrivals[i].Body.Feed = doc.Origin
+		doc.Arrivals[i].Body.Feed = own
 	}
 }
 
-// parse guards against what an outlet may trip in a parser.
+// parse reads a document that has no predecessor.
 func parse(a *answer, log *slog.Logger) (doc *document, err error) {
+	err = guarded(log, func() (err error) {
+		doc, err = parseDocument(a.body, a.header.Get("Content-Type"), a.address)
+		return err
+	})
+	return doc, err
+}
+
+// guarded parses, and survives what an outlet may trip in a parser.
+func guarded(log *slog.Logger, parse func() error) (err error) {
 	defer func() {
 		if r := recover(); r != nil {
 			log.Error("panic in the parser", "panic", r, "stack", string(debug.Stack()))
 			err = fmt.Errorf("the parser failed on this document: %v", r)
 		}
 	}()
-	return parseDocument(a.body, a.header.Get("Content-Type"), a.address)
+	return parse()
 }
 
 func succeeded(st *store.FeedState, a *answer, at time.Time) {

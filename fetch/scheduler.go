@@ -2,6 +2,7 @@ package fetch
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -33,6 +34,7 @@ type Options struct {
 type Scheduler struct {
 	o        Options
 	client   *Client
+	memory   *memory
 	saver    *saver
 	jobs     map[store.FeedName]*job
 	shared   map[string][]*job // by shareKey: feeds that one request serves
@@ -45,12 +47,27 @@ type Scheduler struct {
 	calls    chan call
 	finished chan finished
 	ended    chan struct{} // closed when Run has ended
+	hubs     func()        // called when feeds name other hubs, or are others; nil if nobody wants to know
+
+	// Who polls which host: claims.go.
+	owner     string         // this scheduler, in the eyes of the store
+	wanted    pile[*host]    // hosts to claim, by when they may be claimed
+	held      map[*host]bool // hosts that are ours
+	unsure    map[*host]bool // of them, those with jobs whose states are to be asked for
+	idle      map[*host]bool // of them, those to give back
+	giveBack  time.Time      // when that is done at the latest
+	renewal   time.Time      // when leases shall begin anew
+	retry     time.Time      // not before then; after the store could not be reached
+	wait      time.Duration  // that made retry
+	claimed   chan *claiming // the claim under way, if there is one
+	unreached trouble
 }
 
 // finished is what became of one request, for each feed that it served; the first had its turn at the host.
 type finished struct {
 	polls []finishedPoll
-	began bool // with it an outage of our own was seen
+	epoch uint64 // of the host when it began
+	began bool   // with it an outage of our own was seen
 	took  time.Duration
 }
 
@@ -65,9 +82,14 @@ func New(o Options) *Scheduler {
 	return &Scheduler{
 		o:      o,
 		client: NewClient(o.Settings, o.RoundTripper),
+		memory: newMemory(),
 		saver:  newSaver(o.Store),
 		jobs:   map[store.FeedName]*job{},
 		hosts:  map[string]*host{},
+		owner:  rand.Text(),
+		held:   map[*host]bool{},
+		unsure: map[*host]bool{},
+		idle:   map[*host]bool{},
 		outage: outageWatch{seen: map[string]sighting{}},
 		due: pile[*job]{
 			less:  func(a, b *job) bool { return a.due.At.Before(b.due.At) },
@@ -76,6 +98,10 @@ func New(o Options) *Scheduler {
 		ready: pile[*host]{
 			less:  func(a, b *host) bool { return a.free.Before(b.free) },
 			index: func(h *host) *int { return &h.index },
+		},
+		wanted: pile[*host]{
+			less:  func(a, b *host) bool { return a.again.Before(b.again) },
+			index: func(h *host) *int { return &h.place },
 		},
 		requests: make(chan *request),
 		calls:    make(chan call),
@@ -96,7 +122,16 @@ func (s *Scheduler) Run(ctx context.Context) error {
 	s.configure(s.o.Settings, s.o.Feeds, states)
 
 	var saving sync.WaitGroup
-	saving.Go(s.saver.run)
+	grace, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	defer context.AfterFunc(ctx, func() {
+		select {
+		case <-time.After(saveGrace):
+			cancel()
+		case <-grace.Done():
+		}
+	})()
+	saving.Go(func() { s.saver.run(grace) })
 	defer saving.Wait()
 	defer close(s.saver.in)
 	timer := time.NewTimer(0)
@@ -109,8 +144,13 @@ func (s *Scheduler) Run(ctx context.Context) error {
 			}
 		}
 		for h, ok := s.ready.first(); ok && s.running < s.o.Settings.Concurrency && !h.free.After(now); h, ok = s.ready.first() {
-			s.start(ctx, h, now)
+			if h.ours(now) {
+				s.start(h, now)
+			} else {
+				s.ready.take(h) // its lease has ended; it comes back with another one
+			}
 		}
+		s.claim(ctx, now)
 		timer.Reset(s.pause(now))
 		select {
 		case <-ctx.Done():
@@ -121,11 +161,14 @@ func (s *Scheduler) Run(ctx context.Context) error {
 			c.done <- c.do(ctx)
 		case f := <-s.finished:
 			s.finish(f, time.Now())
+		case c := <-s.claimed:
+			s.granted(ctx, c, time.Now())
 		}
 	}
 	for s.running > 0 {
 		s.finish(<-s.finished, time.Now())
 	}
+	s.vacate()
 	return nil
 }
 
@@ -150,6 +193,7 @@ func (s *Scheduler) pause(now time.Time) time.Duration {
 	if h, ok := s.ready.first(); ok && s.running < s.o.Settings.Concurrency && h.free.Before(wake) {
 		wake = h.free
 	}
+	wake = s.pauseClaims(now, wake)
 	return max(wake.Sub(now), 0)
 }
 
@@ -164,21 +208,22 @@ func (s *Scheduler) configure(settings Settings, feeds []Feed, states map[store.
 		key := f.Name()
 		j := before[key]
 		if j == nil {
-			j = &job{index: -1, state: states[key]}
+			j = &job{index: -1}
+		}
+		if st := states[key]; st.Saves > j.state.Saves && !j.running {
+			j.state = st
 		}
 		delete(before, key)
 		if h := s.host(askAt(&f, &j.state, now)); j.host != h && !j.running { // a job that runs is counted at the host where it started
 			waits := j.queued
 			s.dequeue(j)
-			if j.host = h; waits {
+			if j.at(h); waits {
 				s.enqueue(j)
 			}
 		}
 		j.feed = f
 		j.state.Outlet, j.state.URL = f.Outlet, f.URL
-		if j.state.LastTry.After(now.Add(clockSlack)) {
-			j.state.LastTry, j.state.LastPoll = now, now
-		}
+		j.past(now)
 		if j.state.HostHold && j.state.RetryAfter.After(j.host.hold) {
 			j.host.hold = j.state.RetryAfter
 		}
@@ -195,6 +240,9 @@ func (s *Scheduler) configure(settings Settings, feeds []Feed, states map[store.
 		s.reckon(j)
 		s.offer(j.host)
 	}
+	if s.hubs != nil {
+		s.hubs()
+	}
 }
 
 var errRemoved = errors.New("the feed was taken out of the configuration")
@@ -203,7 +251,7 @@ func (s *Scheduler) host(address string) *host {
 	name, rule := s.o.Settings.rule(address)
 	h := s.hosts[name]
 	if h == nil {
-		h = &host{name: name, index: -1}
+		h = &host{name: name, index: -1, tenancy: tenancy{place: -1}}
 		s.hosts[name] = h
 	}
 	h.perHost, h.gap = rule.PerHost, rule.Gap
@@ -212,13 +260,18 @@ func (s *Scheduler) host(address string) *host {
 
 // reckon finds out when j is due, and lets it wait for that.
 func (s *Scheduler) reckon(j *job) {
-	j.due = Next(&j.feed, &s.o.Settings, &j.state)
+	f := j.feed
+	f.WebSub = f.WebSub && j.polled // what was pushed while nobody listened has to be asked for
+	j.due = Next(&f, &s.o.Settings, &j.state)
 	j.due.held(j.host.hold, time.Now())
 	for _, o := range s.sharers(j) {
 		j.due.share(o, &s.o.Settings)
 	}
 	switch {
 	case j.queued || j.running:
+	case j.due.Never && j.state.Gone && j.feed.Enabled && s.o.Automatic:
+		j.due.At = time.Now().Add(goneWait)
+		s.due.put(j)
 	case j.due.Never:
 		s.due.take(j)
 	default:
@@ -230,7 +283,14 @@ func (s *Scheduler) reckon(j *job) {
 func (s *Scheduler) enqueue(j *job) {
 	s.due.take(j)
 	j.queued = true
-	j.host.queue = append(j.host.queue, j)
+	if h := j.host; h.held && s.known(j) {
+		h.queue = append(h.queue, j)
+	} else {
+		if len(h.unseen) == 0 {
+			h.again = later(h.again, j.due.At)
+		}
+		h.unseen = append(h.unseen, j)
+	}
 	s.offer(j.host)
 }
 
@@ -238,21 +298,42 @@ func (s *Scheduler) dequeue(j *job) {
 	if j.queued {
 		j.queued = false
 		j.host.queue = slices.DeleteFunc(j.host.queue, func(o *job) bool { return o == j })
+		j.host.unseen = slices.DeleteFunc(j.host.unseen, func(o *job) bool { return o == j })
 		s.offer(j.host)
 	}
 }
 
-// offer puts h among those that may start a poll, or takes it away.
+// offer puts h among those that may start a poll, those that are to be claimed, and those that are to be given back, or
+// takes it away from there.
 func (s *Scheduler) offer(h *host) {
 	if len(h.queue) > 0 && h.inFlight < h.perHost {
 		s.ready.put(h)
 	} else {
 		s.ready.take(h)
 	}
+	asks := len(h.unseen) > 0 && !h.asked
+	if asks && !h.held {
+		s.wanted.put(h)
+	} else {
+		s.wanted.take(h)
+	}
+	if asks && h.held {
+		s.unsure[h] = true
+	} else {
+		delete(s.unsure, h)
+	}
+	if h.held && !h.asked && h.inFlight+len(h.queue)+len(h.unseen) == 0 {
+		if len(s.idle) == 0 {
+			s.giveBack = time.Now().Add(releaseWait)
+		}
+		s.idle[h] = true
+	} else {
+		delete(s.idle, h)
+	}
 }
 
 // start polls the first of h's queue.
-func (s *Scheduler) start(ctx context.Context, h *host, now time.Time) {
+func (s *Scheduler) start(h *host, now time.Time) {
 	j := h.queue[0]
 	h.queue = h.queue[1:]
 	j.queued, j.running = false, true
@@ -260,7 +341,7 @@ func (s *Scheduler) start(ctx context.Context, h *host, now time.Time) {
 	h.free = now.Add(h.gap)
 	s.offer(h)
 	s.running++
-	ctx, stop := context.WithCancel(ctx)
+	ctx, stop := context.WithCancel(h.polls)
 	jobs := []*job{j}
 	j.stop = stop
 	for _, o := range s.sharers(j) {
@@ -271,16 +352,17 @@ func (s *Scheduler) start(ctx context.Context, h *host, now time.Time) {
 			jobs = append(jobs, o)
 		}
 	}
-	turns, settings, client := turnsOf(jobs), s.o.Settings, s.client
+	turns, settings, client, epoch := turnsOf(jobs), s.o.Settings, s.client, h.epoch
 	go func() { // ended by finish, which Run waits for
-		f := finished{polls: make([]finishedPoll, len(turns))}
+		f := finished{polls: make([]finishedPoll, len(turns)), epoch: epoch}
 		get := client.once(turns)
 		var saving sync.WaitGroup
 		for i := range turns {
 			v, done := &turns[i], &f.polls[i]
 			done.job = jobs[i]
-			p, lost, err := poll(ctx, get, &v.feed, &settings, v.state, s.o.Log)
+			p, lost, err := poll(ctx, get, s.memory, &v.feed, &settings, v.state, s.o.Log)
 			if done.err = err; err == nil {
+				p.Host, p.Epoch = h.name, epoch
 				f.began = s.judge(&v.feed, &v.state, &p, lost, &settings) || f.began
 				saving.Go(func() { done.saved, done.err = s.saver.save(p) })
 			}
@@ -302,7 +384,7 @@ func (s *Scheduler) finish(f finished, now time.Time) {
 	if free := now.Add(h.gap); free.After(h.free) {
 		h.free = free
 	}
-	changed := false
+	changed, newHubs := false, false
 	for _, p := range f.polls {
 		j := p.job
 		j.running = false
@@ -312,14 +394,23 @@ func (s *Scheduler) finish(f finished, now time.Time) {
 				s.o.Log.Warn("the feed gives known items new guids with every document; from now on they are known by their links",
 					"outlet", j.feed.Outlet, "feed", j.feed.URL)
 			}
-			j.state = p.saved.State
+			links := j.pushLinks()
+			j.state, j.polled = p.saved.State, true
 			s.tell(p, f.took)
+			newHubs = newHubs || j.pushLinks() != links
 			changed = changed || p.saved.New+p.saved.Changed > 0
 		}
+		j.takeTold()
 		s.hold(j)
+		if errors.Is(p.err, errFenced) && h.epoch == f.epoch {
+			s.lose(h)
+		}
 	}
 	if changed && s.o.Saved != nil {
 		s.o.Saved()
+	}
+	if newHubs && s.hubs != nil {
+		s.hubs()
 	}
 	s.offer(h)
 	for _, p := range f.polls {
@@ -333,16 +424,24 @@ func (s *Scheduler) finish(f finished, now time.Time) {
 
 // hold lets j's host wait if that is what its answer asks for.
 func (s *Scheduler) hold(j *job) {
-	if st := &j.state; !st.HostHold || !st.RetryAfter.After(j.host.hold) {
+	if j.state.HostHold {
+		s.holdHost(j.host, j.state.RetryAfter)
+	}
+}
+
+func (s *Scheduler) holdHost(h *host, until time.Time) {
+	if !until.After(h.hold) || !until.After(time.Now()) {
 		return
 	}
-	j.host.hold = j.state.RetryAfter
-	for _, waiting := range j.host.queue { // whoever waits for them must not wait that long
-		waiting.queued = false
-		s.answer(waiting, store.Saved{State: waiting.state}, errHeld)
-		s.reckon(waiting)
+	h.hold = until
+	waiting := append(h.queue, h.unseen...)
+	h.queue, h.unseen = nil, nil
+	for _, j := range waiting { // whoever waits for them must not wait that long
+		j.queued = false
+		s.answer(j, store.Saved{State: j.state}, errHeld)
+		s.reckon(j)
 	}
-	j.host.queue = nil
+	s.offer(h)
 }
 
 // settle finds out when the feed of a finished poll is due again, and tells those who wait for it.
@@ -350,13 +449,16 @@ func (s *Scheduler) settle(p finishedPoll, now time.Time) {
 	j := p.job
 	configured := s.jobs[j.feed.Name()] == j
 	if configured {
-		j.host = s.host(askAt(&j.feed, &j.state, now))
+		j.at(s.host(askAt(&j.feed, &j.state, now)))
 		s.reckon(j)
 		for _, o := range s.sharers(j) {
 			s.reckon(o)
 		}
 	}
-	if p.err != nil && !errors.Is(p.err, context.Canceled) {
+	switch {
+	case errors.Is(p.err, errFenced):
+		s.o.Log.Warn("another poller has taken over; what was polled is dropped", "outlet", j.feed.Outlet, "feed", j.feed.URL)
+	case p.err != nil && !errors.Is(p.err, context.Canceled):
 		s.o.Log.Error("a poll could not be stored; it will be repeated", "outlet", j.feed.Outlet, "feed", j.feed.URL, "err", p.err)
 		if pause := now.Add(storePause); configured && j.due.At.Before(pause) && !j.due.Never {
 			j.due.At = pause

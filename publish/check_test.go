@@ -209,6 +209,7 @@ func checkJSON(t testing.TB, d *Document) {
 			Attachments []jsonAttachment `json:"attachments"`
 			Source      jsonSource       `json:"_source"`
 			AlsoIn      []jsonAlso       `json:"_also_in"`
+			Podcast     *jsonPodcast     `json:"_podcast"`
 		} `json:"items"`
 	}
 	dec := json.NewDecoder(bytes.NewReader(d.Body))
@@ -290,4 +291,4 @@ func checkHTML(t testing.TB, path, s string) {
 	}
 }
 
-var ownPath = regexp.MustCompile(`^[a-z0-9-]+\.(html|atom|rss|json|opml|css)$`)
+var ownPath = regexp.MustCompile(`^(/(news/)?|(\.\./)*)([a-z0-9-]+/archive/)?[a-z0-9-]+\.(html|atom|rss|json|opml|css)$|^#[a-z]+$`)

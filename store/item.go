@@ -87,4 +87,8 @@ type Arrival struct {
 	Item      Item
 	Body      Body
 	Canonical string // the canonical link; "" without a link
+
+	// Recalled: the document writes the item in the very bytes of an earlier one, so it was not parsed again. Set are only
+	// what names and compares it (GUID, Title, Link, Text, Rest, Canonical) and, of its Body, the dates.
+	Recalled bool
 }

@@ -21,6 +21,7 @@ type settler struct {
 	joined  map[StoryID]int // how many of its new items are of the story
 	links   map[string]int  // how many candidates have this canonical link
 	shared  map[Key]bool    // the feed's ambiguous keys
+	wanting bool            // a recalled item is needed whole
 }
 
 type candidate struct {
@@ -37,7 +38,9 @@ type candidate struct {
 func (c *candidate) body(id ItemID) Body {
 	b := c.Body
 	b.Item, b.Published, b.Updated = id, moment(b.Published), moment(b.Updated)
-	b.Feed.Updated, b.Origin.Updated = moment(b.Feed.Updated), moment(b.Origin.Updated)
+	for _, o := range []*Origin{&b.Feed, &b.Origin} {
+		o.Updated, o.Issued = moment(o.Updated), moment(o.Issued)
+	}
 	return b
 }
 

@@ -160,6 +160,11 @@ func Settle(p *Poll, k Known) Settled {
 			}
 		}
 	}
+	if s.wanting {
+		whole := *p
+		whole.Arrivals, whole.Whole = p.Whole(), nil
+		return Settle(&whole, k)
+	}
 	if !p.Pushed {
 		s.window()
 	}
@@ -172,6 +177,10 @@ func Settle(p *Poll, k Known) Settled {
 
 // insert makes a new item of d and settles its story.
 func (s *settler) insert(d *candidate) {
+	if d.Recalled { // the store has never had it, or under another name
+		s.wanting = true
+		return
+	}
 	f, at, body := &s.out.State, s.at, d.body(s.known.Next)
 	claimed := body.Published
 	if claimed.IsZero() {
@@ -253,6 +262,10 @@ func (s *settler) update(d *candidate) {
 		changed = true
 	}
 	if it.editor() == f.URL && (it.Text != d.Item.Text || it.Rest != d.Item.Rest) {
+		if d.Recalled { // another version of it stands in its place
+			s.wanting = true
+			return
+		}
 		if i := slices.Index(it.Feeds, f.URL); i > 0 {
 			it.Feeds, it.Editor = slices.Concat(it.Feeds[i:i+1], it.Feeds[:i], it.Feeds[i+1:]), ""
 		}

@@ -175,6 +175,10 @@ type Poll struct {
 	State    FeedState // as it shall stand; Saves and what follows it are the store's to set, and LastNewItem
 	Arrivals []Arrival // in the document's order, first to last; nil if there was no new document
 
+	// Whole returns Arrivals with none of them recalled. Settle calls it where it needs more of one than was recalled, which
+	// is seldom; it must not block. It may be nil where none is.
+	Whole func() []Arrival
+
 	Owner string // whose outlet it is: no text ties the items of one owner; "" is the outlet itself
 
 	Bytes int64         // that came over the wire as bodies

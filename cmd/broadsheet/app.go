@@ -19,6 +19,7 @@ import (
 
 // A plan is a configuration in the terms of the parts: what a command works by.
 type plan struct {
+	path        string // of the configuration's file
 	config      *config.Config
 	settings    fetch.Settings
 	feeds       []fetch.Feed
@@ -49,6 +50,7 @@ func load(path string) (*plan, error) {
 	if problems = append(problems, more...); len(problems) > 0 {
 		return nil, problems.Sorted()
 	}
+	pl.path = path
 	return pl, nil
 }
 
@@ -71,7 +73,10 @@ func assemble(cfg *config.Config) (*plan, config.Errors) {
 			Title:    cfg.Title,
 			BaseURL:  cfg.BaseURL,
 			Language: cfg.Language,
-			Digest:   cfg.Digest + " " + version(),
+			Images:   cfg.Publish.Images == "link",
+			Sheet:    cfg.Publish.Sheet,
+			Footer:   cfg.Publish.Footer,
+			Digest:   cfg.Digest + " " + shortHash(string(cfg.Publish.Sheet)) + " " + version(),
 
 			AlsoInText: cfg.Publish.AlsoInText,
 		},
@@ -93,7 +98,7 @@ func assemble(cfg *config.Config) (*plan, config.Errors) {
 		for _, id := range o.Formerly {
 			pl.renames = append(pl.renames, store.Rename{From: store.FeedName{Outlet: id}, To: store.FeedName{Outlet: o.ID}})
 		}
-		po := publish.Outlet{ID: o.ID, Name: o.Name, URL: o.URL, Language: o.Language, Rights: o.Rights, Tags: o.Tags, Priority: o.Priority}
+		po := publish.Outlet{ID: o.ID, Name: o.Name, URL: o.URL, Language: o.Language, Rights: o.Rights, Tags: o.Tags, Priority: o.Priority, Content: o.Content}
 		for j := range o.Feeds {
 			f := &o.Feeds[j]
 			for _, url := range f.Formerly {
@@ -121,7 +126,12 @@ func assemble(cfg *config.Config) (*plan, config.Errors) {
 		s := &cfg.Sections[i]
 		ps := publish.Section{
 			Slug: s.Slug, Title: s.Title, Description: s.Description, From: s.From, Include: s.Include, Exclude: s.Exclude, Languages: s.Languages,
-			LanguagesUnknown: s.Unknown, Where: s.Where, Stories: s.Stories, MinOutlets: s.MinOutlets, MaxPerOutlet: s.MaxPerOutlet, MaxAge: s.MaxAge, Limit: s.Limit,
+			LanguagesUnknown: s.Unknown, Where: s.Where, Stories: s.Stories, MinOutlets: s.MinOutlets, MaxPerOutlet: s.MaxPerOutlet, MaxAge: s.MaxAge,
+			Limit: s.Limit, Content: s.Content,
+		}
+		if it := &s.Itunes; it.Category != "" {
+			ps.Itunes = publish.Itunes{Author: it.Author, Owner: it.Owner, Email: it.Email, Image: it.Image, Type: it.Type, Explicit: it.Explicit}
+			ps.Itunes.Category, ps.Itunes.Subcategory = it.Split()
 		}
 		for _, problem := range publish.CheckSection(ps) {
 			problems = append(problems, cfg.Problem(fmt.Sprintf("section[%d].%s", i, problem.Key), problem.Text))

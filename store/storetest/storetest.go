@@ -66,6 +66,7 @@ func Run(t *testing.T, k Keeper) {
 		{"pruning while reading", checkPruneInLoop},
 		{"tombstones", checkTombstones},
 		{"prune stories", checkPruneStories},
+		{"recalled items", checkRecalled},
 		{"notes", checkNotes},
 		{"notes of a kind", checkNotesOfAKind},
 		{"swapped notes", checkSwapNotes},
