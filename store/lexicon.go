@@ -163,12 +163,12 @@ func wordTable(classes map[int]string) map[string]float64 {
 // priors are the same by the words' hashes.
 var priors = priorTable()
 
-func priorTable() map[word]float64 {
-	table := map[word]float64{}
+func priorTable() map[word]float32 {
+	table := map[word]float32{}
 	for w, share := range commonEnglish {
 		var one words
 		one.add([]byte(w), 0)
-		table[one.list[0].stem()] = share
+		table[one.list[0].stem()] = float32(share)
 	}
 	return table
 }

@@ -56,11 +56,10 @@ func samples(t *testing.T, stream []heard) (out []sample) {
 	for i := range stream {
 		h := &stream[i]
 		p := newPrint(&h.Item, &Poll{Owner: h.outlet})
-		l := x.lens(p.day())
-		weights := l.weigh(&p, nil)
-		l.markRare(&p, weights)
+		weights := x.weigh(&p, p.day(), nil)
+		p.markRare(weights)
 		near := map[ItemID]bool{}
-		for _, n := range x.candidates(&p, weights, reportWindow) {
+		for _, n := range x.candidates(&p, weights) {
 			near[x.at(n).Item] = true
 		}
 		if came[h.Link] == nil {
@@ -74,9 +73,9 @@ func samples(t *testing.T, stream []heard) (out []sample) {
 					continue
 				}
 				q := newPrint(&other.Item, &Poll{Owner: other.outlet})
-				l := x.lens(max(p.day(), q.day()))
+				day := max(p.day(), q.day())
 				s := sample{labelled: pair, day: p.day(), found: near[q.Item], words: other.Title + " | " + h.Title}
-				s.pair = compare(&p, &q, l.weigh(&p, nil), l.weigh(&q, nil))
+				s.pair = compare(&p, &q, x.weigh(&p, day, nil), x.weigh(&q, day, nil))
 				s.score = englishWeights.score(&s.pair)
 				out = append(out, s)
 			}

@@ -72,9 +72,8 @@ func (x *Index) place(id StoryID) int {
 // settle looks for the story of an item that has none yet, by its text, and for what is related to it.
 func (x *Index) settle(s *settler, in *Insert) {
 	p := &in.Print
-	l := x.lens(p.day())
-	weights := l.weigh(p, nil)
-	l.markRare(p, weights)
+	weights := x.weigh(p, p.day(), nil)
+	p.markRare(weights)
 	if x.titles[p.title] > 0 {
 		return // a title that the outlet repeats names no story
 	}
@@ -86,7 +85,7 @@ func (x *Index) settle(s *settler, in *Insert) {
 		judgement
 	}
 	var near []found
-	for _, n := range x.candidates(p, weights, reportWindow) {
+	for _, n := range x.candidates(p, weights) {
 		e := x.at(n)
 		j := x.judge(p, e, weights)
 		if (j.above >= 0 || j.related) && s.stored(e.Item) {
@@ -126,11 +125,12 @@ func (s *settler) stored(id ItemID) bool { return s.known.Stored == nil || s.kno
 
 // judge compares a new item with an entry, by the words of the later one's time.
 func (x *Index) judge(p *Print, e *entry, weights []float32) judgement {
-	l := x.lens(max(p.day(), e.day()))
-	if e.day() > p.day() {
-		weights = l.weigh(p, nil)
+	day := max(p.day(), e.day())
+	if day > p.day() {
+		weights = x.weigh(p, day, nil)
 	}
-	return judge(p, &e.Print, weights, l.weigh(&e.Print, x.weights[:0]))
+	x.weights = x.weigh(&e.Print, day, x.weights)
+	return judge(p, &e.Print, weights, x.weights)
 }
 
 // copied finds the story of a copy. A beginning that one owner has twice is a form and no text; what stands in it may
