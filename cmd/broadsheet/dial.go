@@ -81,6 +81,7 @@ func (pl *plan) reach(ctx context.Context, log *slog.Logger) (*bolt.Store, *remo
 	if st == nil || err != nil {
 		return st, r, err
 	}
+	pl.unpushed()
 	if err := fetch.Rename(ctx, st, log, pl.renames...); err != nil {
 		return nil, nil, errors.Join(err, st.Close())
 	}
