@@ -291,4 +291,4 @@ func checkHTML(t testing.TB, path, s string) {
 	}
 }
 
-var ownPath = regexp.MustCompile(`^[a-z0-9-]+\.(html|atom|rss|json|opml|css)$`)
+var ownPath = regexp.MustCompile(`^(/(news/)?|(\.\./)*)([a-z0-9-]+/archive/)?[a-z0-9-]+\.(html|atom|rss|json|opml|css)$|^#[a-z]+$`)

@@ -74,7 +74,10 @@ func assemble(cfg *config.Config) (*plan, config.Errors) {
 			BaseURL:  cfg.BaseURL,
 			Hub:      hubAddress(cfg.Publish.Hub, cfg.BaseURL),
 			Language: cfg.Language,
-			Digest:   cfg.Digest + " " + version(),
+			Images:   cfg.Publish.Images == "link",
+			Sheet:    cfg.Publish.Sheet,
+			Footer:   cfg.Publish.Footer,
+			Digest:   cfg.Digest + " " + shortHash(string(cfg.Publish.Sheet)) + " " + version(),
 
 			AlsoInText: cfg.Publish.AlsoInText,
 		},
