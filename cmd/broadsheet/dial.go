@@ -81,6 +81,7 @@ func (pl *plan) reach(ctx context.Context, log *slog.Logger) (*bolt.Store, *remo
 	if st == nil || err != nil {
 		return st, r, err
 	}
+	pl.unpushed()
 	if err := pl.prepare(ctx, st, log); err != nil {
 		return nil, nil, errors.Join(err, st.Close())
 	}
