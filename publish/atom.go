@@ -10,6 +10,8 @@ type (
 	atomFeed struct {
 		atomFeedBase
 		Lang      string      `xml:"xml:lang,attr,omitempty"`
+		History   string      `xml:"xmlns:fh,attr,omitempty"`
+		Archive   *struct{}   `xml:"fh:archive"`
 		Title     charData    `xml:"title"`
 		Subtitle  *charData   `xml:"subtitle"`
 		Author    atomPerson  `xml:"author"`
@@ -62,10 +64,16 @@ func (p *Publisher) atom(l *list) *Document {
 	feed := atomFeed{
 		Lang: languageTag(p.pub.Language),
 		Links: []atomLink{
-			{Rel: "self", Type: "application/atom+xml", Href: p.url(l.Slug + ".atom")},
-			{Rel: "alternate", Type: "text/html", Href: p.url(l.Slug + ".html")},
+			{Rel: "self", Type: "application/atom+xml", Href: p.address(l, l.Path, ".atom")},
+			{Rel: "alternate", Type: "text/html", Href: p.address(l, l.Path, ".html")},
 		},
 		Generator: generator,
+	}
+	for _, c := range p.chain(l, ".atom") {
+		feed.Links = append(feed.Links, atomLink{Rel: c.rel, Type: "application/atom+xml", Href: c.href})
+	}
+	if l.Closed {
+		feed.History, feed.Archive = historySpace, &struct{}{}
 	}
 	feed.Xmlns = "http://www.w3.org/2005/Atom"
 	feed.Id = l.ID
@@ -76,7 +84,7 @@ func (p *Publisher) atom(l *list) *Document {
 	for i := range l.Items {
 		feed.Entries = append(feed.Entries, atomEntryOf(&l.Items[i]))
 	}
-	return newDocument(l.Slug+".atom", typeAtom, marshalXML(feed), l.Modified, l.MaxAge)
+	return newDocument(l.Path+".atom", typeAtom, marshalXML(feed), l.Modified, l.MaxAge)
 }
 
 func atomEntryOf(e *listed) atomEntry {

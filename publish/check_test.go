@@ -290,4 +290,4 @@ func checkHTML(t testing.TB, path, s string) {
 	}
 }
 
-var ownPath = regexp.MustCompile(`^[a-z0-9-]+\.(html|atom|rss|json|opml|css)$`)
+var ownPath = regexp.MustCompile(`^(\.\./\.\./)?[a-z0-9-]+(/archive/[0-9]{4}-[0-9]{2})?\.(html|atom|rss|json|opml|css)(\?key=.*)?$`)

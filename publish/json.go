@@ -52,8 +52,11 @@ func (p *Publisher) json(l *list) *Document {
 	feed.Title = l.Title
 	feed.Description = l.Description
 	feed.Language = languageTag(p.pub.Language)
-	feed.HomePageUrl = p.url(l.Slug + ".html")
-	feed.FeedUrl = p.url(l.Slug + ".json")
+	feed.HomePageUrl = p.address(l, l.Path, ".html")
+	feed.FeedUrl = p.address(l, l.Path, ".json")
+	if l.Prev != "" {
+		feed.NextUrl = p.address(l, l.Prev, ".json")
+	}
 	feed.Authors = []*jsonAuthor{author}
 	for i := range l.Items {
 		feed.Items = append(feed.Items, jsonItemOf(&l.Items[i]))
@@ -65,7 +68,7 @@ func (p *Publisher) json(l *list) *Document {
 	if err := e.Encode(feed); err != nil {
 		panic("publish: " + err.Error()) // strings, numbers and checked times always can be written
 	}
-	return newDocument(l.Slug+".json", typeJSON, b.Bytes(), l.Modified, l.MaxAge)
+	return newDocument(l.Path+".json", typeJSON, b.Bytes(), l.Modified, l.MaxAge)
 }
 
 func jsonItemOf(e *listed) jsonItem {

@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"embed"
 	"html/template"
+	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -30,7 +31,11 @@ type pageData struct {
 	Language                        string
 	Direction                       string // of what is ours: "ltr" or "rtl"
 	Slug                            string // of the section; "" on the front page
+	Root                            string // relative address of the front page's folder: "" or "../../"
 	Home                            string // relative address of the front page
+	Query                           string // that the addresses of a private section need, with its "?"
+	Month                           string // of an archive, in words; "" on other pages
+	Archives                        []pageMonth
 	Items                           []pageItem
 	Sections                        []pageSection
 }
@@ -55,23 +60,38 @@ type pageItem struct {
 
 type pageFile struct{ URL, Name string }
 
+// pageMonth is a month in a section's archives.
+type pageMonth struct {
+	Name, Path string
+	Here       bool
+}
+
 // page renders a section for people.
 func (p *Publisher) page(l *list) *Document {
-	data := pageData{
-		Title: l.Title, Publication: line(p.pub.Title), Description: l.Description,
-		Language: languageTag(p.pub.Language), Direction: direction(p.pub.Language), Slug: l.Slug, Home: "index.html", Sections: p.pageSections(nil),
-	}
+	data := p.pageData(l)
 	for i := range l.Items {
 		data.Items = append(data.Items, p.pageItem(&l.Items[i]))
 	}
 	return newDocument(l.Slug+".html", typeHTML, renderPage("section.html", data), l.Modified, l.MaxAge)
 }
 
+// pageData is what the pages of a section have in common.
+func (p *Publisher) pageData(l *list) pageData {
+	data := pageData{
+		Title: l.Title, Publication: line(p.pub.Title), Description: l.Description, Language: languageTag(p.pub.Language), Direction: direction(p.pub.Language),
+		Slug: l.Slug, Query: l.Query, Home: "index.html", Sections: p.pageSections(nil),
+	}
+	for _, month := range slices.Backward(l.Archives) {
+		data.Archives = append(data.Archives, pageMonth{month.Format("January 2006"), archivePath(l.Slug, month) + ".html", month.Equal(l.Month)})
+	}
+	return data
+}
+
 // frontPage renders the sections with their latest items.
 func (p *Publisher) frontPage() *Document {
 	modified, age := p.st.Created(), listAge
 	lists := map[string]*list{}
-	for _, d := range p.desks {
+	for _, d := range p.public() {
 		lists[d.list.Slug] = d.list
 		modified = latest(modified, d.list.Modified)
 		age = min(age, d.list.MaxAge)
@@ -83,11 +103,14 @@ func (p *Publisher) frontPage() *Document {
 	return newDocument("index.html", typeHTML, renderPage("front.html", data), modified, age)
 }
 
-// pageSections names all sections, with the latest items of those that lists has.
+// pageSections names all public sections, with the latest items of those that lists has.
 func (p *Publisher) pageSections(lists map[string]*list) []pageSection {
 	var out []pageSection
-	for _, d := range p.desks {
-		s := pageSection{Slug: d.section.Slug, Title: cmp.Or(plainLine(d.section.Title), d.section.Slug), Description: plainLine(d.section.Description)}
+	for _, section := range p.pub.Sections {
+		if section.Key != "" {
+			continue
+		}
+		s := pageSection{Slug: section.Slug, Title: cmp.Or(plainLine(section.Title), section.Slug), Description: plainLine(section.Description)}
 		if l := lists[s.Slug]; l != nil {
 			for i := range min(len(l.Items), frontItems) {
 				s.Items = append(s.Items, p.pageItem(&l.Items[i]))

@@ -16,6 +16,7 @@ type (
 		Atom    string   `xml:"xmlns:atom,attr"`
 		DC      string   `xml:"xmlns:dc,attr"`
 		Media   string   `xml:"xmlns:media,attr"`
+		History string   `xml:"xmlns:fh,attr,omitempty"`
 		Channel rssChannel
 	}
 	rssChannel struct {
@@ -23,6 +24,7 @@ type (
 		Title       charData  `xml:"title"`
 		Description charData  `xml:"description"`
 		Links       []rssLink `xml:"atom:link"`
+		Archive     *struct{} `xml:"fh:archive"`
 		Items       []rssItem `xml:"item"`
 	}
 	rssItem struct {
@@ -68,9 +70,9 @@ func (p *Publisher) rss(l *list) *Document {
 	ch := rssChannel{
 		Title:       plainText(l.Title),
 		Description: plainText(l.about()),
-		Links:       []rssLink{{Rel: "self", Type: "application/rss+xml", Href: p.url(l.Slug + ".rss")}},
+		Links:       []rssLink{{Rel: "self", Type: "application/rss+xml", Href: p.address(l, l.Path, ".rss")}},
 	}
-	ch.Link = p.url(l.Slug + ".html")
+	ch.Link = p.address(l, l.Path, ".html")
 	ch.Language = languageTag(p.pub.Language)
 	ch.LastBuildDate = rssTime(l.Updated)
 	ch.Generator = generator
@@ -78,6 +80,9 @@ func (p *Publisher) rss(l *list) *Document {
 	ch.Ttl = l.minutes()
 	for i := range l.Items {
 		ch.Items = append(ch.Items, rssItemOf(&l.Items[i]))
+	}
+	for _, c := range p.chain(l, ".rss") {
+		ch.Links = append(ch.Links, rssLink{Rel: c.rel, Type: "application/rss+xml", Href: c.href})
 	}
 	doc := rssDocument{
 		Version: "2.0",
@@ -87,7 +92,10 @@ func (p *Publisher) rss(l *list) *Document {
 		Media:   "http://search.yahoo.com/mrss/",
 		Channel: ch,
 	}
-	return newDocument(l.Slug+".rss", typeRSS, marshalXML(doc), l.Modified, l.MaxAge)
+	if l.Closed {
+		doc.History, doc.Channel.Archive = historySpace, &struct{}{}
+	}
+	return newDocument(l.Path+".rss", typeRSS, marshalXML(doc), l.Modified, l.MaxAge)
 }
 
 // minutes is the ttl: how long a reader may wait, at least as long as caches do.

@@ -77,7 +77,7 @@ func TestServer(t *testing.T) {
 	for path, want := range types {
 		for _, prefix := range []string{"", "/news"} {
 			resp, body := ask(t, "GET", base+prefix+path+"?utm_source=x")
-			d := e.at(path)
+			d := e.at(path, nil).document
 			if resp.StatusCode != 200 || body != string(d.Body) || resp.Header.Get("Content-Type") != want {
 				t.Errorf("%s: %d %s", prefix+path, resp.StatusCode, resp.Header.Get("Content-Type"))
 			}
