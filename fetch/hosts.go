@@ -72,11 +72,12 @@ type host struct {
 	name     string
 	perHost  int           // requests in flight
 	gap      time.Duration // between two of them
-	queue    []*job        // waiting for their turn, first come first served
+	queue    []*job        // waiting for their turn, first come first served; only while it is ours
 	inFlight int           // of its polls
 	free     time.Time     // when the next request may start
 	hold     time.Time     // Retry-After for the whole host
 	index    int           // in the ready heap; -1 outside
+	tenancy
 }
 
 // A job is a feed in the hands of the scheduler. It is queued, running or waiting for its due time.
@@ -86,11 +87,26 @@ type job struct {
 	share   string // feed.shareKey
 	due     Due
 	state   store.FeedState
-	queued  bool
+	epoch   uint64 // of the host, when the store had this state; 0: never at this host
+	queued  bool   // in host.queue or host.unseen
 	running bool
 	stop    context.CancelFunc // breaks off the poll that is running
 	waiters []*request
 	index   int // in the due heap; -1 outside
+}
+
+// at puts j at a host. It must not be queued.
+func (j *job) at(h *host) {
+	if j.host != h {
+		j.host, j.epoch = h, 0
+	}
+}
+
+// past lets a try that is stored as one of the future count as one of now.
+func (j *job) past(now time.Time) {
+	if j.state.LastTry.After(now.Add(clockSlack)) {
+		j.state.LastTry, j.state.LastPoll = now, now
+	}
 }
 
 // A pile is a heap that knows where its members are, so that one can be moved or taken out.

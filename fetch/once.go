@@ -81,6 +81,14 @@ func (s *Scheduler) Once(ctx context.Context, want Request, progress func(Progre
 	}
 }
 
+// from is when a request may have a feed.
+func (r *Request) from(d *Due) time.Time {
+	if r.Force {
+		return d.Forced
+	}
+	return d.Early
+}
+
 // accept queues what a request may have.
 func (s *Scheduler) accept(r *request, now time.Time) {
 	var wanted []*job
@@ -89,11 +97,7 @@ func (s *Scheduler) accept(r *request, now time.Time) {
 			continue
 		}
 		r.summary.Feeds++
-		at := j.due.Early
-		if r.Force {
-			at = j.due.Forced
-		}
-		if j.queued || j.running || !j.due.Never && !at.After(now) {
+		if j.running || !j.due.Never && (j.queued || !r.from(&j.due).After(now)) {
 			wanted = append(wanted, j)
 		}
 	}
@@ -115,7 +119,7 @@ func (s *Scheduler) answer(j *job, saved store.Saved, err error) {
 	for _, r := range j.waiters {
 		sum := &r.summary
 		switch {
-		case errors.Is(err, errHeld), errors.Is(err, errRemoved), errors.Is(err, context.Canceled):
+		case errors.Is(err, errHeld), errors.Is(err, errRemoved), errors.Is(err, errElsewhere), errors.Is(err, context.Canceled):
 		case err != nil:
 			sum.Unsaved = err.Error()
 		default:

@@ -95,9 +95,12 @@ func spare(st *store.FeedState, before int) {
 	}
 }
 
-// Degraded says why what is known of the outlets is out of date although polling goes on: most hosts cannot be
-// reached. Nil if all is well.
+// Degraded says why what is known of the outlets is out of date although polling goes on: the store or most hosts cannot
+// be reached. Nil if all is well.
 func (s *Scheduler) Degraded() error {
+	if err := s.unreached.get(); err != nil {
+		return err
+	}
 	s.outage.mu.Lock()
 	defer s.outage.mu.Unlock()
 	if s.outage.since.IsZero() {
@@ -135,10 +138,10 @@ func (s *Scheduler) amnesty(now time.Time) {
 }
 
 // pardon spares a feed that was charged for the first time and should not have been. Its state is saved in front of
-// whatever a later poll saves.
+// whatever a later poll saves, unless another poller has the host by now.
 func (s *Scheduler) pardon(j *job, now time.Time) bool {
 	st := j.state
-	if s.jobs[j.feed.Name()] != j || j.running || st.Failures != 1 || !st.LastTry.After(st.LastPoll) || now.Sub(st.LastTry) > outageWindow {
+	if s.jobs[j.feed.Name()] != j || j.running || j.epoch == 0 || st.Failures != 1 || !st.LastTry.After(st.LastPoll) || now.Sub(st.LastTry) > outageWindow {
 		return false
 	}
 	if host, _ := s.o.Settings.rule(j.feed.Address); !s.outage.spare(host) {
@@ -148,7 +151,7 @@ func (s *Scheduler) pardon(j *job, now time.Time) bool {
 	due := Next(&j.feed, &s.o.Settings, &st)
 	st.NextPoll, st.Reason = due.At, due.Reason
 	j.state = st
-	s.saver.in <- &saving{poll: store.Poll{At: st.LastTry, State: st}, done: make(chan struct{})}
+	s.saver.in <- &saving{poll: store.Poll{At: st.LastTry, State: st, Host: j.host.name, Epoch: j.epoch}, done: make(chan struct{})}
 	s.reckon(j)
 	return true
 }

@@ -2,6 +2,8 @@ package fetch
 
 import (
 	"context"
+	"errors"
+	"time"
 
 	"broadsheet/store"
 )
@@ -12,6 +14,14 @@ const (
 	maxPolls    = 64
 	maxArrivals = 1000
 )
+
+const (
+	saveWait    = 500 * time.Millisecond // at first, before a store is asked again that could not be reached
+	maxSaveWait = 5 * time.Second
+	saveGrace   = 5 * time.Second // for what is to be saved when polling ends
+)
+
+var errFenced = errors.New("another poller has the host now")
 
 // A saver commits polls, in batches of what has come in since the last commit.
 type saver struct {
@@ -36,8 +46,9 @@ func (s *saver) save(p store.Poll) (store.Saved, error) {
 	return w.saved, w.err
 }
 
-// run saves until in is closed. A commit that has begun is not interrupted by anybody's context.
-func (s *saver) run() {
+// run saves until in is closed. What the outlets have answered is kept until the store is reached again, or ctx ends, which
+// is not before saveGrace after polling has.
+func (s *saver) run(ctx context.Context) {
 	for first := range s.in {
 		batch, arrivals := []*saving{first}, len(first.poll.Arrivals)
 	collect:
@@ -53,9 +64,9 @@ func (s *saver) run() {
 				break collect
 			}
 		}
-		if s.commit(batch...) != nil && len(batch) > 1 {
+		if err := s.commit(ctx, batch...); err != nil && len(batch) > 1 && !errors.Is(err, store.ErrAway) {
 			for _, w := range batch { // one poll that cannot be stored must not cost the others theirs
-				s.commit(w)
+				s.commit(ctx, w)
 			}
 		}
 		for _, w := range batch {
@@ -64,15 +75,27 @@ func (s *saver) run() {
 	}
 }
 
-func (s *saver) commit(batch ...*saving) error {
+func (s *saver) commit(ctx context.Context, batch ...*saving) error {
 	polls := make([]store.Poll, len(batch))
 	for i, w := range batch {
 		polls[i] = w.poll
 	}
-	saved, err := s.store.SavePolls(context.Background(), polls...)
+	saved, err := s.store.SavePolls(ctx, polls...)
+	for wait := saveWait; errors.Is(err, store.ErrAway) && ctx.Err() == nil; wait = min(2*wait, maxSaveWait) {
+		select {
+		case <-time.After(wait):
+		case <-ctx.Done():
+		}
+		saved, err = s.store.SavePolls(ctx, polls...)
+	}
 	for i, w := range batch {
-		if w.err = err; err == nil {
-			w.saved = saved[i]
+		switch {
+		case err != nil:
+			w.err = err
+		case saved[i].Fenced:
+			w.err = errFenced
+		default:
+			w.err, w.saved = nil, saved[i]
 		}
 	}
 	return err

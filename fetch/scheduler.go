@@ -2,6 +2,7 @@ package fetch
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -46,12 +47,26 @@ type Scheduler struct {
 	calls    chan call
 	finished chan finished
 	ended    chan struct{} // closed when Run has ended
+
+	// Who polls which host: claims.go.
+	owner     string         // this scheduler, in the eyes of the store
+	wanted    pile[*host]    // hosts to claim, by when they may be claimed
+	held      map[*host]bool // hosts that are ours
+	unsure    map[*host]bool // of them, those with jobs whose states are to be asked for
+	idle      map[*host]bool // of them, those to give back
+	giveBack  time.Time      // when that is done at the latest
+	renewal   time.Time      // when leases shall begin anew
+	retry     time.Time      // not before then; after the store could not be reached
+	wait      time.Duration  // that made retry
+	claimed   chan *claiming // the claim under way, if there is one
+	unreached trouble
 }
 
 // finished is what became of one request, for each feed that it served; the first had its turn at the host.
 type finished struct {
 	polls []finishedPoll
-	began bool // with it an outage of our own was seen
+	epoch uint64 // of the host when it began
+	began bool   // with it an outage of our own was seen
 	took  time.Duration
 }
 
@@ -70,6 +85,10 @@ func New(o Options) *Scheduler {
 		saver:  newSaver(o.Store),
 		jobs:   map[store.FeedName]*job{},
 		hosts:  map[string]*host{},
+		owner:  rand.Text(),
+		held:   map[*host]bool{},
+		unsure: map[*host]bool{},
+		idle:   map[*host]bool{},
 		outage: outageWatch{seen: map[string]sighting{}},
 		due: pile[*job]{
 			less:  func(a, b *job) bool { return a.due.At.Before(b.due.At) },
@@ -78,6 +97,10 @@ func New(o Options) *Scheduler {
 		ready: pile[*host]{
 			less:  func(a, b *host) bool { return a.free.Before(b.free) },
 			index: func(h *host) *int { return &h.index },
+		},
+		wanted: pile[*host]{
+			less:  func(a, b *host) bool { return a.again.Before(b.again) },
+			index: func(h *host) *int { return &h.place },
 		},
 		requests: make(chan *request),
 		calls:    make(chan call),
@@ -98,7 +121,16 @@ func (s *Scheduler) Run(ctx context.Context) error {
 	s.configure(s.o.Settings, s.o.Feeds, states)
 
 	var saving sync.WaitGroup
-	saving.Go(s.saver.run)
+	grace, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	defer context.AfterFunc(ctx, func() {
+		select {
+		case <-time.After(saveGrace):
+			cancel()
+		case <-grace.Done():
+		}
+	})()
+	saving.Go(func() { s.saver.run(grace) })
 	defer saving.Wait()
 	defer close(s.saver.in)
 	timer := time.NewTimer(0)
@@ -111,8 +143,13 @@ func (s *Scheduler) Run(ctx context.Context) error {
 			}
 		}
 		for h, ok := s.ready.first(); ok && s.running < s.o.Settings.Concurrency && !h.free.After(now); h, ok = s.ready.first() {
-			s.start(ctx, h, now)
+			if h.ours(now) {
+				s.start(h, now)
+			} else {
+				s.ready.take(h) // its lease has ended; it comes back with another one
+			}
 		}
+		s.claim(ctx, now)
 		timer.Reset(s.pause(now))
 		select {
 		case <-ctx.Done():
@@ -123,11 +160,14 @@ func (s *Scheduler) Run(ctx context.Context) error {
 			c.done <- c.do(ctx)
 		case f := <-s.finished:
 			s.finish(f, time.Now())
+		case c := <-s.claimed:
+			s.granted(ctx, c, time.Now())
 		}
 	}
 	for s.running > 0 {
 		s.finish(<-s.finished, time.Now())
 	}
+	s.vacate()
 	return nil
 }
 
@@ -152,6 +192,7 @@ func (s *Scheduler) pause(now time.Time) time.Duration {
 	if h, ok := s.ready.first(); ok && s.running < s.o.Settings.Concurrency && h.free.Before(wake) {
 		wake = h.free
 	}
+	wake = s.pauseClaims(now, wake)
 	return max(wake.Sub(now), 0)
 }
 
@@ -166,21 +207,22 @@ func (s *Scheduler) configure(settings Settings, feeds []Feed, states map[store.
 		key := f.Name()
 		j := before[key]
 		if j == nil {
-			j = &job{index: -1, state: states[key]}
+			j = &job{index: -1}
+		}
+		if st := states[key]; st.Saves > j.state.Saves && !j.running {
+			j.state = st
 		}
 		delete(before, key)
 		if h := s.host(askAt(&f, &j.state, now)); j.host != h && !j.running { // a job that runs is counted at the host where it started
 			waits := j.queued
 			s.dequeue(j)
-			if j.host = h; waits {
+			if j.at(h); waits {
 				s.enqueue(j)
 			}
 		}
 		j.feed = f
 		j.state.Outlet, j.state.URL = f.Outlet, f.URL
-		if j.state.LastTry.After(now.Add(clockSlack)) {
-			j.state.LastTry, j.state.LastPoll = now, now
-		}
+		j.past(now)
 		if j.state.HostHold && j.state.RetryAfter.After(j.host.hold) {
 			j.host.hold = j.state.RetryAfter
 		}
@@ -205,7 +247,7 @@ func (s *Scheduler) host(address string) *host {
 	name, rule := s.o.Settings.rule(address)
 	h := s.hosts[name]
 	if h == nil {
-		h = &host{name: name, index: -1}
+		h = &host{name: name, index: -1, tenancy: tenancy{place: -1}}
 		s.hosts[name] = h
 	}
 	h.perHost, h.gap = rule.PerHost, rule.Gap
@@ -221,6 +263,9 @@ func (s *Scheduler) reckon(j *job) {
 	}
 	switch {
 	case j.queued || j.running:
+	case j.due.Never && j.state.Gone && j.feed.Enabled && s.o.Automatic:
+		j.due.At = time.Now().Add(goneWait)
+		s.due.put(j)
 	case j.due.Never:
 		s.due.take(j)
 	default:
@@ -232,7 +277,14 @@ func (s *Scheduler) reckon(j *job) {
 func (s *Scheduler) enqueue(j *job) {
 	s.due.take(j)
 	j.queued = true
-	j.host.queue = append(j.host.queue, j)
+	if h := j.host; h.held && s.known(j) {
+		h.queue = append(h.queue, j)
+	} else {
+		if len(h.unseen) == 0 {
+			h.again = later(h.again, j.due.At)
+		}
+		h.unseen = append(h.unseen, j)
+	}
 	s.offer(j.host)
 }
 
@@ -240,21 +292,42 @@ func (s *Scheduler) dequeue(j *job) {
 	if j.queued {
 		j.queued = false
 		j.host.queue = slices.DeleteFunc(j.host.queue, func(o *job) bool { return o == j })
+		j.host.unseen = slices.DeleteFunc(j.host.unseen, func(o *job) bool { return o == j })
 		s.offer(j.host)
 	}
 }
 
-// offer puts h among those that may start a poll, or takes it away.
+// offer puts h among those that may start a poll, those that are to be claimed, and those that are to be given back, or
+// takes it away from there.
 func (s *Scheduler) offer(h *host) {
 	if len(h.queue) > 0 && h.inFlight < h.perHost {
 		s.ready.put(h)
 	} else {
 		s.ready.take(h)
 	}
+	asks := len(h.unseen) > 0 && !h.asked
+	if asks && !h.held {
+		s.wanted.put(h)
+	} else {
+		s.wanted.take(h)
+	}
+	if asks && h.held {
+		s.unsure[h] = true
+	} else {
+		delete(s.unsure, h)
+	}
+	if h.held && !h.asked && h.inFlight+len(h.queue)+len(h.unseen) == 0 {
+		if len(s.idle) == 0 {
+			s.giveBack = time.Now().Add(releaseWait)
+		}
+		s.idle[h] = true
+	} else {
+		delete(s.idle, h)
+	}
 }
 
 // start polls the first of h's queue.
-func (s *Scheduler) start(ctx context.Context, h *host, now time.Time) {
+func (s *Scheduler) start(h *host, now time.Time) {
 	j := h.queue[0]
 	h.queue = h.queue[1:]
 	j.queued, j.running = false, true
@@ -262,7 +335,7 @@ func (s *Scheduler) start(ctx context.Context, h *host, now time.Time) {
 	h.free = now.Add(h.gap)
 	s.offer(h)
 	s.running++
-	ctx, stop := context.WithCancel(ctx)
+	ctx, stop := context.WithCancel(h.polls)
 	jobs := []*job{j}
 	j.stop = stop
 	for _, o := range s.sharers(j) {
@@ -273,9 +346,9 @@ func (s *Scheduler) start(ctx context.Context, h *host, now time.Time) {
 			jobs = append(jobs, o)
 		}
 	}
-	turns, settings, client := turnsOf(jobs), s.o.Settings, s.client
+	turns, settings, client, epoch := turnsOf(jobs), s.o.Settings, s.client, h.epoch
 	go func() { // ended by finish, which Run waits for
-		f := finished{polls: make([]finishedPoll, len(turns))}
+		f := finished{polls: make([]finishedPoll, len(turns)), epoch: epoch}
 		get := client.once(turns)
 		var saving sync.WaitGroup
 		for i := range turns {
@@ -283,6 +356,7 @@ func (s *Scheduler) start(ctx context.Context, h *host, now time.Time) {
 			done.job = jobs[i]
 			p, lost, err := poll(ctx, get, s.memory, &v.feed, &settings, v.state, s.o.Log)
 			if done.err = err; err == nil {
+				p.Host, p.Epoch = h.name, epoch
 				f.began = s.judge(&v.feed, &v.state, &p, lost, &settings) || f.began
 				saving.Go(func() { done.saved, done.err = s.saver.save(p) })
 			}
@@ -319,6 +393,9 @@ func (s *Scheduler) finish(f finished, now time.Time) {
 			changed = changed || p.saved.New+p.saved.Changed > 0
 		}
 		s.hold(j)
+		if errors.Is(p.err, errFenced) && h.epoch == f.epoch {
+			s.lose(h)
+		}
 	}
 	if changed && s.o.Saved != nil {
 		s.o.Saved()
@@ -335,16 +412,24 @@ func (s *Scheduler) finish(f finished, now time.Time) {
 
 // hold lets j's host wait if that is what its answer asks for.
 func (s *Scheduler) hold(j *job) {
-	if st := &j.state; !st.HostHold || !st.RetryAfter.After(j.host.hold) {
+	if j.state.HostHold {
+		s.holdHost(j.host, j.state.RetryAfter)
+	}
+}
+
+func (s *Scheduler) holdHost(h *host, until time.Time) {
+	if !until.After(h.hold) || !until.After(time.Now()) {
 		return
 	}
-	j.host.hold = j.state.RetryAfter
-	for _, waiting := range j.host.queue { // whoever waits for them must not wait that long
-		waiting.queued = false
-		s.answer(waiting, store.Saved{State: waiting.state}, errHeld)
-		s.reckon(waiting)
+	h.hold = until
+	waiting := append(h.queue, h.unseen...)
+	h.queue, h.unseen = nil, nil
+	for _, j := range waiting { // whoever waits for them must not wait that long
+		j.queued = false
+		s.answer(j, store.Saved{State: j.state}, errHeld)
+		s.reckon(j)
 	}
-	j.host.queue = nil
+	s.offer(h)
 }
 
 // settle finds out when the feed of a finished poll is due again, and tells those who wait for it.
@@ -352,13 +437,16 @@ func (s *Scheduler) settle(p finishedPoll, now time.Time) {
 	j := p.job
 	configured := s.jobs[j.feed.Name()] == j
 	if configured {
-		j.host = s.host(askAt(&j.feed, &j.state, now))
+		j.at(s.host(askAt(&j.feed, &j.state, now)))
 		s.reckon(j)
 		for _, o := range s.sharers(j) {
 			s.reckon(o)
 		}
 	}
-	if p.err != nil && !errors.Is(p.err, context.Canceled) {
+	switch {
+	case errors.Is(p.err, errFenced):
+		s.o.Log.Warn("another poller has taken over; what was polled is dropped", "outlet", j.feed.Outlet, "feed", j.feed.URL)
+	case p.err != nil && !errors.Is(p.err, context.Canceled):
 		s.o.Log.Error("a poll could not be stored; it will be repeated", "outlet", j.feed.Outlet, "feed", j.feed.URL, "err", p.err)
 		if pause := now.Add(storePause); configured && j.due.At.Before(pause) && !j.due.Never {
 			j.due.At = pause

@@ -82,7 +82,6 @@ func (s *shelf) list(ctx context.Context, d *desk, month time.Time) (*list, erro
 	}
 	slug := d.section.Slug
 	l.Path, l.Month = archivePath(slug, month), month
-	l.Archives = s.calendar.closed
 	l.Prev = archivePath(slug, s.calendar.newest())
 	if s.calendar.state(month) == over {
 		prev, next := s.calendar.around(month)
@@ -251,6 +250,12 @@ func (p *Publisher) archivePage(l *list) *Document {
 	data := p.pageData(l)
 	data.Root, data.Home = "../../", "../../index.html"
 	data.Month = l.Month.Format("January 2006")
+	if l.Prev != "" {
+		data.Older = data.Root + l.Prev + ".html" + l.Query
+	}
+	if l.Next != "" {
+		data.Newer = data.Root + l.Next + ".html" + l.Query
+	}
 	for i := range l.Items {
 		data.Items = append(data.Items, p.pageItem(&l.Items[i]))
 	}

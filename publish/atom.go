@@ -75,6 +75,9 @@ func (p *Publisher) atom(l *list) *Document {
 	if l.Closed {
 		feed.History, feed.Archive = historySpace, &struct{}{}
 	}
+	if hub := p.hub(l); hub != "" {
+		feed.Links = append(feed.Links, atomLink{Rel: "hub", Href: hub})
+	}
 	feed.Xmlns = "http://www.w3.org/2005/Atom"
 	feed.Id = l.ID
 	feed.Title = plainText(l.Title)
@@ -84,7 +87,7 @@ func (p *Publisher) atom(l *list) *Document {
 	for i := range l.Items {
 		feed.Entries = append(feed.Entries, atomEntryOf(&l.Items[i]))
 	}
-	return newDocument(l.Path+".atom", typeAtom, marshalXML(feed), l.Modified, l.MaxAge)
+	return p.feed(l, "atom", typeAtom, marshalXML(feed))
 }
 
 func atomEntryOf(e *listed) atomEntry {

@@ -72,6 +72,10 @@ type Document struct {
 
 	Private bool // of a private section: only for who has its key
 
+	// What a feed that hubs may tell of has besides.
+	Links string // the header field of that name
+	News  string // stands for the ids and dates of its entries: while it stays, there is nothing to tell
+
 	packed *packed
 }
 

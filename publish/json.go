@@ -57,6 +57,9 @@ func (p *Publisher) json(l *list) *Document {
 	if l.Prev != "" {
 		feed.NextUrl = p.address(l, l.Prev, ".json")
 	}
+	if hub := p.hub(l); hub != "" {
+		feed.Hubs = []*jsonHub{{Type: "WebSub", Url: hub}}
+	}
 	feed.Authors = []*jsonAuthor{author}
 	for i := range l.Items {
 		feed.Items = append(feed.Items, jsonItemOf(&l.Items[i]))
@@ -68,7 +71,7 @@ func (p *Publisher) json(l *list) *Document {
 	if err := e.Encode(feed); err != nil {
 		panic("publish: " + err.Error()) // strings, numbers and checked times always can be written
 	}
-	return newDocument(l.Path+".json", typeJSON, b.Bytes(), l.Modified, l.MaxAge)
+	return p.feed(l, "json", typeJSON, b.Bytes())
 }
 
 func jsonItemOf(e *listed) jsonItem {

@@ -29,13 +29,14 @@ const shortText = 700
 type pageData struct {
 	Title, Publication, Description string
 	Language                        string
-	Direction                       string // of what is ours: "ltr" or "rtl"
-	Slug                            string // of the section; "" on the front page
-	Root                            string // relative address of the front page's folder: "" or "../../"
-	Home                            string // relative address of the front page
-	Query                           string // that the addresses of a private section need, with its "?"
-	Month                           string // of an archive, in words; "" on other pages
-	Archives                        []pageMonth
+	Direction                       string      // of what is ours: "ltr" or "rtl"
+	Slug                            string      // of the section; "" on the front page
+	Root                            string      // relative address of the front page's folder: "" or "../../"
+	Home                            string      // relative address of the front page
+	Query                           string      // that the addresses of a private section need, with its "?"
+	Month                           string      // of an archive, in words; "" on other pages
+	Archives                        []pageMonth // on the page of a section: all months that are over
+	Older, Newer                    string      // on the page of a month: the addresses of the months around it
 	Items                           []pageItem
 	Sections                        []pageSection
 }
@@ -61,10 +62,7 @@ type pageItem struct {
 type pageFile struct{ URL, Name string }
 
 // pageMonth is a month in a section's archives.
-type pageMonth struct {
-	Name, Path string
-	Here       bool
-}
+type pageMonth struct{ Name, Address string }
 
 // page renders a section for people.
 func (p *Publisher) page(l *list) *Document {
@@ -82,7 +80,7 @@ func (p *Publisher) pageData(l *list) pageData {
 		Slug: l.Slug, Query: l.Query, Home: "index.html", Sections: p.pageSections(nil),
 	}
 	for _, month := range slices.Backward(l.Archives) {
-		data.Archives = append(data.Archives, pageMonth{month.Format("January 2006"), archivePath(l.Slug, month) + ".html", month.Equal(l.Month)})
+		data.Archives = append(data.Archives, pageMonth{month.Format("January 2006"), archivePath(l.Slug, month) + ".html" + l.Query})
 	}
 	return data
 }

@@ -32,6 +32,7 @@ import (
 type Publication struct {
 	Title    string
 	BaseURL  string         // absolute; may have a path; without a trailing slash
+	Hub      string         // address of a WebSub hub that is told of changes; "" if there is none
 	Language string         // BCP 47, of the pages
 	Location *time.Location // of the dates on pages; nil is UTC
 	Outlets  []Outlet
@@ -333,6 +334,17 @@ func (p *Publisher) render(ctx context.Context, d *desk) error {
 		doc.Private = l.Query != ""
 	}
 	return nil
+}
+
+// Rendered returns those documents of public sections that were rendered so far: after a Write, what changed at least.
+func (p *Publisher) Rendered() *Edition {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	var docs []*Document
+	for _, d := range p.public() {
+		docs = append(docs, d.docs...)
+	}
+	return p.edition(docs)
 }
 
 // documents returns all public documents, but for those of sections that have none.

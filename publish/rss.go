@@ -72,6 +72,9 @@ func (p *Publisher) rss(l *list) *Document {
 		Description: plainText(l.about()),
 		Links:       []rssLink{{Rel: "self", Type: "application/rss+xml", Href: p.address(l, l.Path, ".rss")}},
 	}
+	if hub := p.hub(l); hub != "" {
+		ch.Links = append(ch.Links, rssLink{Rel: "hub", Href: hub})
+	}
 	ch.Link = p.address(l, l.Path, ".html")
 	ch.Language = languageTag(p.pub.Language)
 	ch.LastBuildDate = rssTime(l.Updated)
@@ -95,7 +98,7 @@ func (p *Publisher) rss(l *list) *Document {
 	if l.Closed {
 		doc.History, doc.Channel.Archive = historySpace, &struct{}{}
 	}
-	return newDocument(l.Path+".rss", typeRSS, marshalXML(doc), l.Modified, l.MaxAge)
+	return p.feed(l, "rss", typeRSS, marshalXML(doc))
 }
 
 // minutes is the ttl: how long a reader may wait, at least as long as caches do.

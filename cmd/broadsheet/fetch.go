@@ -106,6 +106,9 @@ func (p *program) fetchOnce(ctx context.Context, want fetch.Request, strict bool
 // once polls what is due in a process of its own, and prunes.
 func (pl *plan) once(ctx context.Context, st *bolt.Store, want fetch.Request, log *slog.Logger, step func(fetch.Progress)) (fetch.Summary, error) {
 	var sum fetch.Summary
+	if err := publish.Remember(ctx, st, pl.publication); err != nil {
+		return sum, err
+	}
 	err := pl.running(ctx, st, log, func(s *fetch.Scheduler) (err error) {
 		sum, err = s.Once(ctx, want, step)
 		return err
@@ -138,11 +141,24 @@ func (pl *plan) write(ctx context.Context, st *bolt.Store, r *remote, dir string
 		if err != nil {
 			return 0, err
 		}
-		return e.Write(ctx, dir, pl.publication.Digest, r)
+		written, err := e.Write(ctx, dir, r)
+		if err != nil {
+			return written, err
+		}
+		archives, err := publish.WriteArchives(ctx, dir, r, r)
+		return written + archives, err
+	}
+	if err := publish.Remember(ctx, st, pl.publication); err != nil {
+		return 0, err
 	}
 	publisher, err := publish.New(pl.publication, st, log)
 	if err != nil {
 		return 0, err
 	}
-	return publisher.Write(ctx, dir, st)
+	written, err := publisher.Write(ctx, dir, st)
+	if err != nil {
+		return written, err
+	}
+	archives, err := publish.WriteArchives(ctx, dir, st, publisher)
+	return written + archives, err
 }
