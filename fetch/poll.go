@@ -203,6 +203,10 @@ func (v poller) received(p *store.Poll, a *answer) error {
 		}
 	}
 	st.Move.Same = alike(st, doc)
+	st.Hubs, st.Topic = pushLinks(a, doc)
+	if all := strings.Join(append(st.Hubs, st.Topic), " "); v.feed.redact(all) != all {
+		st.Hubs, st.Topic = nil, "" // a hub is not told our secrets, and the store neither
+	}
 	st.Title, st.TTL, st.Pace = doc.Title, doc.TTL, doc.Pace
 	if st.TTL > maxTTL*time.Minute {
 		st.TTL = 0
@@ -239,8 +243,10 @@ func (v poller) hide(doc *document) {
 	for _, s := range []*string{&doc.ID, &doc.Title, &doc.Subtitle, &doc.Link, &doc.Image, &doc.Rights} {
 		*s = v.feed.redact(*s)
 	}
+	own := doc.Origin
+	own.Feed = ""
 	for i := range doc.Arrivals {
-		doc.Arrivals[i].Body.Feed = doc.Origin
+		doc.Arrivals[i].Body.Feed = own
 	}
 }
 

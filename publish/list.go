@@ -29,6 +29,7 @@ type list struct {
 	TTL, MaxAge              time.Duration
 	Items                    []listed
 	Outlets                  []*Outlet // that the section draws on
+	Itunes                   Itunes
 
 	// What RFC 5005 §4 wants said.
 	Month      time.Time   // of an archive; zero for the section itself
@@ -52,6 +53,9 @@ type listed struct {
 	Tags      []store.Category
 	Files     []store.Enclosure
 	Image     string
+	Pictures  []store.Picture // but for those among Files; Image first
+	Podcast   store.Podcast
+	Via       via
 	Comments  string
 	Rights    string
 	Published time.Time
@@ -60,6 +64,7 @@ type listed struct {
 	Feed      *Feed
 	Source    source
 	Also      []also
+	Why       string // the section shows it
 }
 
 // source is what Atom wants to know of the feed that an item came from (RFC 4287 §4.2.11).
@@ -68,7 +73,12 @@ type source struct {
 	Subtitle string // the feed's own title where that is not the outlet's name
 	Updated  time.Time
 	Rights   string
+	Logo     string
+	Authors  []store.Author
 }
+
+// via is where an outlet says that it has an item from; the zero via is nowhere.
+type via struct{ Title, Link string }
 
 // also names another outlet that carries the story.
 type also struct{ Outlet, Title, Link string }
@@ -102,7 +112,7 @@ func (p *Publisher) list(ctx context.Context, d *desk, choices []choice, archive
 	l := &list{
 		Slug: d.section.Slug, Title: cmp.Or(plainLine(d.section.Title), d.section.Slug), Description: plainLine(d.section.Description),
 		Path: d.section.Slug, Query: d.section.query(), ID: feedID(p.st.ID(), d.id),
-		TTL: d.ttl, MaxAge: cacheAge(d.ttl), Outlets: d.chooser.filter.drawnOn(),
+		TTL: d.ttl, MaxAge: cacheAge(d.ttl), Outlets: d.chooser.filter.drawnOn(), Itunes: d.section.Itunes,
 	}
 	for i := range choices {
 		c := &choices[i]
@@ -137,6 +147,7 @@ func (p *Publisher) list(ctx context.Context, d *desk, choices []choice, archive
 				l.Modified = latest(l.Modified, m.Changed)
 			}
 		}
+		entry.Why = d.chooser.why(c, it, len(entry.Also))
 		l.Items = append(l.Items, entry)
 	}
 	if len(l.Items) == 0 {
@@ -256,12 +267,14 @@ func (p *Publisher) describe(c *choice, it *store.Item, b *store.Body, o *Outlet
 		if f.URL = address(f.URL); f.URL == "" {
 			continue
 		}
-		f.Type, f.Length = mediaType(f), max(f.Length, 0)
+		f.Type, f.Length, f.Title, f.Duration = mediaType(f), max(f.Length, 0), label(f.Title), max(f.Duration, 0)
 		if !slices.ContainsFunc(e.Files, func(g store.Enclosure) bool { return g.URL == f.URL }) {
 			e.Files = append(e.Files, f)
 		}
 	}
 	e.Image, e.Comments = address(it.Image), address(b.Comments)
+	e.Pictures, e.Podcast = cleanPictures(e.Image, b.Pictures, e.Files), cleanPodcast(b.Podcast)
+	e.Via = via{label(b.Origin.Title), cmp.Or(address(b.Origin.Link), address(b.Origin.Feed))}
 	e.Rights = cmp.Or(plainLine(b.Rights), plainLine(b.Feed.Rights), plainLine(o.Rights))
 	e.Source = sourceOf(b, it, o, feed)
 	e.restrict(content)
@@ -276,8 +289,14 @@ func sourceOf(b *store.Body, it *store.Item, o *Outlet, feed *Feed) source {
 	if t := plainLine(b.Feed.Title); t != plainLine(o.Name) {
 		s.Subtitle = t
 	}
-	if b.Feed.Updated.Year() >= 1990 && !b.Feed.Updated.After(latest(it.Arrived, it.Changed)) {
-		s.Updated = b.Feed.Updated
+	for _, at := range []time.Time{b.Feed.Issued, b.Feed.Updated} {
+		if at.Year() >= 1990 && !at.After(latest(it.Arrived, it.Changed)) {
+			s.Updated = at
+		}
+	}
+	s.Logo = address(b.Feed.Image)
+	if len(b.Feed.Authors) > 0 {
+		s.Authors = authors(b.Feed.Authors, o)
 	}
 	return s
 }

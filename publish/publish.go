@@ -34,7 +34,7 @@ type Publication struct {
 	BaseURL  string         // absolute; may have a path; without a trailing slash
 	Hub      string         // address of a WebSub hub that is told of changes; "" if there is none
 	Language string         // BCP 47, of the pages
-	Location *time.Location // of the dates on pages; nil is UTC
+	Location *time.Location `json:"-"` // of the dates on pages; nil is UTC
 	Outlets  []Outlet
 	Sections []Section
 	Withdraw []Withdrawal
@@ -84,6 +84,7 @@ type Section struct {
 	Content                  string   // at most this; "" is what the outlets permit
 	Formerly                 []string // earlier slugs
 	Key                      string   // its addresses need it; "" is a public section
+	Itunes                   Itunes   // of a section that is a podcast
 }
 
 // query is what follows the addresses of a section: the key of a private one.

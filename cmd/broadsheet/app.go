@@ -19,6 +19,7 @@ import (
 
 // A plan is a configuration in the terms of the parts: what a command works by.
 type plan struct {
+	path        string // of the configuration's file
 	config      *config.Config
 	settings    fetch.Settings
 	feeds       []fetch.Feed
@@ -49,6 +50,7 @@ func load(path string) (*plan, error) {
 	if problems = append(problems, more...); len(problems) > 0 {
 		return nil, problems.Sorted()
 	}
+	pl.path = path
 	return pl, nil
 }
 
@@ -131,6 +133,10 @@ func assemble(cfg *config.Config) (*plan, config.Errors) {
 			Slug: s.Slug, Title: s.Title, Description: s.Description, From: s.From, Include: s.Include, Exclude: s.Exclude, Languages: s.Languages,
 			LanguagesUnknown: s.Unknown, Where: s.Where, Stories: s.Stories, MinOutlets: s.MinOutlets, MaxPerOutlet: s.MaxPerOutlet, MaxAge: s.MaxAge,
 			Limit: s.Limit, Content: s.Content, Formerly: s.Formerly, Key: s.Key,
+		}
+		if it := &s.Itunes; it.Category != "" {
+			ps.Itunes = publish.Itunes{Author: it.Author, Owner: it.Owner, Email: it.Email, Image: it.Image, Type: it.Type, Explicit: it.Explicit}
+			ps.Itunes.Category, ps.Itunes.Subcategory = it.Split()
 		}
 		for _, problem := range publish.CheckSection(ps) {
 			problems = append(problems, cfg.Problem(fmt.Sprintf("section[%d].%s", i, problem.Key), problem.Text))
