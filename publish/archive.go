@@ -3,6 +3,7 @@ package publish
 import (
 	"context"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -49,7 +50,6 @@ func (s *shelf) document(ctx context.Context, d *desk, month time.Time, ending s
 		return nil, err
 	}
 	want.oldest, want.doc = l.Oldest, s.p.archive(l, ending)
-	want.doc.pack()
 	c.keep(want)
 	return want.doc, nil
 }
@@ -110,6 +110,9 @@ func (p *Publisher) chain(l *list, ending string) (links []chainLink) {
 	}
 	return links
 }
+
+// root leads from a list's documents to the folder of the front page.
+func (l *list) root() string { return strings.Repeat("../", strings.Count(l.Path, "/")) }
 
 // address is where one of a section's documents is. That of a private section carries its key, or nobody could follow it.
 func (p *Publisher) address(l *list, path, ending string) string { return p.url(path+ending) + l.Query }
@@ -236,28 +239,28 @@ func (c *archiveCache) keep(k cached) {
 	}
 }
 
-// size is what an archive takes in memory.
-func (c *cached) size() int {
-	n := len(c.doc.Body)
-	for _, b := range c.doc.packed.bodies.Load() {
-		n += len(b)
-	}
-	return n
-}
+// size is what an archive takes in memory, with codings of it, roughly.
+func (c *cached) size() int { return 2 * len(c.doc.Body) }
 
 // archivePage renders a month for people: what there was, in short.
 func (p *Publisher) archivePage(l *list) *Document {
-	data := p.pageData(l)
-	data.Root, data.Home = "../../", "../../index.html"
-	data.Month = l.Month.Format("January 2006")
+	data := struct {
+		page
+		Name, Section  string // title and address of the section
+		Items          []pageItem
+		Feeds          []feedAddress
+		Earlier, Later string // addresses of the months around this one; "" for none
+	}{page: p.pageOf(l.Title, l.Slug, 2)}
+	data.Name, data.Section, data.Feeds = l.Title, data.Root+l.Slug+".html"+l.Query, p.addresses(l, data.Root)
 	if l.Prev != "" {
-		data.Older = data.Root + l.Prev + ".html" + l.Query
+		data.Earlier = data.Root + l.Prev + ".html" + l.Query
 	}
 	if l.Next != "" {
-		data.Newer = data.Root + l.Next + ".html" + l.Query
+		data.Later = data.Root + l.Next + ".html" + l.Query
 	}
 	for i := range l.Items {
-		data.Items = append(data.Items, p.pageItem(&l.Items[i]))
+		data.Items = append(data.Items, p.pageItem(&l.Items[i], &data.Words))
 	}
+	data.Title += ", " + data.Words.month(l.Month)
 	return newDocument(l.Path+".html", typeHTML, renderPage("archive.html", data), l.Modified, l.MaxAge)
 }

@@ -61,21 +61,21 @@ func (s *paper) get(address string) *httptest.ResponseRecorder {
 	return w
 }
 
-// page reads what a client wants of a feed in any format.
-type page struct {
+// A visit is what a client wants of a feed in any format.
+type visit struct {
 	ids   []string
 	links map[string]string // by relation
 	body  string
 	whole bool // it says that it is an archive
 }
 
-func (s *paper) read(address string) page {
+func (s *paper) read(address string) visit {
 	s.t.Helper()
 	w := s.get(address)
 	if w.Code != http.StatusOK {
 		s.t.Fatalf("%s: %d %s", address, w.Code, w.Body)
 	}
-	out := page{links: map[string]string{}, body: w.Body.String()}
+	out := visit{links: map[string]string{}, body: w.Body.String()}
 	path, _, _ := strings.Cut(strings.TrimPrefix(address, "https://paper.example/news/"), "?")
 	checkDocument(s.t, &Document{Path: path, Body: w.Body.Bytes(), ETag: w.Header().Get("ETag"), Modified: start, MaxAge: time.Minute})
 	switch filepath.Ext(path) {
@@ -116,9 +116,9 @@ func (s *paper) read(address string) page {
 }
 
 // walk follows prev-archive from a feed to where the chain ends, and returns the archives.
-func (s *paper) walk(address string) (feed page, archives map[string]page, end string) {
+func (s *paper) walk(address string) (feed visit, archives map[string]visit, end string) {
 	s.t.Helper()
-	feed, archives = s.read(address), map[string]page{}
+	feed, archives = s.read(address), map[string]visit{}
 	for at := feed.links["prev-archive"]; at != ""; {
 		if s.get(at).Code == http.StatusGone {
 			return feed, archives, at
@@ -165,7 +165,7 @@ func TestArchives(t *testing.T) {
 	w.history()
 	s := w.paper(pub)
 	const base = "https://paper.example/news/"
-	before := map[string]page{}
+	before := map[string]visit{}
 	for _, section := range archiveSections() {
 		for _, ending := range []string{".atom", ".rss", ".json"} {
 			feed, archives, end := s.walk(base + section.Slug + ending)

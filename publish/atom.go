@@ -100,7 +100,7 @@ func (p *Publisher) atom(l *list) *Document {
 		}
 		feed.Entries = append(feed.Entries, e)
 	}
-	return p.feed(l, "atom", typeAtom, marshalXML(feed))
+	return p.feed(l, "atom", typeAtom, marshalXML(feed, l.root()+"feed.css"))
 }
 
 func atomEntryOf(e *listed) atomEntry {

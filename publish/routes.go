@@ -132,9 +132,6 @@ func (a answer) give(w http.ResponseWriter, r *http.Request) {
 			plainAnswer(w, http.StatusServiceUnavailable, "The archive cannot be read just now. Try again in a minute.")
 			return
 		}
-	case d == nil && a.archive == nil:
-		plainAnswer(w, http.StatusNotFound, "There is no such page. The sections are listed on the front page.")
-		return
 	}
 	switch r.Method {
 	case http.MethodGet, http.MethodHead:

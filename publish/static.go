@@ -54,7 +54,7 @@ func (p *Publisher) Write(ctx context.Context, dir string, notes store.Notes) (i
 		return 0, err
 	}
 	var docs []*Document // what may have to be written
-	if moved || !f.intact(commonPaths) {
+	if moved || !f.intact(p.commonPaths()) {
 		if docs, err = p.documents(ctx); err != nil {
 			return 0, err
 		}
@@ -67,7 +67,7 @@ func (p *Publisher) Write(ctx context.Context, dir string, notes store.Notes) (i
 	for _, d := range p.public() {
 		kept[d.section.Slug] = d.view
 	}
-	return f.write(ctx, p.edition(docs), kept)
+	return f.write(ctx, p.edition(docs), kept, p.commonPaths())
 }
 
 // Write puts an edition into dir as Publisher.Write does, for a client of the process that rendered it.
@@ -77,7 +77,7 @@ func (e *Edition) Write(ctx context.Context, dir string, notes store.Notes) (int
 		return 0, err
 	}
 	defer f.close()
-	return f.write(ctx, e, nil)
+	return f.write(ctx, e, nil, nil)
 }
 
 // A static is a folder with static files.
@@ -115,8 +115,9 @@ func (f *static) close() {
 	f.root.Close()
 }
 
-// write writes the documents of e, removes what is gone, and remembers what the folder holds now.
-func (f *static) write(ctx context.Context, e *Edition, sections map[string]view) (int, error) {
+// write writes the documents of e, removes what is gone, and remembers what the folder holds now. Where e is without what was
+// kept, sections and common say what that may be.
+func (f *static) write(ctx context.Context, e *Edition, sections map[string]view, common []string) (int, error) {
 	n, err := writeDocuments(f.root, e.Documents())
 	if err != nil {
 		return n, writeError(f.dir, err)
@@ -130,9 +131,7 @@ func (f *static) write(ctx context.Context, e *Edition, sections map[string]view
 			now.Files[path] = f.before.Files[path]
 		}
 	}
-	if sections != nil { // e is without what was kept
-		keep(commonPaths)
-	}
+	keep(common)
 	for slug := range sections {
 		keep(sectionPaths(slug))
 	}
