@@ -64,6 +64,7 @@ type listed struct {
 	Feed      *Feed
 	Source    source
 	Also      []also
+	Related   []related
 	Why       string // the section shows it
 }
 
@@ -83,12 +84,15 @@ type via struct{ Title, Link string }
 // also names another outlet that carries the story.
 type also struct{ Outlet, Title, Link string }
 
+// related names an item of another story that tells of the same, though not the same.
+type related struct{ Outlet, Title, Link string }
+
 // list reads what choices show. An archive goes without those whose ids are of items that are pruned: they belong to
 // a month that is gone.
 func (p *Publisher) list(ctx context.Context, d *desk, choices []choice, archive bool) (*list, error) {
 	var want, bodies []store.ItemID
 	for _, c := range choices {
-		want = append(append(want, c.Stands), c.Members...)
+		want = slices.Concat(want, c.Members, c.Related, []store.ItemID{c.Stands})
 		bodies = append(bodies, c.Stands)
 	}
 	slices.Sort(want)
@@ -144,6 +148,18 @@ func (p *Publisher) list(ctx context.Context, d *desk, choices []choice, archive
 			}
 			if o, feeds := d.chooser.roster.carriers(m); len(feeds) > 0 {
 				entry.Also = append(entry.Also, also{o.ID, label(o.Name), cmp.Or(address(m.Link), entry.Link)})
+				l.Modified = latest(l.Modified, m.Changed)
+			}
+		}
+		for _, id := range c.Related {
+			m := items[id]
+			if m == nil || archive { // it would change with items of other months
+				continue
+			}
+			r := related{Title: plainLine(m.Title), Link: address(m.Link)}
+			if o, feeds := d.chooser.roster.carriers(m); len(feeds) > 0 && r.Title != "" && r.Link != "" {
+				r.Outlet = label(o.Name)
+				entry.Related = append(entry.Related, r)
 				l.Modified = latest(l.Modified, m.Changed)
 			}
 		}
