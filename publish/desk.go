@@ -173,7 +173,7 @@ func (d *desk) merge(ctx context.Context, touched map[store.StoryID]bool) (view,
 		v.Choices, v.More = v.Choices[:s.Limit], true
 	}
 	v.watch(append(found, old.Choices...))
-	whole := len(v.Choices) > 0 && (!v.More || len(v.Choices) == s.Limit)
+	whole := !v.More || len(v.Choices) == s.Limit
 	return v, whole, nil
 }
 
