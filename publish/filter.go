@@ -176,6 +176,9 @@ func (f *filter) refusal(it *store.Item) ruling {
 	if o == nil {
 		return ruling{false, "outlet", -1}
 	}
+	if f.roster.withdrawn.item(it, o) {
+		return ruling{false, "withdraw", -1}
+	}
 	if _, public := f.roster.carriers(it); len(public) > 0 {
 		return ruling{false, "from", -1}
 	}
