@@ -120,6 +120,12 @@ var (
 	ErrDiffers  = errors.New("the copy differs from the original")
 )
 
+// What Copy tells of records.
+const (
+	Copied   = "copied"
+	Compared = "compared"
+)
+
 const (
 	copyRecords = 1000
 	copyBytes   = 4 << 20 // of bodies, roughly
@@ -203,7 +209,7 @@ func copyKind(ctx context.Context, from, to Copier, c *Copying, step func(string
 			return err
 		}
 		n += len(batch)
-		step("copied", c.Kind, n)
+		step(Copied, c.Kind, n)
 		batch, size = batch[:0], 0
 		return nil
 	}
@@ -242,7 +248,7 @@ func compareStores(ctx context.Context, from, to Copier, head, there Head, step 
 		if !bytes.Equal(hashes[0], hashes[1]) {
 			return fmt.Errorf("%w in its %s", ErrDiffers, kind)
 		}
-		step("compared", kind, n[0])
+		step(Compared, kind, n[0])
 	}
 	if now, err := from.Head(ctx); err != nil || !reflect.DeepEqual(now, head) {
 		return errors.Join(err, ErrMoved)

@@ -37,8 +37,9 @@ var (
 
 // Options of a store.
 type Options struct {
-	Copy bool         // open it also while a copy into it is not finished
-	Log  *slog.Logger // nil is silent
+	Copy   bool         // open it also while a copy into it is not finished
+	Exists bool         // make none where there is none
+	Log    *slog.Logger // nil is silent
 }
 
 // A Store is a store in a database.
@@ -62,7 +63,7 @@ func Open(ctx context.Context, address string, o Options) (*Store, error) {
 		return nil, err
 	}
 	s := &Store{engine: e, packer: record.NewPacker()}
-	if err := s.migrate(ctx, o.Copy); err != nil {
+	if err := s.migrate(ctx, o); err != nil {
 		s.Close()
 		return nil, err
 	}

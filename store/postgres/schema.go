@@ -38,7 +38,7 @@ func steps() (all [][]string, err error) {
 
 // migrate brings the schema up to what this program needs, and reads what the Store remembers of it. Of several
 // processes that come at once one does it: it holds the row of the table migrations, and the others find it done.
-func (s *Store) migrate(ctx context.Context, unfinished bool) error {
+func (s *Store) migrate(ctx context.Context, o Options) error {
 	all, err := steps()
 	if err != nil {
 		return err
@@ -46,6 +46,9 @@ func (s *Store) migrate(ctx context.Context, unfinished bool) error {
 	return s.do(ctx, func(ctx context.Context, c *conn) error {
 		var done int
 		err := c.QueryRow(ctx, "SELECT done FROM migrations WHERE one = 1").Scan(&done)
+		if o.Exists && missing(err) {
+			return fmt.Errorf("there is no store of Broadsheet in the schema %q", s.schema)
+		}
 		if missing(err) || err == errNoRows || err == nil && done < len(all) {
 			done, err = s.catchUp(ctx, c, all)
 		}
@@ -58,7 +61,7 @@ func (s *Store) migrate(ctx context.Context, unfinished bool) error {
 		var copying string
 		err = c.QueryRow(ctx, "SELECT id, created, copying FROM head WHERE one = 1").Scan(&s.id, &s.created, &copying)
 		s.created = s.created.UTC()
-		if err == nil && copying != "" && !unfinished {
+		if err == nil && copying != "" && !o.Copy {
 			err = store.ErrUnfinished
 		}
 		return err
