@@ -10,6 +10,9 @@
 // → render (rss.go, atom.go, json.go, opml.go; page.go and front.go
 // with prose.go and words.go) → serve (server.go) or write (static.go, folder.go).
 //
+// A Hub delivers what is new to subscribers, Pings tell another hub of it (hub.go, hubform.go, ping.go; courier.go and notice.go:
+// what is owed to whom, kept until it is told).
+//
 // Everything up to the bytes depends on what is stored and on the Publication alone, never on the time
 // of day, so that two processes that share a store publish the same bytes.
 package publish
