@@ -53,8 +53,6 @@ func TestCopyCommand(t *testing.T) {
 	w.must("copy", database, back)
 	configure(back)
 	published("from the file again")
-	w.must("fetch", "--once", "--force")
-	published("after another poll")
 
 	for _, c := range []struct {
 		from, to, says string
