@@ -67,6 +67,9 @@ func (p *Publisher) atom(l *list) *Document {
 		},
 		Generator: generator,
 	}
+	if p.pub.Hub != "" {
+		feed.Links = append(feed.Links, atomLink{Rel: "hub", Href: p.pub.Hub})
+	}
 	feed.Xmlns = "http://www.w3.org/2005/Atom"
 	feed.Id = l.ID
 	feed.Title = plainText(l.Title)
@@ -76,7 +79,7 @@ func (p *Publisher) atom(l *list) *Document {
 	for i := range l.Items {
 		feed.Entries = append(feed.Entries, atomEntryOf(&l.Items[i]))
 	}
-	return newDocument(l.Slug+".atom", typeAtom, marshalXML(feed), l.Modified, l.MaxAge)
+	return p.feed(l, "atom", typeAtom, marshalXML(feed))
 }
 
 func atomEntryOf(e *listed) atomEntry {

@@ -59,6 +59,10 @@ type Document struct {
 	Modified    time.Time     // whole seconds, UTC; the static file carries it as well
 	MaxAge      time.Duration // how long a cache may answer for it; 0: it has to ask each time
 
+	// What a feed that hubs may tell of has besides.
+	Links string // the header field of that name
+	News  string // stands for the ids and dates of its entries: while it stays, there is nothing to tell
+
 	packed *packed
 }
 

@@ -76,23 +76,16 @@ func newFilter(s Section, r *roster) (*filter, []Problem) {
 }
 
 // take adds the feeds that an entry of from names, and reports whether it names any.
-func (f *filter) take(name string) bool {
-	tag, isTag := strings.CutPrefix(name, "tag:")
+func (f *filter) take(entry string) bool {
 	found := false
 	for i := range f.roster.outlets {
 		o := &f.roster.outlets[i]
 		for _, feed := range o.feeds() {
-			var match bool
-			if isTag {
-				match = slices.Contains(o.Tags, tag) || slices.Contains(feed.Tags, tag)
-			} else {
-				match = name == o.ID || name == feed.URL || name == feed.Shown
-			}
-			if match {
+			if names(entry, o, feed) {
 				f.from[feed], found = true, true
 			}
 		}
-		found = found || name == o.ID // an outlet without feeds is known all the same
+		found = found || entry == o.ID // an outlet without feeds is known all the same
 	}
 	return found
 }
@@ -134,18 +127,75 @@ func (f *filter) carrier(it *store.Item) (*Outlet, *Feed) {
 	return nil, nil
 }
 
+// A ruling is what a filter says of an item, and which key decided.
+type ruling struct {
+	in    bool
+	key   string // "outlet", "feed", "republish" are the roster's; the others are keys of the section
+	entry int    // of the key's list; -1 if it is none of them
+}
+
 // admits reports whether the section admits an item, but for its condition.
-func (f *filter) admits(it *store.Item) bool {
+func (f *filter) admits(it *store.Item) bool { return f.rule(it).in }
+
+// rule decides about an item, but for the condition.
+func (f *filter) rule(it *store.Item) ruling {
 	o, feed := f.carrier(it)
-	if feed == nil || !f.speaks(languageOf(it, o)) {
-		return false
+	if feed == nil {
+		return f.refusal(it)
+	}
+	switch language := languageOf(it, o); {
+	case f.speaks(language):
+	case language == "":
+		return ruling{false, "languages_unknown", -1}
+	default:
+		return ruling{false, "languages", -1}
 	}
 	if len(f.include) == 0 && len(f.exclude) == 0 {
-		return true
+		return ruling{true, "from", -1}
 	}
 	texts := [2]prepared{prepare(it.Title), prepare(it.Lead)}
 	found := func(p pattern) bool { return p.in(texts[0]) || p.in(texts[1]) }
-	return (len(f.include) == 0 || slices.ContainsFunc(f.include, found)) && !slices.ContainsFunc(f.exclude, found)
+	included := -1
+	if len(f.include) > 0 {
+		if included = slices.IndexFunc(f.include, found); included < 0 {
+			return ruling{false, "include", -1}
+		}
+	}
+	if i := slices.IndexFunc(f.exclude, found); i >= 0 {
+		return ruling{false, "exclude", i}
+	}
+	if included >= 0 {
+		return ruling{true, "include", included}
+	}
+	return ruling{true, "from", -1}
+}
+
+// refusal says why none of an item's feeds is one that the section draws on.
+func (f *filter) refusal(it *store.Item) ruling {
+	o := f.roster.byID[it.Outlet]
+	if o == nil {
+		return ruling{false, "outlet", -1}
+	}
+	if _, public := f.roster.carriers(it); len(public) > 0 {
+		return ruling{false, "from", -1}
+	}
+	if slices.ContainsFunc(it.Feeds, func(address string) bool { return o.feed(address) != nil }) {
+		return ruling{false, "republish", -1}
+	}
+	return ruling{false, "feed", -1}
+}
+
+// entry is the first entry of from that names a feed of an outlet; -1 if the section draws on every outlet.
+func (f *filter) entry(o *Outlet, feed *Feed) int {
+	return slices.IndexFunc(f.section.From, func(name string) bool { return names(name, o, feed) })
+}
+
+// names reports whether an entry of from names a feed.
+func names(entry string, o *Outlet, feed *Feed) bool {
+	if tag, ok := strings.CutPrefix(entry, "tag:"); ok {
+		return slices.Contains(o.Tags, tag) || slices.Contains(feed.Tags, tag)
+	}
+	return entry == o.ID || entry == feed.URL || entry == feed.Shown
 }
 
 // languageOf is what the item or its feed states, else its outlet, else what its text tells; "" if it is unknown.

@@ -21,4 +21,5 @@ type (
 	jsonFeedBase = feeds.JSONFeed
 	jsonItemBase = feeds.JSONItem
 	jsonAuthor   = feeds.JSONAuthor
+	jsonHub      = feeds.JSONHub
 )

@@ -54,6 +54,9 @@ func (p *Publisher) json(l *list) *Document {
 	feed.Language = languageTag(p.pub.Language)
 	feed.HomePageUrl = p.url(l.Slug + ".html")
 	feed.FeedUrl = p.url(l.Slug + ".json")
+	if p.pub.Hub != "" {
+		feed.Hubs = []*jsonHub{{Type: "WebSub", Url: p.pub.Hub}}
+	}
 	feed.Authors = []*jsonAuthor{author}
 	for i := range l.Items {
 		feed.Items = append(feed.Items, jsonItemOf(&l.Items[i]))
@@ -65,7 +68,7 @@ func (p *Publisher) json(l *list) *Document {
 	if err := e.Encode(feed); err != nil {
 		panic("publish: " + err.Error()) // strings, numbers and checked times always can be written
 	}
-	return newDocument(l.Slug+".json", typeJSON, b.Bytes(), l.Modified, l.MaxAge)
+	return p.feed(l, "json", typeJSON, b.Bytes())
 }
 
 func jsonItemOf(e *listed) jsonItem {

@@ -52,6 +52,7 @@ type listed struct {
 	Feed      *Feed
 	Source    source
 	Also      []also
+	Why       string // the section shows it
 }
 
 // source is what Atom wants to know of the feed that an item came from (RFC 4287 §4.2.11).
@@ -125,6 +126,7 @@ func (p *Publisher) list(ctx context.Context, d *desk) (*list, error) {
 				l.Modified = latest(l.Modified, m.Changed)
 			}
 		}
+		entry.Why = d.chooser.why(c, it, len(entry.Also))
 		l.Items = append(l.Items, entry)
 	}
 	if len(l.Items) == 0 {

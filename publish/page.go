@@ -50,6 +50,7 @@ type pageItem struct {
 	Image                 string
 	Files                 []pageFile
 	Also                  []also
+	Why                   string
 	Rights                string
 }
 
@@ -103,7 +104,7 @@ func (p *Publisher) pageItem(e *listed) pageItem {
 		Title: e.Title, Link: e.Link, Language: e.Language,
 		Outlet: line(e.Outlet.Name), OutletURL: address(e.Outlet.URL),
 		When: atomTime(e.Published), Date: e.Published.In(p.pub.Location).Format("2 January 2006, 15:04"),
-		Image: e.Image, Also: e.Also, Rights: e.Rights,
+		Image: e.Image, Also: e.Also, Why: e.Why, Rights: e.Rights,
 	}
 	var names []string
 	for _, a := range e.Authors {

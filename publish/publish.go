@@ -30,8 +30,9 @@ import (
 type Publication struct {
 	Title    string
 	BaseURL  string         // absolute; may have a path; without a trailing slash
+	Hub      string         // address of a WebSub hub that is told of changes; "" if there is none
 	Language string         // BCP 47, of the pages
-	Location *time.Location // of the dates on pages; nil is UTC
+	Location *time.Location `json:"-"` // of the dates on pages; nil is UTC
 	Outlets  []Outlet
 	Sections []Section
 
@@ -208,6 +209,17 @@ func (p *Publisher) render(ctx context.Context, d *desk) error {
 	}
 	d.docs = []*Document{p.page(l), p.rss(feeds), p.atom(feeds), p.json(feeds), p.sectionOutlets(l)}
 	return nil
+}
+
+// Rendered returns those documents of sections that were rendered so far: after a Write, what changed at least.
+func (p *Publisher) Rendered() *Edition {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	var docs []*Document
+	for _, d := range p.desks {
+		docs = append(docs, d.docs...)
+	}
+	return NewEdition(p.revision, docs)
 }
 
 // documents returns all documents, but for those of sections that have none.

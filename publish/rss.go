@@ -70,6 +70,9 @@ func (p *Publisher) rss(l *list) *Document {
 		Description: plainText(l.about()),
 		Links:       []rssLink{{Rel: "self", Type: "application/rss+xml", Href: p.url(l.Slug + ".rss")}},
 	}
+	if p.pub.Hub != "" {
+		ch.Links = append(ch.Links, rssLink{Rel: "hub", Href: p.pub.Hub})
+	}
 	ch.Link = p.url(l.Slug + ".html")
 	ch.Language = languageTag(p.pub.Language)
 	ch.LastBuildDate = rssTime(l.Updated)
@@ -87,7 +90,7 @@ func (p *Publisher) rss(l *list) *Document {
 		Media:   "http://search.yahoo.com/mrss/",
 		Channel: ch,
 	}
-	return newDocument(l.Slug+".rss", typeRSS, marshalXML(doc), l.Modified, l.MaxAge)
+	return p.feed(l, "rss", typeRSS, marshalXML(doc))
 }
 
 // minutes is the ttl: how long a reader may wait, at least as long as caches do.

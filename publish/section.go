@@ -28,6 +28,7 @@ type choice struct {
 	Place   time.Time      `json:"place"`   // At's date; with min_outlets, its arrival
 	First   store.ItemID   `json:"first"`   // the first admitted item
 	Stands  store.ItemID   `json:"stands"`  // the item that is shown
+	Why     string         `json:"why"`     // it is the one
 	Outlet  string         `json:"outlet"`  // whose item that is
 	Story   store.StoryID  `json:"story"`   // what it belongs to
 	Members []store.ItemID `json:"members"` // all items of the story, in order of arrival

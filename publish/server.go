@@ -133,6 +133,9 @@ func (d *Document) serve(w http.ResponseWriter, r *http.Request) {
 		h.Set("Content-Security-Policy", policyPage)
 		h.Set("Referrer-Policy", "no-referrer")
 	}
+	if d.Links != "" {
+		h.Set("Link", d.Links)
+	}
 	if d.unchanged(r) {
 		w.WriteHeader(http.StatusNotModified)
 		return

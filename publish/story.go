@@ -59,8 +59,8 @@ func (c *chooser) choices(s store.Story, known map[store.ItemID]store.Item, in m
 		groups[id] = append(groups[id], m)
 	}
 	for i := range out {
-		stands := c.stands(groups[out[i].ID])
-		out[i].Stands, out[i].Outlet = stands.ID, stands.Outlet
+		stands, why := c.stands(groups[out[i].ID])
+		out[i].Stands, out[i].Outlet, out[i].Why = stands.ID, stands.Outlet, why
 	}
 	slices.Reverse(out)
 	return out
@@ -85,25 +85,25 @@ func (c *chooser) reaches(members []store.Item) (store.Item, bool) {
 	return store.Item{}, false
 }
 
-// stands picks, of a story's admitted items in order of arrival, the one that stands for it: that of highest priority
-// in the first hour. If an exact copy of it came from the outlet whose site the link is on, it is that one,
-// whenever it came, since no other outlet's claim displaces it.
-func (c *chooser) stands(members []store.Item) store.Item {
-	best := members[0]
+// stands picks, of a story's admitted items in order of arrival, the one that stands for it, and says why: that of
+// highest priority in the first hour. If an exact copy of it came from the outlet whose site the link is on, it
+// is that one, whenever it came, since no other outlet's claim displaces it.
+func (c *chooser) stands(members []store.Item) (_ store.Item, why string) {
+	best, why := members[0], "it came first"
 	for _, m := range members[1:] {
 		if m.Arrived.Sub(members[0].Arrived) <= firstHour && c.roster.byID[m.Outlet].Priority > c.roster.byID[best.Outlet].Priority {
-			best = m
+			best, why = m, "its outlet has the highest priority of those that came within an hour"
 		}
 	}
 	if c.atHome(&best) {
-		return best
+		return best, why
 	}
 	for _, m := range members {
 		if article(&m) == article(&best) && c.atHome(&m) {
-			return m
+			return m, "the link is on its outlet's own site"
 		}
 	}
-	return best
+	return best, why
 }
 
 // atHome reports whether an item's link is on its own outlet's site.

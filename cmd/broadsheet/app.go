@@ -19,6 +19,7 @@ import (
 
 // A plan is a configuration in the terms of the parts: what a command works by.
 type plan struct {
+	path        string // of the configuration's file
 	config      *config.Config
 	settings    fetch.Settings
 	feeds       []fetch.Feed
@@ -49,6 +50,7 @@ func load(path string) (*plan, error) {
 	if problems = append(problems, more...); len(problems) > 0 {
 		return nil, problems.Sorted()
 	}
+	pl.path = path
 	return pl, nil
 }
 

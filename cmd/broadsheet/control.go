@@ -109,6 +109,19 @@ func (d *daemon) control() http.Handler {
 		rows, err := d.parts().rows(r.Context())
 		answerJSON(w, d.log, rows, err)
 	}))
+	mux.HandleFunc("GET /explain", d.agreed(func(w http.ResponseWriter, r *http.Request) {
+		all, err := explain(r.Context(), d.store, d.parts().publisher, r.FormValue("item"))
+		answerJSON(w, d.log, all, err)
+	}))
+	mux.HandleFunc("POST /preview", func(w http.ResponseWriter, r *http.Request) { // of any configuration
+		var want previewing
+		if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, 64<<20)).Decode(&want); err != nil {
+			http.Error(w, err.Error(), http.StatusBadRequest)
+			return
+		}
+		out, err := d.preview(r.Context(), want)
+		answerJSON(w, d.log, out, err)
+	})
 	mux.HandleFunc("POST /revive", d.agreed(func(w http.ResponseWriter, r *http.Request) {
 		feeds, err := d.scheduler.Revive(r.FormValue("outlet"))
 		answerJSON(w, d.log, feeds, err)

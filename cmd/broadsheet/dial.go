@@ -156,6 +156,30 @@ func (r *remote) rows(ctx context.Context) (rows []publish.Row, err error) {
 	return rows, json.NewDecoder(body).Decode(&rows)
 }
 
+// explain asks about the items that are called name.
+func (r *remote) explain(ctx context.Context, name string) (all []explained, err error) {
+	body, err := r.do(ctx, http.MethodGet, "/explain?"+url.Values{"item": {name}}.Encode(), nil)
+	if err != nil {
+		return nil, err
+	}
+	defer body.Close()
+	return all, json.NewDecoder(body).Decode(&all)
+}
+
+// preview asks what a section would show under another configuration.
+func (r *remote) preview(ctx context.Context, want previewing) (out publish.Preview, err error) {
+	b, err := json.Marshal(want)
+	if err != nil {
+		return out, err
+	}
+	body, err := r.do(ctx, http.MethodPost, "/preview", bytes.NewReader(b))
+	if err != nil {
+		return out, err
+	}
+	defer body.Close()
+	return out, json.NewDecoder(body).Decode(&out)
+}
+
 func (r *remote) edition(ctx context.Context) (*publish.Edition, error) {
 	body, err := r.do(ctx, http.MethodGet, "/documents", nil)
 	if err != nil {

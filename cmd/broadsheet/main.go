@@ -118,7 +118,7 @@ Then write broadsheet.toml and run:      broadsheet serve      (or, in cron: bro
 		}
 		return nil
 	}
-	for _, c := range []*cobra.Command{p.serveCommand(), p.fetchCommand(), p.publishCommand(), p.checkCommand(), p.outletsCommand(),
+	for _, c := range []*cobra.Command{p.serveCommand(), p.fetchCommand(), p.publishCommand(), p.checkCommand(), p.previewCommand(), p.explainCommand(), p.outletsCommand(),
 		p.discoverCommand(), p.importCommand(), p.exportCommand(), p.backupCommand(), p.demoCommand(), p.versionCommand(), p.healthcheckCommand()} {
 		does := c.RunE
 		c.RunE = func(c *cobra.Command, args []string) error {

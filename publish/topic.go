@@ -1,0 +1,33 @@
+package publish
+
+import (
+	"crypto/sha256"
+	"encoding/base64"
+	"fmt"
+)
+
+// feed is a section's feed: a document that a hub may tell of.
+func (p *Publisher) feed(l *list, format, contentType string, body []byte) *Document {
+	d := newDocument(l.Slug+"."+format, contentType, body, l.Modified, l.MaxAge)
+	d.Links, d.News = linkHeader(p.pub.Hub, p.url(d.Path)), l.news()
+	return d
+}
+
+// news stands for the ids and dates of what is listed: edits within an hour and outlets that join a story change the
+// bytes, and are no news.
+func (l *list) news() string {
+	h := sha256.New()
+	for i := range l.Items {
+		fmt.Fprintf(h, "%s %d\n", l.Items[i].ID, l.Items[i].Updated.UnixNano())
+	}
+	return base64.RawURLEncoding.EncodeToString(h.Sum(nil)[:12])
+}
+
+// linkHeader is the header field Link of a feed (RFC 8288); hub may be "".
+func linkHeader(hub, self string) string {
+	link := "<" + self + `>; rel="self"`
+	if hub != "" {
+		link = "<" + hub + `>; rel="hub", ` + link
+	}
+	return link
+}
