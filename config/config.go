@@ -137,6 +137,17 @@ type Feed struct {
 	Secrets []string
 }
 
+// Itunes is what directories of podcasts want to know of a section; without a category the section is no podcast.
+type Itunes struct {
+	Category string `key:"category"` // Apple's: "News", "News > Politics"
+	Author   string `key:"author"`   // title if not written
+	Owner    string `key:"owner"`    // title if not written
+	Email    string `key:"email"`    // of the owner
+	Image    string `key:"image"`    // address of a square picture
+	Type     string `key:"type"`     // "episodic" or "serial"
+	Explicit bool   `key:"explicit"`
+}
+
 // Section is a feed that is published.
 type Section struct {
 	Slug         string        `key:"slug"`
@@ -156,6 +167,7 @@ type Section struct {
 	Content      string        `key:"content"`             // at most this; "full" is what the outlets permit
 	Formerly     []string      `key:"formerly"`            // its earlier slugs
 	KeyFile      string        `key:"key_file"`
+	Itunes       Itunes        `key:"itunes"`
 
 	// Key is what KeyFile holds: the addresses of a private section need it. "" is a public one.
 	Key string

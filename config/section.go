@@ -36,6 +36,7 @@ func (c checker) sections() {
 		c.words(at+".include", s.Include)
 		c.words(at+".exclude", s.Exclude)
 		c.choice(at+".languages_unknown", s.Unknown, "keep", "drop")
+		c.itunes(at+".itunes", &c.cfg.Sections[i].Itunes)
 		c.choice(at+".stories", s.Stories, "merge", "link", "keep")
 		c.atLeast(at+".min_outlets", s.MinOutlets, 1)
 		c.atLeast(at+".max_per_outlet", s.MaxPerOutlet, 0)

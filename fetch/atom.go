@@ -10,7 +10,8 @@ import (
 // readAtom reads Atom as gofeed has it (the table is in parse.go).
 func (f *rawFeed) readAtom(o *atomFeed) {
 	f.title, f.subtitle, f.rights, f.language = o.Title, o.Subtitle, o.Rights, firstOf(o.Language, f.language)
-	f.link = absoluteLink(f.base, atomLink(o.Links, "alternate"))
+	f.link, f.self = absoluteLink(f.base, atomLink(o.Links, "alternate")), atomLink(o.Links, "self")
+	f.license = firstOf(atomLink(o.Links, "license"), licenseIn(o.Extensions))
 	f.updated = firstTime(o.UpdatedParsed)
 	f.image = firstOf(o.Logo, o.Icon)
 	if f.authors = persons(o.Authors); len(f.authors) == 0 {
@@ -51,6 +52,7 @@ func (r *rawItem) readAtom(o *atomEntry) {
 			}
 		}
 	}
+	r.license = firstOf(atomLink(o.Links, "license"), licenseIn(o.Extensions))
 	r.language = first(o.Extensions, "dc", "language")
 	r.published, r.updated = firstTime(o.PublishedParsed), firstTime(o.UpdatedParsed)
 	if r.published.IsZero() {

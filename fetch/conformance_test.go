@@ -2,54 +2,59 @@ package fetch
 
 import (
 	"bufio"
+	"cmp"
 	"encoding/json"
 	"fmt"
-	"html"
 	"maps"
 	"net/url"
 	"os"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 	"testing"
-	"time"
 )
 
+// What of the feedparser project's suite we hold; the figures may only rise. They are of the half that is in
+// ../shared/data; another folder has others.
+const (
+	floorParsed = 1063 // of 1063
+	floorFields = 407  // of 413
+)
+
+// A conformanceCase is a line of cases.jsonl: a document, how it was sent, and what must come out (DATA.md).
 type conformanceCase struct {
-	File, Category, Description string
-	ContentType                 string `json:"content_type"`
-	Base                        string
-	Checks                      []struct {
-		Path  []any
-		Op    string
-		Value any
-	}
+	File, Category string
+	ContentType    string `json:"content_type"`
+	Base           string
+	Checks         []conformanceCheck
 }
 
-// TestConformance holds our reading of the feedparser project's documents against what feedparser reads in
-// them, for the fields that an aggregator needs.
+type conformanceCheck struct {
+	Path  []any
+	Op    string
+	Value any
+}
+
+func (c *conformanceCheck) String() string {
+	path := make([]string, len(c.Path))
+	for i, p := range c.Path {
+		path[i] = fmt.Sprint(p)
+	}
+	return fmt.Sprintf("%s %s %q", strings.Join(path, "."), c.Op, fmt.Sprint(c.Value))
+}
+
+// TestConformance reads a folder of documents with what a liberal parser reads in them, and counts how many of these
+// documents are read, how many of the fields that an aggregator needs are as they must be, and how many documents get
+// something active through. The folder is BROADSHEET_CONFORMANCE, else the feedparser project's suite in ../shared.
 func TestConformance(t *testing.T) {
-	dir := filepath.Join(sharedData, "conformance/feedparser")
+	dir := cmp.Or(os.Getenv("BROADSHEET_CONFORMANCE"), filepath.Join(sharedData, "conformance/feedparser"))
 	file, err := os.Open(filepath.Join(dir, "cases.jsonl"))
 	if err != nil {
-		t.Skip("needs the project's data in ../shared/data")
+		t.Skip("needs a folder of conformance cases: ../shared/data, or set BROADSHEET_CONFORMANCE")
 	}
 	defer file.Close()
-	type tally struct{ held, all int }
-	counts := map[string]*tally{}
-	count := func(category string, held bool) {
-		for _, c := range []string{category, "all"} {
-			if counts[c] == nil {
-				counts[c] = new(tally)
-			}
-			counts[c].all++
-			if held {
-				counts[c].held++
-			}
-		}
-	}
-	parsed, documents := 0, 0
+	parsed, fields, others, items, unsafe := tally{}, tally{}, tally{}, tally{}, tally{}
+	rules := map[string]int{}
 	lines := bufio.NewScanner(file)
 	lines.Buffer(nil, 1<<20)
 	for lines.Scan() {
@@ -62,146 +67,103 @@ func TestConformance(t *testing.T) {
 			t.Fatal(err)
 		}
 		base, _ := url.Parse("http://127.0.0.1:8097/" + c.File)
-		if c.Base != "" {
-			base, _ = url.Parse(c.Base)
+		if strings.HasPrefix(c.Base, "http") { // nothing comes from anywhere else
+			if base, err = url.Parse(c.Base); err != nil {
+				t.Fatal(err)
+			}
 		}
 		d, err := parseDocument(body, c.ContentType, base)
-		documents++
-		if err == nil {
-			parsed++
-		} else if testing.Verbose() {
-			t.Logf("%s: %v", c.File, err)
-		}
-		if d == nil {
+		if parsed.count(c.Category, err == nil); err != nil {
+			logVerbose(t, "%s: not parsed: %v", c.File, err)
 			d = &document{}
 		}
 		checkDocument(t, c.File, d)
+		if c.Category == "illformed" {
+			whole := countItems(body)
+			if items.count(c.Category, len(d.Arrivals) >= whole); len(d.Arrivals) < whole {
+				logVerbose(t, "%s: %d items of %d", c.File, len(d.Arrivals), whole)
+			}
+		}
 		if c.Category == "sanitize" {
+			found := active(d)
+			if unsafe.count(c.Category, found != ""); found != "" {
+				t.Errorf("%s: %s", c.File, found)
+			}
 			continue
 		}
 		for _, check := range c.Checks {
-			got, ok := lookUp(d, check.Path)
-			if !ok {
+			got, kind := lookUp(d, check.Path)
+			if kind == "" {
 				continue
 			}
-			held := slices.ContainsFunc(got, func(g string) bool { return sameField(g, check.Value, base) })
-			count(c.Category, held)
-			if !held && testing.Verbose() {
-				t.Logf("%s %v: %q, want %v", c.File, check.Path, got, check.Value)
+			rule := holds(&check, got, kind, base)
+			rules[rule]++
+			held := rule != ""
+			if needed(&check) {
+				fields.count(c.Category, held)
+			} else {
+				others.count(c.Category, held)
+			}
+			if !held {
+				logVerbose(t, "%s: %s: got %q", c.File, &check, got)
 			}
 		}
 	}
-	for _, c := range slices.Sorted(maps.Keys(counts)) {
-		t.Logf("%-16s %4d of %4d", c, counts[c].held, counts[c].all)
+	logVerbose(t, "%-16s %9s %11s %9s", "category", "parsed", "fields", "others")
+	for _, c := range slices.Sorted(maps.Keys(parsed)) {
+		logVerbose(t, "%-16s %9s %11s %9s", c, parsed.of(c), fields.of(c), others.of(c))
 	}
-	t.Logf("parsed %d of %d", parsed, documents)
-	if all := counts["all"]; 100*all.held < 95*all.all || 1000*parsed < 996*documents {
-		t.Error("fewer than 95 % of the checks hold, or fewer documents are read than feedparser reads")
+	logVerbose(t, "held by: %v", rules)
+	for _, kind := range []struct{ name, category string }{{"relative links", "base"}, {"encodings", "encoding"}, {"odd dates", "date"}} {
+		t.Logf("%s: parsed %s, aggregator fields %s", kind.name, parsed.of(kind.category), fields.of(kind.category))
+	}
+	t.Logf("ill-formed: parsed %s, every complete item kept in %s", parsed.of("illformed"), items.of("illformed"))
+	t.Logf("conformance: parsed %s, aggregator fields %s, unsafe %s", parsed.of(""), fields.of(""), unsafe.of(""))
+	if os.Getenv("BROADSHEET_CONFORMANCE") == "" && (parsed[""].held < floorParsed || fields[""].held < floorFields) {
+		t.Errorf("fewer than before: %d documents, %d fields", floorParsed, floorFields)
 	}
 }
 
-// lookUp returns what we have for a path of a check; false for fields that an aggregator does not need.
-func lookUp(d *document, path []any) ([]string, bool) {
-	if path[0] == "feed" && len(path) > 1 {
-		switch path[1] {
-		case "title":
-			return []string{d.Title}, len(path) == 2
-		case "link":
-			return []string{d.Link}, true
-		case "id":
-			return []string{d.ID}, true
-		case "language":
-			return []string{d.Language}, true
-		case "updated_parsed":
-			return []string{clock(d.Updated)}, true
-		}
-		return nil, false
+// logVerbose is for what only who looks for it wants to see.
+func logVerbose(t *testing.T, format string, args ...any) {
+	t.Helper()
+	if testing.Verbose() {
+		t.Logf(format, args...)
 	}
-	if path[0] != "entries" || len(path) < 3 {
-		return nil, false
-	}
-	n := int(path[1].(float64))
-	var a struct {
-		d   *document
-		ok  bool
-		all []string
-	}
-	if n >= len(d.Arrivals) {
-		return nil, true
-	}
-	it, body := &d.Arrivals[n].Item, &d.Arrivals[n].Body
-	rest := fmt.Sprint(path[3:]...)
-	switch path[2] {
-	case "title":
-		a.all = []string{it.Title}
-	case "link", "anylink":
-		a.all = []string{it.Link}
-	case "id":
-		a.all = []string{it.GUID}
-	case "summary":
-		a.all = []string{body.Summary, body.Content}
-	case "content":
-		if !strings.HasSuffix(rest, "value") {
-			return nil, false
-		}
-		a.all = []string{body.Content, body.Summary}
-	case "published_parsed":
-		a.all = []string{clock(body.Published)}
-	case "updated_parsed":
-		a.all = []string{clock(body.Updated), clock(body.Published)}
-	case "author", "authors":
-		for _, p := range it.Authors {
-			a.all = append(a.all, p.Name, p.Email, p.URL, strings.TrimSpace(p.Name+" ("+p.Email+")"))
-		}
-	case "tags":
-		for _, c := range it.Categories {
-			a.all = append(a.all, c.Term, c.Scheme, c.Label)
-		}
-	case "enclosures":
-		for _, e := range it.Enclosures {
-			a.all = append(a.all, e.URL, e.Type, fmt.Sprint(e.Length))
-		}
-	case "language":
-		a.all = []string{it.Language}
-	case "comments":
-		a.all = []string{body.Comments}
-	case "image":
-		a.all = []string{it.Image}
-	default:
-		return nil, false
-	}
-	return a.all, true
 }
 
-func clock(t time.Time) string {
-	if t.IsZero() {
-		return "<nil>"
+// A tally counts by category; "" is all of them.
+type tally map[string]*struct{ held, all int }
+
+func (t tally) count(category string, held bool) {
+	for _, c := range []string{category, ""} {
+		if t[c] == nil {
+			t[c] = &struct{ held, all int }{}
+		}
+		t[c].all++
+		if held {
+			t[c].held++
+		}
 	}
-	t = t.UTC()
-	return fmt.Sprint([]any{t.Year(), int(t.Month()), t.Day(), t.Hour(), t.Minute(), t.Second()})
 }
 
-var (
-	spaces   = regexp.MustCompile(`\s+`)
-	outerDiv = regexp.MustCompile(`^<div[^>]*>(.*)</div>$`)
-	relAttr  = regexp.MustCompile(` rel="[^"]*"`)
-)
+func (t tally) of(category string) string {
+	if t[category] == nil {
+		return "0/0"
+	}
+	return fmt.Sprintf("%d/%d", t[category].held, t[category].all)
+}
 
-func sameField(got string, want any, base *url.URL) bool {
-	if want == nil {
-		return got == "<nil>" || got == ""
+// needed reports whether a check is of a field that DATA.md counts among those of an aggregator: titles, links, ids,
+// dates, summaries, contents, authors, tags, enclosures, languages, titles of sources.
+func needed(c *conformanceCheck) bool {
+	field := c.Path[1]
+	if c.Path[0] == "entries" {
+		field = c.Path[2]
 	}
-	w := fmt.Sprint(want)
-	if got == w {
-		return true
+	switch field {
+	case "rights", "image", "comments", "source_href":
+		return false
 	}
-	norm := func(s string) string {
-		s = strings.TrimSpace(spaces.ReplaceAllString(s, " "))
-		if m := outerDiv.FindStringSubmatch(s); m != nil {
-			s = strings.TrimSpace(m[1])
-		}
-		s = relAttr.ReplaceAllString(s, "")
-		return strings.TrimSuffix(html.UnescapeString(s), "/")
-	}
-	return norm(got) == norm(w) || norm(got) == norm(oneLine(plain(w), 10000))
+	return true
 }

@@ -76,8 +76,8 @@ type rawFeed struct {
 type rawOrigin struct {
 	id, title, subtitle string
 	link, self, image   string
-	rights              string
-	updated             time.Time
+	rights, license     string
+	updated, issued     time.Time
 	authors             []store.Author
 	categories          []store.Category
 }
@@ -87,7 +87,7 @@ type rawItem struct {
 	guid, title                 string
 	links                       []string // the first that is one counts
 	summary, content, mediaText string
-	language, rights            string
+	language, rights, license   string
 	comments                    string
 	published, updated          time.Time
 	authors                     []store.Author

@@ -30,11 +30,11 @@ func authorsIn(x foreign) []store.Author {
 	for _, a := range x["atom"]["author"] {
 		authors = append(authors, store.Author{Name: child(a, "name"), Email: child(a, "email"), URL: firstOf(child(a, "uri"), child(a, "url"))})
 	}
-	for _, key := range []struct{ space, name string }{{"itunes", "author"}, {"dc", "contributor"}} {
-		if len(authors) > 0 {
-			break
-		}
-		for _, e := range x[key.space][key.name] {
+	for _, e := range x["itunes"]["author"] {
+		authors = append(authors, personFromText(e.Value))
+	}
+	if len(authors) == 0 {
+		for _, e := range x["dc"]["contributor"] {
 			authors = append(authors, personFromText(e.Value))
 		}
 	}
@@ -54,9 +54,7 @@ func categoriesIn(x foreign) []store.Category {
 	}
 	for _, list := range [][]element{x["itunes"]["keywords"], x["media"]["keywords"]} {
 		for _, e := range list {
-			for k := range strings.SplitSeq(e.Value, ",") {
-				categories = append(categories, store.Category{Term: k})
-			}
+			categories = listed(categories, e.Value)
 		}
 	}
 	for _, e := range x["itunes"]["category"] {
@@ -66,6 +64,32 @@ func categoriesIn(x foreign) []store.Category {
 		}
 	}
 	return categories
+}
+
+// listed adds the words of a list that stands in one element.
+func listed(categories []store.Category, list string) []store.Category {
+	if list == "" {
+		return categories
+	}
+	for word := range strings.SplitSeq(list, ",") {
+		categories = append(categories, store.Category{Term: word})
+	}
+	return categories
+}
+
+// licenseIn is the address of a licence: Atom's link (RFC 4946), Creative Commons' elements.
+func licenseIn(x foreign) string {
+	for _, l := range x["atom"]["link"] {
+		if l.Attrs["rel"] == "license" {
+			return l.Attrs["href"]
+		}
+	}
+	for _, e := range x["cc"]["license"] {
+		if e.Attrs["resource"] != "" {
+			return e.Attrs["resource"]
+		}
+	}
+	return firstOf(first(x, "creativecommons", "license"), first(x, "cc", "license"))
 }
 
 // readMedia reads Media RSS: pictures, the widest first, and files.
@@ -85,7 +109,10 @@ func (r *rawItem) readMedia(m map[string][]element) {
 					r.pictures[0] = p
 				}
 			}
-		case strings.HasPrefix(kind, "audio"), strings.HasPrefix(kind, "video"):
+		case c.Attrs["url"] == "", strings.Contains(kind, "flash"): // which acts, and which nothing plays any more
+		case kind == "":
+			r.picture(c.Attrs["url"], c.Attrs["width"], c.Attrs["height"])
+		default:
 			r.enclose(c.Attrs["url"], c.Attrs["type"], c.Attrs["fileSize"], child(c, "title"), c.Attrs["duration"])
 		}
 		r.readMedia(c.Children)

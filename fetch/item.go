@@ -29,6 +29,9 @@ func (f *rawFeed) document() *document {
 	d.Origin, subtitle = c.origin(&f.rawOrigin, f.note.texts, f.base)
 	for i := range f.items {
 		r, a := &f.items[i], &d.Arrivals[i]
+		if r.license == "" {
+			r.license = f.license
+		}
 		c.texts[i] = c.clean(r, a, f.base)
 		if a.Item.Language == "" {
 			a.Item.Language = d.Language
@@ -37,9 +40,11 @@ func (f *rawFeed) document() *document {
 	}
 	finished := c.finish()
 	d.Subtitle = finished(subtitle)
+	own := d.Origin
+	own.Feed = ""
 	for i, t := range c.texts {
 		b := &d.Arrivals[i].Body
-		b.Summary, b.Content, b.Origin.Subtitle, b.Feed = finished(t[0]), finished(t[1]), finished(t[2]), d.Origin
+		b.Summary, b.Content, b.Origin.Subtitle, b.Feed = finished(t[0]), finished(t[1]), finished(t[2]), own
 	}
 	return d
 }
@@ -107,7 +112,7 @@ func (c *cleaner) clean(r *rawItem, a *store.Arrival, base *url.URL) (texts [3]u
 	}
 	body.Podcast = cleanPodcast(r.podcast, base)
 	body.Comments = absoluteLink(base, r.comments)
-	body.Rights = oneLine(plain(r.rights), maxTitle)
+	body.Rights, body.License = oneLine(plain(r.rights), maxTitle), absoluteLink(base, r.license)
 	body.Published, body.Updated = r.published, r.updated
 	return texts
 }
@@ -163,6 +168,7 @@ func (c *cleaner) hash(a *store.Arrival) {
 	}
 	c.add(it.Language)
 	c.add(a.Body.Rights)
+	c.add(a.Body.License)
 	c.add(a.Body.Origin.Title)
 	c.add(a.Body.Origin.Link)
 	c.podcast(&a.Body.Podcast)

@@ -10,7 +10,7 @@ import (
 // readJSONFeed reads JSON Feed as gofeed has it (the table is in parse.go). Its texts are no HTML, but for content_html.
 func (f *rawFeed) readJSONFeed(o *jsonFeed) {
 	f.title, f.subtitle = html.EscapeString(clean(o.Title)), html.EscapeString(clean(o.Description))
-	f.language, f.id = clean(o.Language), clean(o.FeedURL)
+	f.language, f.id, f.self = clean(o.Language), clean(o.FeedURL), o.FeedURL
 	f.link = absoluteLink(f.base, o.HomePageURL)
 	f.image = firstOf(o.Icon, o.Favicon)
 	f.authors = jsonPersons(o.Authors, o.Author)

@@ -36,6 +36,7 @@ func absoluteLink(base *url.URL, ref string) string {
 	if ref == "" || len(ref) > maxLink {
 		return ""
 	}
+	ref = strings.ReplaceAll(ref, "&amp;", "&") // in CDATA, or escaped once too often
 	if plainLink(ref) {
 		return ref
 	}

@@ -126,6 +126,10 @@ func (m *markup) read(s string) {
 			}
 		case html.EndTagToken:
 			m.end(tagAtom(z.Raw()))
+		case html.DoctypeToken:
+			if raw := z.Raw(); raw[len(raw)-1] != '>' { // the text is about one
+				m.writeText(raw)
+			}
 		}
 	}
 }

@@ -24,7 +24,7 @@ var roles = map[string]role{
 	"description": roleText, "summary": roleText, "content": roleText, "subtitle": roleText, "tagline": roleText,
 	"body": roleText, "fullitem": roleText, "rights": roleText, "copyright": roleText, "ttl": roleText,
 	"skiphours": roleContainer, "hour": roleText, "skipdays": roleContainer, "day": roleText,
-	"categories": roleContainer, "category": roleText, "comments": roleText, "enclosure": roleText, "source": roleText,
+	"categories": roleContainer, "category": roleText, "tags": roleText, "comments": roleText, "enclosure": roleText, "source": roleText,
 	"name": roleText, "email": roleText, "uri": roleText, "url": roleText, "homepage": roleText,
 	"author": roleAuthor, "logo": roleText, "icon": roleText, "href": roleText,
 	"managingeditor": roleText, "webmaster": roleText,
@@ -38,6 +38,7 @@ var roles = map[string]role{
 	"dc:creator": roleText, "dc:author": roleText, "dc:title": roleText, "dc:description": roleText, "dc:subject": roleText,
 	"dc:contributor": roleText, "dc:language": roleText, "dc:rights": roleText, "dc:identifier": roleText, "dc:source": roleText, "dc:date": roleDate,
 	"dcterms:created": roleDate, "dcterms:issued": roleDate, "dcterms:modified": roleDate, "dcterms:available": roleDate,
+	"creativecommons:license": roleText, "cc:license": roleText,
 	"sy:updateperiod": roleText, "sy:updatefrequency": roleText,
 	"itunes:author": roleText, "itunes:summary": roleText, "itunes:subtitle": roleText, "itunes:image": roleText,
 	"itunes:keywords": roleText, "itunes:category": roleContainer,
@@ -54,6 +55,7 @@ var roles = map[string]role{
 var namespaces = []struct{ part, prefix string }{
 	{"w3.org/2005/atom", "atom"}, {"purl.org/atom/ns", "atom"}, {"w3.org/1999/xhtml", "xhtml"},
 	{"purl.org/rss/1.0/modules/content", "content"}, {"purl.org/rss/1.0/modules/syndication", "sy"}, {"purl.org/dc/elements", "dc"}, {"purl.org/dc/terms", "dcterms"},
+	{"creativecommonsrssmodule", "creativecommons"}, {"web.resource.org/cc", "cc"}, {"creativecommons.org/ns", "cc"},
 	{"search.yahoo.com/mrss", "media"}, {"/podcast-1.0.dtd", "itunes"}, {"podcastindex.org/namespace", "podcast"}, {"podcastindex-org/podcast-namespace", "podcast"}, {"feedburner/ext/1.0", "feedburner"},
 	{"w3.org/1999/02/22-rdf-syntax-ns", "rdf"}, {"w3.org/xml/1998/namespace", "xml"},
 	{"purl.org/rss/1.0/modules/", "other"}, {"purl.org/rss/1.0", ""}, {"my.netscape.com/rdf/simple", ""},
@@ -74,7 +76,7 @@ func prefixOf(namespace string) string {
 // literalPrefixes are the prefixes of documents that forget to declare them, or declare them wrongly.
 var literalPrefixes = map[string]string{
 	"rss": "rss", "atom": "atom", "atom10": "atom", "a10": "atom", "content": "content", "dc": "dc", "dcterms": "dcterms",
-	"media": "media", "itunes": "itunes", "podcast": "podcast", "feedburner": "feedburner", "xhtml": "xhtml", "rdf": "rdf",
+	"media": "media", "itunes": "itunes", "podcast": "podcast", "cc": "cc", "creativeCommons": "creativecommons", "feedburner": "feedburner", "xhtml": "xhtml", "rdf": "rdf",
 }
 
 // declare notes the prefixes that a start tag declares. They hold for the whole document, as they do in all

@@ -13,7 +13,7 @@ import (
 func (c *cleaner) origin(r *rawOrigin, notes [3]textNote, base *url.URL) (store.Origin, unfinished) {
 	o := store.Origin{
 		ID: oneLine(r.id, maxLink), Title: title(r.title, notes[noteTitle].plain), Rights: oneLine(plain(r.rights), maxTitle),
-		Link: absoluteLink(base, r.link), Feed: absoluteLink(base, r.self), Image: absoluteLink(base, r.image), Updated: r.updated,
+		Link: absoluteLink(base, r.link), Feed: absoluteLink(base, r.self), Image: absoluteLink(base, r.image), Updated: r.updated, Issued: r.issued,
 		Authors: cleanAuthors(r.authors, base), Categories: cleanCategories(r.categories),
 	}
 	c.text = c.text[:0]

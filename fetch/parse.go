@@ -30,7 +30,7 @@ import (
 //	updated     dcterms:modified, dc:date             updated, modified                 date_modified
 //	authors     author, dc:creator, dc:author,        author, source's author,          authors, author, the feed's
 //	            itunes:author, dc:contributor         the feed's, contributor
-//	categories  category, dc:subject, media:category, category, and the same            tags
+//	categories  tags, category, dc:subject, media:category, category, and the same            tags
 //	            itunes:keywords, media:keywords
 //	enclosures  enclosure, media:content of           link rel=enclosure, and the same  attachments
 //	            sound and film
@@ -38,6 +38,7 @@ import (
 //	            media:thumbnail, itunes:image, image
 //	comments    comments                              link rel=replies
 //	rights      dc:rights, copyright, rights          rights, copyright
+//	license     cc:license, creativeCommons:license, link rel=license
 //	language    dc:language, xml:lang, language       xml:lang, dc:language             language
 //	origin      source, dc:source, atom:source        source
 //	podcast     itunes:duration, episode, season, episodeType, explicit, title,         duration_in_seconds

@@ -172,7 +172,7 @@ func TestParseJSON(t *testing.T) {
 
 func TestParsePodcast(t *testing.T) {
 	d := parseFile(t, "episode.rss")
-	same(t, "feed", d.Origin, store.Origin{Title: "The Tide Table", Subtitle: "Every <em>tide</em>, twice a day", Link: "https://tide.example/",
+	same(t, "feed", d.Origin, store.Origin{Title: "The Tide Table", Subtitle: "Every <em>tide</em>, twice a day", Link: "https://tide.example/", Feed: "https://tide.example/feed.xml",
 		Image: "https://feeds.example/cover.jpg", Authors: []store.Author{{Name: "Harbour Radio"}}, Categories: []store.Category{{Term: "Science"}, {Term: "Earth & Sea"}}})
 	it, body := d.Arrivals[0].Item, d.Arrivals[0].Body
 	same(t, "guid", it.GUID, "{b7c1}-Ep 3")
@@ -195,9 +195,11 @@ func TestParsePodcast(t *testing.T) {
 func TestParseOrigin(t *testing.T) {
 	d := parseFile(t, "planet.atom")
 	same(t, "feed", d.Origin, store.Origin{ID: "https://planet.example/", Title: "Planet Harbour", Subtitle: "What the <b>harbour</b> writes", Link: "https://feeds.example/",
-		Image: "https://feeds.example/logo.png", Updated: at("2026-11-23T07:00:00Z"),
+		Feed: "https://feeds.example/atom.xml", Image: "https://feeds.example/logo.png", Updated: at("2026-11-23T07:00:00Z"),
 		Authors: []store.Author{{Name: "Planet"}}, Categories: []store.Category{{Term: "harbours", Label: "Harbours & quays"}}})
-	same(t, "feed of an item", d.Arrivals[0].Body.Feed, d.Origin)
+	own := d.Origin
+	own.Feed = "" // which may hold a secret
+	same(t, "feed of an item", d.Arrivals[0].Body.Feed, own)
 	same(t, "origin", d.Arrivals[0].Body.Origin, store.Origin{ID: "tag:quay.example,2026:feed", Title: "Quay <i> &amp; Co", Subtitle: "Notes from a <em>quay</em>",
 		Link: "https://quay.example/", Feed: "https://quay.example/atom", Image: "https://quay.example/icon.png", Rights: "© Quay", Updated: at("2026-11-23T05:00:00Z"),
 		Authors: []store.Author{{Name: "Amara &amp; Bo", URL: "https://quay.example/amara"}}, Categories: []store.Category{{Term: "quays"}}})

@@ -239,8 +239,10 @@ func (v poller) hide(doc *document) {
 	for _, s := range []*string{&doc.ID, &doc.Title, &doc.Subtitle, &doc.Link, &doc.Image, &doc.Rights} {
 		*s = v.feed.redact(*s)
 	}
+	own := doc.Origin
+	own.Feed = ""
 	for i := range doc.Arrivals {
-		doc.Arrivals[i].Body.Feed = doc.Origin
+		doc.Arrivals[i].Body.Feed = own
 	}
 }
 

@@ -20,9 +20,17 @@ func (f *rawFeed) readRSS(o *rssFeed) {
 			f.link = absoluteLink(f.base, l)
 		}
 	}
-	f.id = first(x, "atom", "id")
-	if f.updated = firstTime(o.LastBuildDateParsed, o.PubDateParsed); f.updated.IsZero() {
-		f.updated = firstDate(x, "atom:updated", "dcterms:modified", "dc:date", "dcterms:issued")
+	for _, l := range x["atom"]["link"] {
+		if l.Attrs["rel"] == "self" {
+			f.self = firstOf(f.self, l.Attrs["href"])
+		}
+	}
+	f.id, f.license = first(x, "atom", "id"), licenseIn(x)
+	if f.updated = firstTime(o.LastBuildDateParsed); f.updated.IsZero() {
+		f.updated = firstDate(x, "atom:updated", "dcterms:modified", "dc:date")
+	}
+	if f.issued = firstTime(o.PubDateParsed); f.issued.IsZero() {
+		f.issued = firstDate(x, "dcterms:issued")
 	}
 	if minutes, err := strconv.Atoi(strings.TrimSpace(o.TTL)); err == nil && minutes > 0 {
 		f.ttl = time.Duration(min(minutes, 60*24*365)) * time.Minute
@@ -75,6 +83,7 @@ func (r *rawItem) readRSS(o *rssItem) {
 	r.language = firstOf(first(x, "dc", "language"), o.Custom["language"])
 	r.rights = firstOf(first(x, "dc", "rights"), first(x, "atom", "rights"), o.Custom["copyright"], o.Custom["rights"])
 
+	r.license = licenseIn(x)
 	r.updated = firstDate(x, "atom:updated", "dcterms:modified", "dc:date")
 	if o.PubDateParsed != nil {
 		r.published = *o.PubDateParsed
@@ -86,6 +95,7 @@ func (r *rawItem) readRSS(o *rssItem) {
 	}
 
 	r.authors = authorsIn(x)
+	r.categories = listed(nil, o.Custom["tags"])
 	for _, c := range o.Categories {
 		r.categories = append(r.categories, store.Category{Term: c.Value, Scheme: c.Domain})
 	}

@@ -103,9 +103,10 @@ type tidier struct {
 	open     []tidyElement
 	text     []byte // of the element that was read last
 	elements int
-	counted  int // where the last element that elements counts begins
-	again    int // bytes that were read a second time
-	item     int // where in out the open item begins; -1 outside of items
+	counted  int  // where the last element that elements counts begins
+	again    int  // bytes that were read a second time
+	item     int  // where in out the open item begins; -1 outside of items
+	summary  bool // it has one already
 }
 
 // A tidyElement is open: its end tag is still to come.
@@ -209,6 +210,7 @@ func (t *tidier) start(tok *token) bool {
 	if e.role == roleItem && t.item >= 0 { // its predecessor was not closed
 		t.closeFrom(slices.IndexFunc(t.open, func(o tidyElement) bool { return o.role == roleItem }))
 	}
+	t.resolve(&e)
 	switch {
 	case e.role == roleItem:
 		if len(t.result.items) == maxItems {
@@ -219,7 +221,7 @@ func (t *tidier) start(tok *token) bool {
 		if t.atom {
 			e.name = "entry"
 		}
-		t.item = len(t.out)
+		t.item, t.summary = len(t.out), false
 		t.result.items = append(t.result.items, tidyNote{base: e.base, lang: e.lang, id: t.attribute("about")})
 		t.emitStart(e.name, false)
 	case e.name == "channel":
@@ -244,7 +246,17 @@ func (t *tidier) start(tok *token) bool {
 		t.emitStart(e.name, false)
 	case e.role == roleContainer:
 		t.emitStart(e.name, true)
+	case t.atom && e.name == "link" && !tok.empty && t.holdsElements(): // media:content and the like, of the entry
+		t.emitStart(e.name, true)
+		t.emitEnd(e.name)
+		return true
 	case e.role == roleText, e.role == roleDate:
+		if !t.atom && t.item >= 0 && t.noted(&e) == noteSummary {
+			if t.summary { // of two that RSS may have, the first is one
+				e.name = "content"
+			}
+			t.summary = true
+		}
 		t.readText(&e, tok)
 		return true
 	default:
@@ -264,6 +276,26 @@ func (t *tidier) start(tok *token) bool {
 	return true
 }
 
+// resolve makes the addresses in an element's attributes absolute where it has an xml:base of its own, or nothing else
+// to say, of which nobody would know later.
+func (t *tidier) resolve(e *tidyElement) {
+	own := e.base != t.open[len(t.open)-1].base
+	if e.base == nil || e.role != roleText && e.role != roleContainer {
+		return
+	}
+	for i, a := range t.attrs {
+		if !own && len(a.value) > 0 { // an empty reference is the base (RFC 3986 §5.2.2)
+			continue
+		}
+		switch localName(string(a.name)) {
+		case "href", "src", "url":
+			if u, err := parseReference(e.base, string(appendText(nil, a.value, false))); err == nil {
+				t.attrs[i].value = appendText(nil, []byte(u.String()), true)
+			}
+		}
+	}
+}
+
 // author opens an author that is made of elements, and reads one that is only text.
 func (t *tidier) author(e *tidyElement) {
 	if t.holdsElements() {
@@ -274,7 +306,7 @@ func (t *tidier) author(e *tidyElement) {
 		t.emitStart(e.name, false)
 		return
 	}
-	sawMarkup, closed := t.collect(e, false)
+	sawMarkup, closed := t.collect(e, false, false)
 	if !closed {
 		return
 	}

@@ -12,17 +12,18 @@ import (
 
 // readText rewrites an element that holds a text or nothing.
 func (t *tidier) readText(e *tidyElement, tok *token) {
-	plain, markup, encoded := true, false, false
+	plain, markup, encoded, escaped := true, false, false, false
 	if t.atom && !strings.Contains(e.name, ":") {
 		plain, markup, encoded = t.textType(e)
+		escaped = strings.EqualFold(t.attribute("type"), "html")
 	} else if e.role == roleText {
-		plain = false
+		plain, escaped = false, true
 	}
 	from := len(t.out)
 	t.emitStart(e.name, true)
 	t.text = t.text[:0]
 	if !tok.empty {
-		sawMarkup, closed := t.collect(e, markup)
+		sawMarkup, closed := t.collect(e, markup, escaped)
 		if !closed {
 			t.out = t.out[:from]
 			return
@@ -43,8 +44,15 @@ func (t *tidier) readText(e *tidyElement, tok *token) {
 			t.text = appendCDATA(t.text, decoded, false)
 		}
 	}
-	if mayBeLong(e.name) {
+	switch e.name {
+	case "id", "guid", "atom:id", "link", "url", "uri", "href", "comments": // kept as the outlet wrote them
+	default:
 		t.text = undouble(t.text)
+	}
+	if e.name == "tags" && t.atom {
+		t.tags()
+		t.out = append(t.out[:from], t.text...)
+		return
 	}
 	which := t.noted(e)
 	if which < 0 && plain && (mayBeLong(e.name) || e.name == "name" || e.name == "rights" || e.name == "copyright") {
@@ -86,9 +94,9 @@ func (t *tidier) textType(e *tidyElement) (plain, markup, encoded bool) {
 }
 
 // collect reads what e holds, up to its end tag, into t.text. From its first tag on, or at once if it is
-// markup, its text is kept as HTML writes it. An element that does not end before its item does ended where
+// markup, its text is kept as HTML writes it; a <div> in text that is said to be escaped does not count. An element that does not end before its item does ended where
 // the first of its siblings begins; one that the document ends in is not closed.
-func (t *tidier) collect(e *tidyElement, markup bool) (sawMarkup, closed bool) {
+func (t *tidier) collect(e *tidyElement, markup, escaped bool) (sawMarkup, closed bool) {
 	t.text = t.text[:0]
 	sibling, textLen := -1, 0
 	for depth := 1; ; {
@@ -120,6 +128,9 @@ func (t *tidier) collect(e *tidyElement, markup bool) (sawMarkup, closed bool) {
 				t.text = t.text[:textLen]
 			}
 			return markup, true
+		}
+		if !markup && escaped && strings.EqualFold(localName(string(tok.name)), "div") {
+			continue // TypePad's, around text that is escaped all the same
 		}
 		if tok.kind == lexStart {
 			t.count(&tok)
@@ -184,6 +195,15 @@ func (t *tidier) note(e *tidyElement, which int, plain bool) {
 		n.id = strings.TrimSpace(string(t.text))
 	default:
 		n.texts[which] = textNote{plain, e.base, e.lang}
+	}
+}
+
+// tags makes categories of a list in one element, which is no Atom's.
+func (t *tidier) tags() {
+	list := string(t.text)
+	t.text = t.text[:0]
+	for word := range strings.SplitSeq(list, ",") {
+		t.text = append(appendValue(append(t.text, `<category term="`...), strings.TrimSpace(word)), `"></category>`...)
 	}
 }
 

@@ -9,6 +9,8 @@ import (
 type (
 	atomFeed struct {
 		atomFeedBase
+		Media     string      `xml:"xmlns:media,attr,omitempty"`
+		Podcast   string      `xml:"xmlns:podcast,attr,omitempty"`
 		Lang      string      `xml:"xml:lang,attr,omitempty"`
 		Title     charData    `xml:"title"`
 		Subtitle  *charData   `xml:"subtitle"`
@@ -26,6 +28,8 @@ type (
 		Authors    []atomPerson   `xml:"author"`
 		Categories []atomCategory `xml:"category"`
 		Source     atomSource     `xml:"source"`
+		Media      []mediaContent `xml:"media:content"`
+		episode
 	}
 	atomPerson struct {
 		Name  charData `xml:"name"`
@@ -45,12 +49,14 @@ type (
 		Label  string `xml:"label,attr,omitempty"`
 	}
 	atomSource struct {
-		ID       string     `xml:"id"`
-		Title    charData   `xml:"title"`
-		Subtitle *charData  `xml:"subtitle"`
-		Updated  string     `xml:"updated"`
-		Links    []atomLink `xml:"link"`
-		Rights   *charData  `xml:"rights"`
+		ID       string       `xml:"id"`
+		Title    charData     `xml:"title"`
+		Subtitle *charData    `xml:"subtitle"`
+		Updated  string       `xml:"updated"`
+		Authors  []atomPerson `xml:"author"`
+		Links    []atomLink   `xml:"link"`
+		Logo     string       `xml:"logo,omitempty"`
+		Rights   *charData    `xml:"rights"`
 	}
 )
 
@@ -77,7 +83,14 @@ func (p *Publisher) atom(l *list) *Document {
 	feed.Updated = atomTime(l.Updated)
 	feed.Author = atomPerson{Name: plainText(plainLine(p.pub.Title)), URL: p.url("")}
 	for i := range l.Items {
-		feed.Entries = append(feed.Entries, atomEntryOf(&l.Items[i]))
+		e := atomEntryOf(&l.Items[i])
+		if e.Media != nil {
+			feed.Media = spaceMedia
+		}
+		if !e.episode.empty() {
+			feed.Podcast = spacePodcast
+		}
+		feed.Entries = append(feed.Entries, e)
 	}
 	return p.feed(l, "atom", typeAtom, marshalXML(feed))
 }
@@ -93,7 +106,7 @@ func atomEntryOf(e *listed) atomEntry {
 		out.Links = append(out.Links, atomLink{Rel: "alternate", Type: "text/html", Href: e.Link})
 	}
 	for _, f := range e.Files {
-		link := atomLink{Rel: "enclosure", Type: f.Type, Href: f.URL}
+		link := atomLink{Rel: "enclosure", Type: f.Type, Title: f.Title, Href: f.URL}
 		if f.Length > 0 {
 			link.Length = strconv.FormatInt(f.Length, 10)
 		}
@@ -107,6 +120,10 @@ func atomEntryOf(e *listed) atomEntry {
 	if e.Comments != "" {
 		out.Links = append(out.Links, atomLink{Rel: "replies", Type: "text/html", Href: e.Comments})
 	}
+	if v := e.Via; v.Link != "" {
+		out.Links = append(out.Links, atomLink{Rel: "via", Title: v.Title, Href: v.Link})
+	}
+	out.Media, out.episode = mediaPictures(e), episodeOf(&e.Podcast)
 	for _, a := range e.Authors {
 		out.Authors = append(out.Authors, atomPerson{plainText(a.Name), a.URL, a.Email})
 	}
@@ -134,7 +151,10 @@ func atomEntryOf(e *listed) atomEntry {
 func atomSourceOf(e *listed) atomSource {
 	s := atomSource{
 		ID: e.Source.ID, Title: plainText(plainLine(e.Outlet.Name)), Subtitle: optional(e.Source.Subtitle),
-		Updated: atomTime(e.Source.Updated), Rights: optional(e.Source.Rights),
+		Updated: atomTime(e.Source.Updated), Logo: e.Source.Logo, Rights: optional(e.Source.Rights),
+	}
+	for _, a := range e.Source.Authors {
+		s.Authors = append(s.Authors, atomPerson{plainText(a.Name), a.URL, a.Email})
 	}
 	if self := address(e.Feed.Shown); self != "" {
 		s.Links = append(s.Links, atomLink{Rel: "self", Href: self})

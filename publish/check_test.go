@@ -209,6 +209,7 @@ func checkJSON(t testing.TB, d *Document) {
 			Attachments []jsonAttachment `json:"attachments"`
 			Source      jsonSource       `json:"_source"`
 			AlsoIn      []jsonAlso       `json:"_also_in"`
+			Podcast     *jsonPodcast     `json:"_podcast"`
 		} `json:"items"`
 	}
 	dec := json.NewDecoder(bytes.NewReader(d.Body))

@@ -5,6 +5,8 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"broadsheet/store"
 )
 
 // The kinds of content that may be published of an outlet, the strictest last. Full is what its own feed carries;
@@ -29,6 +31,7 @@ func (e *listed) restrict(content string) {
 		}
 	case "title":
 		e.Lead, e.Summary, e.Content, e.Image, e.Files = "", "", "", "", nil
+		e.Pictures, e.Podcast = nil, store.Podcast{}
 	}
 }
 

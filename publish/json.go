@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"encoding/json"
 	"time"
+
+	"broadsheet/store"
 )
 
 // What JSON Feed 1.1 needs beside gorilla/feeds' structs: https://www.jsonfeed.org/version/1.1/
@@ -18,21 +20,44 @@ type (
 		Attachments []jsonAttachment `json:"attachments,omitempty"`
 		Source      jsonSource       `json:"_source"`
 		AlsoIn      []jsonAlso       `json:"_also_in,omitempty"`
+		Podcast     *jsonPodcast     `json:"_podcast,omitempty"`
 	}
 	jsonAttachment struct {
-		URL  string `json:"url"`
-		Type string `json:"mime_type"`
-		Size int64  `json:"size_in_bytes,omitempty"`
+		URL      string `json:"url"`
+		Type     string `json:"mime_type"`
+		Title    string `json:"title,omitempty"`
+		Size     int64  `json:"size_in_bytes,omitempty"`
+		Duration int    `json:"duration_in_seconds,omitempty"`
+	}
+	// jsonPodcast is what Podcasting 2.0 says of an episode, under its own names: our extension, explained at About.
+	jsonPodcast struct {
+		About       string            `json:"about"`
+		Season      int               `json:"season,omitempty"`
+		Episode     string            `json:"episode,omitempty"`
+		Type        string            `json:"type,omitempty"`
+		Explicit    string            `json:"explicit,omitempty"`
+		Chapters    *jsonPodcastFile  `json:"chapters,omitempty"`
+		Transcripts []jsonPodcastFile `json:"transcripts,omitempty"`
+	}
+	jsonPodcastFile struct {
+		URL      string `json:"url"`
+		Type     string `json:"mime_type"`
+		Language string `json:"language,omitempty"`
 	}
 	// jsonSource says where an item comes from: our extension, explained at About.
 	jsonSource struct {
-		About   string `json:"about"`
-		Outlet  string `json:"outlet"` // the outlet's id
-		Title   string `json:"title"`
-		URL     string `json:"url,omitempty"`
-		FeedURL string `json:"feed_url"`
-		ID      string `json:"id,omitempty"` // the outlet's own where it differs
-		Rights  string `json:"rights,omitempty"`
+		About   string   `json:"about"`
+		Outlet  string   `json:"outlet"` // the outlet's id
+		Title   string   `json:"title"`
+		URL     string   `json:"url,omitempty"`
+		FeedURL string   `json:"feed_url"`
+		ID      string   `json:"id,omitempty"` // the outlet's own where it differs
+		Rights  string   `json:"rights,omitempty"`
+		Via     *jsonVia `json:"via,omitempty"` // where the outlet says that it has the item from
+	}
+	jsonVia struct {
+		Title string `json:"title,omitempty"`
+		URL   string `json:"url"`
 	}
 	jsonAlso struct {
 		Outlet string `json:"outlet"`
@@ -100,10 +125,30 @@ func jsonItemOf(e *listed) jsonItem {
 		out.Tags = append(out.Tags, t.Term)
 	}
 	for _, f := range e.Files {
-		out.Attachments = append(out.Attachments, jsonAttachment{f.URL, f.Type, f.Length})
+		out.Attachments = append(out.Attachments, jsonAttachment{f.URL, f.Type, f.Title, f.Length, seconds(f.Duration)})
 	}
+	if v := e.Via; v.Link != "" {
+		out.Source.Via = &jsonVia{v.Title, v.Link}
+	}
+	out.Podcast = jsonPodcastOf(&e.Podcast)
 	for _, a := range e.Also {
 		out.AlsoIn = append(out.AlsoIn, jsonAlso(a))
 	}
 	return out
+}
+
+// jsonPodcastOf is nil for what is no episode.
+func jsonPodcastOf(p *store.Podcast) *jsonPodcast {
+	out := jsonPodcast{Season: p.Season, Episode: p.Episode, Type: p.Type, Explicit: p.Explicit}
+	if c := p.Chapters; c.URL != "" {
+		out.Chapters = &jsonPodcastFile{URL: c.URL, Type: c.Type}
+	}
+	for _, f := range p.Transcripts {
+		out.Transcripts = append(out.Transcripts, jsonPodcastFile{f.URL, f.Type, f.Language})
+	}
+	if out.Season == 0 && out.Episode+out.Type+out.Explicit == "" && out.Chapters == nil && out.Transcripts == nil {
+		return nil
+	}
+	out.About = spacePodcast
+	return &out
 }

@@ -28,6 +28,7 @@ type list struct {
 	TTL, MaxAge              time.Duration
 	Items                    []listed
 	Outlets                  []*Outlet // that the section draws on
+	Itunes                   Itunes
 }
 
 // A listed is one place in a list.
@@ -44,6 +45,9 @@ type listed struct {
 	Tags      []store.Category
 	Files     []store.Enclosure
 	Image     string
+	Pictures  []store.Picture // but for those among Files; Image first
+	Podcast   store.Podcast
+	Via       via
 	Comments  string
 	Rights    string
 	Published time.Time
@@ -61,7 +65,12 @@ type source struct {
 	Subtitle string // the feed's own title where that is not the outlet's name
 	Updated  time.Time
 	Rights   string
+	Logo     string
+	Authors  []store.Author
 }
+
+// via is where an outlet says that it has an item from; the zero via is nowhere.
+type via struct{ Title, Link string }
 
 // also names another outlet that carries the story.
 type also struct{ Outlet, Title, Link string }
@@ -94,7 +103,7 @@ func (p *Publisher) list(ctx context.Context, d *desk) (*list, error) {
 	l := &list{
 		Slug: d.section.Slug, Title: cmp.Or(plainLine(d.section.Title), d.section.Slug), Description: plainLine(d.section.Description),
 		ID:  feedID(p.st.ID(), d.section.Slug),
-		TTL: d.ttl, MaxAge: cacheAge(d.ttl), Outlets: d.chooser.filter.drawnOn(),
+		TTL: d.ttl, MaxAge: cacheAge(d.ttl), Outlets: d.chooser.filter.drawnOn(), Itunes: d.section.Itunes,
 	}
 	for i := range d.view.Choices {
 		c := &d.view.Choices[i]
@@ -246,12 +255,14 @@ func (p *Publisher) describe(c *choice, it *store.Item, b *store.Body, o *Outlet
 		if f.URL = address(f.URL); f.URL == "" {
 			continue
 		}
-		f.Type, f.Length = mediaType(f), max(f.Length, 0)
+		f.Type, f.Length, f.Title, f.Duration = mediaType(f), max(f.Length, 0), label(f.Title), max(f.Duration, 0)
 		if !slices.ContainsFunc(e.Files, func(g store.Enclosure) bool { return g.URL == f.URL }) {
 			e.Files = append(e.Files, f)
 		}
 	}
 	e.Image, e.Comments = address(it.Image), address(b.Comments)
+	e.Pictures, e.Podcast = cleanPictures(e.Image, b.Pictures, e.Files), cleanPodcast(b.Podcast)
+	e.Via = via{label(b.Origin.Title), cmp.Or(address(b.Origin.Link), address(b.Origin.Feed))}
 	e.Rights = cmp.Or(plainLine(b.Rights), plainLine(b.Feed.Rights), plainLine(o.Rights))
 	e.Source = sourceOf(b, it, o, feed)
 	e.restrict(content)
@@ -266,8 +277,14 @@ func sourceOf(b *store.Body, it *store.Item, o *Outlet, feed *Feed) source {
 	if t := plainLine(b.Feed.Title); t != plainLine(o.Name) {
 		s.Subtitle = t
 	}
-	if b.Feed.Updated.Year() >= 1990 && !b.Feed.Updated.After(latest(it.Arrived, it.Changed)) {
-		s.Updated = b.Feed.Updated
+	for _, at := range []time.Time{b.Feed.Issued, b.Feed.Updated} {
+		if at.Year() >= 1990 && !at.After(latest(it.Arrived, it.Changed)) {
+			s.Updated = at
+		}
+	}
+	s.Logo = address(b.Feed.Image)
+	if len(b.Feed.Authors) > 0 {
+		s.Authors = authors(b.Feed.Authors, o)
 	}
 	return s
 }

@@ -78,6 +78,7 @@ type Section struct {
 	MaxAge                   time.Duration // from the section's newest arrival back to an item's date
 	Limit                    int
 	Content                  string // at most this; "" is what the outlets permit
+	Itunes                   Itunes // of a section that is a podcast
 }
 
 // A Problem is something wrong in a Section.

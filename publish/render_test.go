@@ -3,10 +3,12 @@ package publish
 import (
 	"encoding/json"
 	"flag"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/mmcdole/gofeed"
 
@@ -22,7 +24,11 @@ func golden(t *testing.T) (*world, *Publisher) {
 		Feeds: []Feed{{URL: "https://en.mehrnews.example/rss"}}}
 	radio := Outlet{ID: "radio", Name: "Radio <Zamaneh>", URL: "https://radio.example/", Language: "fa", Priority: 1,
 		Feeds: []Feed{{URL: "https://radio.example/feed?key=${KEY}", Shown: "https://radio.example/feed"}}}
-	pub := publication([]Outlet{mehr, radio}, Section{Slug: "world", Title: "World & News", Description: "What <happens> elsewhere"})
+	cast := Outlet{ID: "cast", Name: "The Cast", URL: "https://cast.example/", Language: "en", Feeds: []Feed{{URL: "https://cast.example/rss"}}}
+	pub := publication([]Outlet{mehr, radio, cast},
+		Section{Slug: "world", Title: "World & News", Description: "What <happens> elsewhere", From: []string{"mehr", "radio"}},
+		Section{Slug: "casts", Title: "Casts", From: []string{"cast"}, Itunes: Itunes{Author: "The <Test>", Owner: "T. Est", Email: "desk@paper.example",
+			Category: "News", Subcategory: "Politics", Image: "https://paper.example/cover.jpg", Type: "episodic"}})
 	w.poll(in("0s"), "mehr", "https://en.mehrnews.example/rss",
 		news("Talks “resume” – AT&T, <b>bold</b> and 1 < 2", "https://en.mehrnews.example/news/1?a=1&b=2", "<p>The <em>whole</em> text &amp; more.</p><p>Second.</p>", func(a *store.Arrival) {
 			a.Item.GUID = "1000"
@@ -34,12 +40,28 @@ func golden(t *testing.T) (*world, *Publisher) {
 			a.Body.Comments = "https://en.mehrnews.example/news/1#comments"
 			a.Body.Feed.ID, a.Body.Feed.Title = "tag:mehrnews.example,2001:rss", "Mehr: latest"
 			a.Body.Feed.Updated = in("-10m")
+			a.Body.Feed.Image, a.Body.Feed.Authors = "https://en.mehrnews.example/logo.png", []store.Author{{Name: "Mehr"}}
+			a.Body.Pictures = []store.Picture{{URL: "https://cdn.example/c.jpg", Width: 640, Height: 480, Caption: "The <talks>", Credit: "R. Amiri"}}
+			a.Body.Origin = store.Origin{Title: "The Wire", Link: "https://wire.example/", Feed: "https://wire.example/rss"}
 		}, dated(in("-1h"))))
 	w.poll(in("30m"), "radio", "https://radio.example/feed?key=${KEY}",
 		news("مذاکرات از سر گرفته شد", "https://radio.example/2", "<p>متن کامل</p>", dated(in("20m")), func(a *store.Arrival) {
 			a.Item.Authors = []store.Author{{Name: "Newsroom", Email: "desk@radio.example"}}
 		}),
 		news("Copy of the talks", "https://en.mehrnews.example/news/1?a=1&b=2", "<p>copied</p>"))
+	w.poll(in("35m"), "cast", "https://cast.example/rss",
+		news("Episode 3: Who <listens>?", "https://cast.example/3", "<p>We talk.</p>", dated(in("30m")), func(a *store.Arrival) {
+			a.Item.Enclosures = []store.Enclosure{{URL: "https://cast.example/3.mp3", Type: "audio/mpeg", Length: 12345678, Title: "The show", Duration: 25 * time.Minute}}
+			a.Body.Podcast = store.Podcast{Title: "Who <listens>?", Type: "full", Season: 2, SeasonName: "Dogs & cats", Episode: "3", EpisodeName: "three", Explicit: "false",
+				Duration: 1500500 * time.Millisecond, Image: "https://cast.example/3.jpg", Blocked: true,
+				Chapters:    store.PodcastFile{URL: "https://cast.example/3.json", Type: "application/json+chapters"},
+				Transcripts: []store.PodcastFile{{URL: "https://cast.example/3.vtt", Type: "text/vtt", Language: "en", Rel: "captions"}, {URL: "javascript:alert(1)"}},
+				Persons:     []store.PodcastPerson{{Name: "Ann <Onymous>", Role: "Host", Group: "Cast", URL: "https://cast.example/ann"}, {Role: "Guest"}}}
+		}),
+		news("Episode 2.5", "https://cast.example/25", "<p>We talk.</p>", dated(in("20m")), func(a *store.Arrival) {
+			a.Item.Enclosures = []store.Enclosure{{URL: "https://cast.example/25.ogg?t=1"}}
+			a.Body.Podcast = store.Podcast{Type: "halb", Season: -1, Episode: "2.5", Explicit: "yes", Duration: -time.Second}
+		}))
 	w.poll(in("40m"), "mehr", "https://en.mehrnews.example/rss", news("", "", "No title and no link", func(a *store.Arrival) { a.Item.GUID = "1001" }))
 	return w, w.publisher(pub)
 }
@@ -47,9 +69,11 @@ func golden(t *testing.T) (*world, *Publisher) {
 func TestGolden(t *testing.T) {
 	w, p := golden(t)
 	e := w.edition(p)
-	for _, path := range []string{"world.rss", "world.atom", "world.json", "world.html", "world.opml", "sections.opml"} {
+	for _, path := range []string{"world.rss", "world.atom", "world.json", "world.html", "world.opml", "casts.rss", "casts.atom", "casts.json", "sections.opml"} {
 		body := string(e.Document(path).Body)
-		body = strings.ReplaceAll(body, feedID(w.st.ID(), "world"), "urn:uuid:00000000-0000-5000-8000-000000000000") // another in each store
+		for i, slug := range []string{"world", "casts"} { // another in each store
+			body = strings.ReplaceAll(body, feedID(w.st.ID(), slug), fmt.Sprintf("urn:uuid:00000000-0000-5000-8000-00000000000%d", i))
+		}
 		file := filepath.Join("testdata", path)
 		if *update {
 			if err := os.WriteFile(file, []byte(body), 0o644); err != nil {

@@ -16,6 +16,8 @@ type (
 		Atom    string   `xml:"xmlns:atom,attr"`
 		DC      string   `xml:"xmlns:dc,attr"`
 		Media   string   `xml:"xmlns:media,attr"`
+		Podcast string   `xml:"xmlns:podcast,attr,omitempty"`
+		Itunes  string   `xml:"xmlns:itunes,attr,omitempty"`
 		Channel rssChannel
 	}
 	rssChannel struct {
@@ -23,33 +25,34 @@ type (
 		Title       charData  `xml:"title"`
 		Description charData  `xml:"description"`
 		Links       []rssLink `xml:"atom:link"`
-		Items       []rssItem `xml:"item"`
+		itunesChannel
+		Items []rssItem `xml:"item"`
 	}
 	rssItem struct {
 		rssItemBase
-		Title       charData    `xml:"title"`
-		Link        string      `xml:"link,omitempty"`
-		Description string      `xml:"description,omitempty"`
-		Content     *rssContent // after description, or the validator warns
-		Creators    []charData  `xml:"dc:creator"`
-		Categories  []charData  `xml:"category"`
-		Media       []rssMedia  `xml:"media:content"`
-		Rights      *charData   `xml:"dc:rights"`
-		Language    string      `xml:"dc:language,omitempty"`
-		Source      rssSource   `xml:"source"`
-		Links       []rssLink   `xml:"atom:link"`
+		Title       charData       `xml:"title"`
+		Link        string         `xml:"link,omitempty"`
+		Description string         `xml:"description,omitempty"`
+		Content     *rssContent    // after description, or the validator warns
+		Creators    []charData     `xml:"dc:creator"`
+		Categories  []rssCategory  `xml:"category"`
+		Media       []mediaContent `xml:"media:content"`
+		Rights      *charData      `xml:"dc:rights"`
+		Language    string         `xml:"dc:language,omitempty"`
+		Source      rssSource      `xml:"source"`
+		Links       []rssLink      `xml:"atom:link"`
+		episode
+		itunesItem
+	}
+	rssCategory struct {
+		Domain string `xml:"domain,attr,omitempty"`
+		Term   string `xml:",innerxml"`
 	}
 	rssLink struct {
 		Rel   string `xml:"rel,attr"`
 		Type  string `xml:"type,attr,omitempty"`
 		Title string `xml:"title,attr,omitempty"`
 		Href  string `xml:"href,attr"`
-	}
-	rssMedia struct {
-		URL    string `xml:"url,attr"`
-		Type   string `xml:"type,attr,omitempty"`
-		Length int64  `xml:"fileSize,attr,omitempty"`
-		Medium string `xml:"medium,attr,omitempty"`
 	}
 	rssSource struct {
 		URL  string `xml:"url,attr"`
@@ -79,17 +82,29 @@ func (p *Publisher) rss(l *list) *Document {
 	ch.Generator = generator
 	ch.Docs = "https://www.rssboard.org/rss-specification"
 	ch.Ttl = l.minutes()
-	for i := range l.Items {
-		ch.Items = append(ch.Items, rssItemOf(&l.Items[i]))
-	}
+	ch.itunesChannel = l.Itunes.channel()
 	doc := rssDocument{
 		Version: "2.0",
 		Content: "http://purl.org/rss/1.0/modules/content/",
 		Atom:    "http://www.w3.org/2005/Atom",
 		DC:      "http://purl.org/dc/elements/1.1/",
-		Media:   "http://search.yahoo.com/mrss/",
-		Channel: ch,
+		Media:   spaceMedia,
 	}
+	if l.Itunes != (Itunes{}) {
+		doc.Itunes = spaceItunes
+	}
+	for i := range l.Items {
+		e := &l.Items[i]
+		it := rssItemOf(e)
+		if doc.Itunes != "" {
+			it.itunesItem = itunesOf(e)
+		}
+		if !it.episode.empty() {
+			doc.Podcast = spacePodcast
+		}
+		ch.Items = append(ch.Items, it)
+	}
+	doc.Channel = ch
 	return p.feed(l, "rss", typeRSS, marshalXML(doc))
 }
 
@@ -135,18 +150,24 @@ func rssItemOf(e *listed) rssItem {
 		}
 	}
 	for _, t := range e.Tags {
-		it.Categories = append(it.Categories, plainText(t.Term))
+		it.Categories = append(it.Categories, rssCategory{t.Scheme, hexEscape.Replace(t.Term)})
 	}
-	for _, f := range e.Files {
+	for i := range e.Files {
+		f := &e.Files[i]
 		if it.Enclosure == nil && enclosureForm.MatchString(f.URL) { // RSS has room for one
 			it.Enclosure = &rssEnclosure{Url: f.URL, Type: f.Type, Length: strconv.FormatInt(f.Length, 10)}
 		}
-		it.Media = append(it.Media, rssMedia{URL: f.URL, Type: f.Type, Length: f.Length, Medium: medium(f.Type)})
+		it.Media = append(it.Media, mediaFile(f))
 	}
+	it.Media = append(it.Media, mediaPictures(e)...)
 	for _, a := range e.Also {
 		if a.Link != "" {
 			it.Links = append(it.Links, rssLink{Rel: "related", Title: a.Title, Href: a.Link})
 		}
 	}
+	if v := e.Via; v.Link != "" {
+		it.Links = append(it.Links, rssLink{Rel: "via", Title: v.Title, Href: v.Link})
+	}
+	it.episode = episodeOf(&e.Podcast)
 	return it
 }

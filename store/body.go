@@ -10,6 +10,7 @@ type Body struct {
 	Content  string
 	Comments string // address of a page of comments
 	Rights   string
+	License  string    // address of the licence that it, or its feed, is under
 	Pictures []Picture // that stand beside the text; Item.Image is one of them, unless it is an enclosure
 
 	Published time.Time // as the outlet claims, zero if it does not
@@ -50,7 +51,8 @@ type Origin struct {
 	Feed     string // its address; of an item's own feed, which Item.Feeds names, it is not set
 	Image    string // its logo or icon
 	Rights   string
-	Updated  time.Time
+	Updated  time.Time // when it changed last
+	Issued   time.Time // when its content was published, if it says so besides
 	Authors  []Author
 
 	Categories []Category
@@ -58,7 +60,7 @@ type Origin struct {
 
 // Empty reports whether o says nothing.
 func (o *Origin) Empty() bool {
-	return o.ID+o.Title+o.Subtitle+o.Link+o.Feed+o.Image+o.Rights == "" && o.Updated.IsZero() && len(o.Authors) == 0 && len(o.Categories) == 0
+	return o.ID+o.Title+o.Subtitle+o.Link+o.Feed+o.Image+o.Rights == "" && o.Updated.IsZero() && o.Issued.IsZero() && len(o.Authors) == 0 && len(o.Categories) == 0
 }
 
 // A Podcast is what the vocabularies of iTunes and of Podcasting 2.0 say of an episode. The zero Podcast is of an item

@@ -38,7 +38,9 @@ type candidate struct {
 func (c *candidate) body(id ItemID) Body {
 	b := c.Body
 	b.Item, b.Published, b.Updated = id, moment(b.Published), moment(b.Updated)
-	b.Feed.Updated, b.Origin.Updated = moment(b.Feed.Updated), moment(b.Origin.Updated)
+	for _, o := range []*Origin{&b.Feed, &b.Origin} {
+		o.Updated, o.Issued = moment(o.Updated), moment(o.Issued)
+	}
 	return b
 }
 

@@ -126,6 +126,10 @@ func assemble(cfg *config.Config) (*plan, config.Errors) {
 			LanguagesUnknown: s.Unknown, Where: s.Where, Stories: s.Stories, MinOutlets: s.MinOutlets, MaxPerOutlet: s.MaxPerOutlet, MaxAge: s.MaxAge,
 			Limit: s.Limit, Content: s.Content,
 		}
+		if it := &s.Itunes; it.Category != "" {
+			ps.Itunes = publish.Itunes{Author: it.Author, Owner: it.Owner, Email: it.Email, Image: it.Image, Type: it.Type, Explicit: it.Explicit}
+			ps.Itunes.Category, ps.Itunes.Subcategory = it.Split()
+		}
 		for _, problem := range publish.CheckSection(ps) {
 			problems = append(problems, cfg.Problem(fmt.Sprintf("section[%d].%s", i, problem.Key), problem.Text))
 		}

@@ -8,12 +8,13 @@ import (
 	"broadsheet/store"
 )
 
-// appendBody appends what decodeBody reads, but for the layout's byte, which pack writes.
+// appendBody appends what decodeBody reads, but for the layout's byte, which Pack writes.
 func appendBody(b []byte, body *store.Body) []byte {
 	b = appendString(b, body.Summary)
 	b = appendString(b, body.Content)
 	b = appendString(b, body.Comments)
 	b = appendString(b, body.Rights)
+	b = appendString(b, body.License)
 	b = appendTime(b, body.Published)
 	b = appendTime(b, body.Updated)
 	b = binary.AppendUvarint(b, uint64(len(body.Pictures)))
@@ -29,7 +30,7 @@ func appendBody(b []byte, body *store.Body) []byte {
 
 func decodeBody(id store.ItemID, s string) (store.Body, error) {
 	r := reader{s: s}
-	b := store.Body{Item: id, Summary: r.string(), Content: r.string(), Comments: r.string(), Rights: r.string(),
+	b := store.Body{Item: id, Summary: r.string(), Content: r.string(), Comments: r.string(), Rights: r.string(), License: r.string(),
 		Published: r.time(), Updated: r.time()}
 	b.Pictures = list(&r, func(r *reader) store.Picture {
 		return store.Picture{URL: r.string(), Width: int(r.varint()), Height: int(r.varint()), Caption: r.string(), Credit: r.string()}
@@ -50,7 +51,7 @@ func appendOrigin(b []byte, o *store.Origin) []byte {
 	for _, s := range []string{o.ID, o.Title, o.Subtitle, o.Link, o.Feed, o.Image, o.Rights} {
 		b = appendString(b, s)
 	}
-	return appendCategories(appendAuthors(appendTime(b, o.Updated), o.Authors), o.Categories)
+	return appendCategories(appendAuthors(appendTime(appendTime(b, o.Updated), o.Issued), o.Authors), o.Categories)
 }
 
 func (r *reader) origin() store.Origin {
@@ -58,7 +59,7 @@ func (r *reader) origin() store.Origin {
 		return store.Origin{}
 	}
 	o := store.Origin{ID: r.string(), Title: r.string(), Subtitle: r.string(), Link: r.string(), Feed: r.string(), Image: r.string(), Rights: r.string(),
-		Updated: r.time(), Authors: r.authors(), Categories: r.categories()}
+		Updated: r.time(), Issued: r.time(), Authors: r.authors(), Categories: r.categories()}
 	if o.Empty() { // never written so
 		r.fail(ErrDamaged)
 	}

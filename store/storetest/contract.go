@@ -42,14 +42,14 @@ func checkRoundTrip(t *testing.T, s *session) {
 	full.Item.Enclosures = []store.Enclosure{{URL: "u", Type: "audio/mpeg", Length: 1 << 60, Title: odd, Duration: time.Hour}, {URL: "v", Length: 0}, {URL: "w", Length: -1}}
 	full.Item.Image, full.Item.Words = "https://a.example/i.png", 123456
 	full.Item.Text, full.Item.Rest = 1<<64-1, 1<<63
-	full.Body = store.Body{Summary: odd, Content: strings.Repeat(odd, 5000), Comments: "c", Rights: "r",
+	full.Body = store.Body{Summary: odd, Content: strings.Repeat(odd, 5000), Comments: "c", Rights: "r", License: "li",
 		Published: start.Add(-time.Hour), Updated: start.Add(-time.Minute),
 		Pictures: []store.Picture{{URL: "p", Width: 640, Height: 480, Caption: odd, Credit: "pc"}, {}},
 		Podcast: store.Podcast{Title: odd, Type: "full", Season: 2, SeasonName: "sn", Episode: "3.5", EpisodeName: "en", Explicit: "false",
 			Duration: 90 * time.Minute, Image: "pi", Blocked: true, Chapters: store.PodcastFile{URL: "ch", Type: "application/json+chapters"},
 			Transcripts: []store.PodcastFile{{URL: "tr", Type: "text/vtt", Language: "es", Rel: "captions"}, {}},
 			Persons:     []store.PodcastPerson{{Name: odd, Role: "guest", Group: "cast", Image: "im", URL: "https://a.example/me"}, {}}},
-		Feed: store.Origin{ID: "fi", Title: odd, Subtitle: "<p>fs</p>", Link: "fl", Feed: "ff", Image: "fp", Rights: "fr", Updated: start,
+		Feed: store.Origin{ID: "fi", Title: odd, Subtitle: "<p>fs</p>", Link: "fl", Feed: "ff", Image: "fp", Rights: "fr", Updated: start, Issued: start.Add(-time.Hour),
 			Authors: []store.Author{{Name: odd, Email: "a@b.example", URL: "fu"}, {}}, Categories: []store.Category{{Term: odd, Scheme: "s", Label: "l"}, {}}},
 		Origin: store.Origin{Title: "ot"}}
 	empty := store.Arrival{Item: store.Item{Text: 7}}
@@ -132,7 +132,7 @@ func checkMoments(t *testing.T, s *session) {
 	far := time.Date(292000, 1, 1, 0, 0, 0, 0, time.UTC)
 	old := time.Date(-5, 1, 1, 0, 0, 0, 0, time.UTC)
 	a := arrival("1", "", "one", start.Add(-time.Hour).Add(999).In(zone))
-	a.Body.Updated, a.Body.Feed.Updated, a.Body.Origin.Updated = far, old, far
+	a.Body.Updated, a.Body.Feed.Updated, a.Body.Origin.Updated, a.Body.Origin.Issued = far, old, far, far
 	p := poll("a", at, a)
 	p.State.NextPoll, p.State.RetryAfter = far, old
 	saved := s.save(t, p)[0]
@@ -150,7 +150,7 @@ func checkMoments(t *testing.T, s *session) {
 	expect(t, "times of the item", []time.Time{it.Date, it.Arrived, it.Updated, it.Moved, it.Changed},
 		[]time.Time{start.Add(-time.Hour), start, start.Add(-time.Hour), start, start})
 	b := all(t, s.Bodies(t.Context(), it.ID))[0]
-	expect(t, "times of the body", []time.Time{b.Published, b.Updated, b.Feed.Updated, b.Origin.Updated}, []time.Time{start.Add(-time.Hour), end, {}, end})
+	expect(t, "times of the body", []time.Time{b.Published, b.Updated, b.Feed.Updated, b.Origin.Updated, b.Origin.Issued}, []time.Time{start.Add(-time.Hour), end, {}, end, end})
 }
 
 func checkSeveralPolls(t *testing.T, s *session) {
