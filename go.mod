@@ -3,6 +3,7 @@ module broadsheet
 go 1.26.6
 
 require (
+	github.com/RadhiFadlillah/whatlanggo v0.0.0-20240916001553-aac1f0f737fc
 	github.com/andybalholm/brotli v1.2.8
 	github.com/expr-lang/expr v1.17.8
 	github.com/gorilla/feeds v1.2.0

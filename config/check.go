@@ -1,9 +1,11 @@
 package config
 
 import (
+	"bytes"
 	"fmt"
 	"net"
 	"net/url"
+	"os"
 	"path/filepath"
 	"regexp"
 	"strconv"
@@ -11,6 +13,7 @@ import (
 	"time"
 	_ "time/tzdata" // timezone must load on machines without a zone database, too
 	"unicode"
+	"unicode/utf8"
 )
 
 // exampleContact is what config.example.toml has. Outlets cannot reach anybody
@@ -210,6 +213,12 @@ func (c checker) publish() {
 	c.atLeast("publish.limit", p.Limit, 0)
 	c.choice("publish.content", p.Content, contents...)
 	c.withdraw()
+	c.choice("publish.images", p.Images, "link", "none")
+	if p.Stylesheet != "" {
+		p.Stylesheet = c.absolute(p.Stylesheet)
+		c.sheet(p)
+	}
+	c.footer(p.Footer)
 }
 
 // contents are the kinds of content that may be published, the strictest last.
@@ -230,6 +239,36 @@ func (c checker) withdraw() {
 		}
 	}
 }
+
+// sheet reads the operator's style sheet.
+func (c checker) sheet(p *Publish) {
+	const key, most = "publish.stylesheet", 1 << 20
+	data, err := os.ReadFile(p.Stylesheet)
+	switch {
+	case err != nil:
+		c.problem(key, "%s %v", quote(c.raw(key)), reason(err))
+	case len(data) > most:
+		c.problem(key, "%s has %d bytes; readers fetch it, so keep it under %d", quote(c.raw(key)), len(data), most)
+	case !utf8.Valid(data) || bytes.IndexByte(data, 0) >= 0:
+		c.problem(key, "%s is no text in UTF-8; save it as that", quote(c.raw(key)))
+	default:
+		p.Sheet = data
+	}
+}
+
+// footer checks the addresses of its links.
+func (c checker) footer(line string) {
+	for _, link := range footerLink.FindAllStringSubmatch(line, -1) {
+		if address, mail := strings.CutPrefix(link[1], "mailto:"); mail && strings.Contains(address, "@") {
+			continue
+		}
+		if fault := addressFault(link[1], link[1]); fault != "" {
+			c.problem("publish.footer", "in %s: %s", quote(link[0]), fault)
+		}
+	}
+}
+
+var footerLink = regexp.MustCompile(`\[[^\[\]]+\]\(([^()]*)\)`)
 
 // choice checks a value that is one of a few.
 func (c checker) choice(path, value string, known ...string) {

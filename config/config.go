@@ -94,6 +94,14 @@ type Publish struct {
 
 	Withdraw   []string `key:"withdraw"`     // links or ids of items, ids of outlets; what begins with "!" may be shown again
 	AlsoInText bool     `key:"also_in_text"` // feeds name the other outlets of a story in the description, too
+
+	// How the pages look.
+	Images     string `key:"images"`     // "link": from the outlets' servers; "none"
+	Stylesheet string `key:"stylesheet"` // absolute path of a file, or "" for none
+	Footer     string `key:"footer"`     // a line of text, in which "[name](address)" is a link
+
+	// Sheet is what Stylesheet holds.
+	Sheet []byte
 }
 
 // Outlet is a publication with the feeds that are polled for it.
@@ -204,6 +212,7 @@ func defaults() Config {
 		Publish: Publish{
 			Limit:   50,
 			Content: "full",
+			Images:  "link",
 		},
 		Hosts: []Host{{
 			Scope: "domain",

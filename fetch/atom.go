@@ -12,6 +12,9 @@ func (f *rawFeed) readAtom(o *atomFeed) {
 	f.title, f.subtitle, f.rights, f.language = o.Title, o.Subtitle, o.Rights, firstOf(o.Language, f.language)
 	f.link, f.self = absoluteLink(f.base, atomLink(o.Links, "alternate")), atomLink(o.Links, "self")
 	f.license = firstOf(atomLink(o.Links, "license"), licenseIn(o.Extensions))
+	for _, l := range o.Links {
+		f.links.add(l.Rel, l.Href)
+	}
 	f.updated = firstTime(o.UpdatedParsed)
 	f.image = firstOf(o.Logo, o.Icon)
 	if f.authors = persons(o.Authors); len(f.authors) == 0 {

@@ -295,7 +295,7 @@ func (c *Client) ask(ctx context.Context, f *Feed, v store.Validators, first, at
 // send makes a request to a server that the policy permits.
 func (c *Client) send(req *http.Request, p policy, met *meeting) (*http.Response, error) {
 	if c.proxy != nil {
-		private, err := c.check(req.Context(), p, req.URL.Hostname())
+		private, err := c.check(req.Context(), p, req.URL)
 		if err != nil {
 			return nil, err
 		}
@@ -307,19 +307,23 @@ func (c *Client) send(req *http.Request, p policy, met *meeting) (*http.Response
 
 // check resolves a name that a proxy will be asked for, and lets the guard see all its addresses:
 // which of them the proxy takes is not known here.
-func (c *Client) check(ctx context.Context, p policy, name string) (private bool, err error) {
+func (c *Client) check(ctx context.Context, p policy, u *url.URL) (private bool, err error) {
 	resolver := c.resolver
 	if resolver == nil {
 		resolver = net.DefaultResolver
 	}
 	ctx, cancel := context.WithTimeout(ctx, dialTimeout)
 	defer cancel()
-	addresses, err := resolver.LookupNetIP(ctx, "ip", name)
+	port := u.Port()
+	if port == "" {
+		port = map[string]string{"http": "80", "https": "443"}[u.Scheme]
+	}
+	addresses, err := resolver.LookupNetIP(ctx, "ip", u.Hostname())
 	if err != nil {
 		return false, err
 	}
 	for _, ip := range addresses {
-		if err := p.check(ip); err != nil {
+		if err := p.check(ip, port); err != nil {
 			return false, err
 		}
 		private = private || !isPublic(ip)

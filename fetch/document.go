@@ -16,6 +16,8 @@ type document struct {
 	TTL          time.Duration // for which the feed says it need not be asked again (RSS 2.0 ttl); 0 if it does not
 	Pace         store.Pace    // what it says of its rhythm; of Gap and Newest, which are measured, nothing
 
+	links feedLinks
+
 	Arrivals []store.Arrival // in the document's order, complete items only
 	Damaged  error           // what of the document was lost; nil if it is whole
 	Fault    string          // what is wrong with it although nothing was lost; "" if nothing is
@@ -67,6 +69,7 @@ type rawFeed struct {
 	ttl      time.Duration
 	pace     store.Pace
 	base     *url.URL
+	links    feedLinks
 	note     tidyNote
 	items    []rawItem
 	damaged  error

@@ -33,6 +33,7 @@ type Feed struct {
 	Secrets      []string       // what no text may show: the password, and what else in address and headers is secret
 	AllowPrivate []netip.Prefix // networks that may be reached although they are not public
 	InsecureTLS  bool           // certificates are not verified
+	WebSub       bool           // its hubs may push
 }
 
 // Name is what the store knows the feed by.

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"strings"
 	"syscall"
 )
 
@@ -12,10 +13,11 @@ import (
 type policy struct {
 	allow    []netip.Prefix // permitted although not public
 	insecure bool           // certificates are not verified
+	ports    string         // " 80 443 ", that a public address may have; "" is any
 }
 
 // key tells policies apart.
-func (p policy) key() string { return fmt.Sprint(p.allow, p.insecure) }
+func (p policy) key() string { return fmt.Sprint(p.allow, p.insecure, p.ports) }
 
 // control refuses forbidden addresses at dial time, when the name is resolved and the address that
 // will be connected to is known: nothing that a resolver answers later can lead around it (PROTOCOL S1).
@@ -24,13 +26,18 @@ func (p policy) control(_, address string, _ syscall.RawConn) error {
 	if err != nil {
 		return fmt.Errorf("refused to connect to %q: %w", address, err)
 	}
-	return p.check(a.Addr())
+	return p.check(a.Addr(), fmt.Sprint(a.Port()))
 }
 
 // check refuses an address that is neither public nor permitted.
-func (p policy) check(ip netip.Addr) error {
-	if !isPublic(ip) && !p.allows(ip) {
+func (p policy) check(ip netip.Addr, port string) error {
+	switch {
+	case p.allows(ip):
+		return nil
+	case !isPublic(ip):
 		return &guardError{ip}
+	case p.ports != "" && !strings.Contains(p.ports, " "+port+" "):
+		return fmt.Errorf("refused to connect to port %s; others may send us to%sonly", port, p.ports)
 	}
 	return nil
 }

@@ -15,7 +15,7 @@ import (
 // document cleans what the feed says.
 func (f *rawFeed) document() *document {
 	d := &document{
-		Language: language(f.language), TTL: f.ttl, Pace: f.pace, Damaged: f.damaged,
+		Language: language(f.language), TTL: f.ttl, Pace: f.pace, Damaged: f.damaged, links: f.links,
 		Arrivals: make([]store.Arrival, len(f.items)),
 	}
 	c := cleaner{texts: make([][3]unfinished, len(f.items))}

@@ -143,5 +143,6 @@ func (f *rawFeed) readJSON(src []byte) error {
 	}
 	f.damaged = damaged
 	f.readJSONFeed(o)
+	f.links = jsonLinks(src, o.FeedURL)
 	return nil
 }

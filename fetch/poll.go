@@ -203,6 +203,10 @@ func (v poller) received(p *store.Poll, a *answer) error {
 		}
 	}
 	st.Move.Same = alike(st, doc)
+	st.Hubs, st.Topic = pushLinks(a, doc)
+	if all := strings.Join(append(st.Hubs, st.Topic), " "); v.feed.redact(all) != all {
+		st.Hubs, st.Topic = nil, "" // a hub is not told our secrets, and the store neither
+	}
 	st.Title, st.TTL, st.Pace = doc.Title, doc.TTL, doc.Pace
 	if st.TTL > maxTTL*time.Minute {
 		st.TTL = 0
@@ -224,8 +228,8 @@ func (v poller) received(p *store.Poll, a *answer) error {
 func (v poller) adopt(doc *document) {
 	v.hide(doc)
 	for i := range doc.Arrivals {
-		if it := &doc.Arrivals[i].Item; it.Language == "" {
-			it.Detected = v.feed.Language
+		if a := &doc.Arrivals[i]; !a.Recalled {
+			settleLanguage(&a.Item, v.feed.Language)
 		}
 	}
 }

@@ -21,6 +21,7 @@ func (f *rawFeed) readRSS(o *rssFeed) {
 		}
 	}
 	for _, l := range x["atom"]["link"] {
+		f.links.add(l.Attrs["rel"], l.Attrs["href"])
 		if l.Attrs["rel"] == "self" {
 			f.self = firstOf(f.self, l.Attrs["href"])
 		}

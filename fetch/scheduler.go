@@ -47,6 +47,7 @@ type Scheduler struct {
 	calls    chan call
 	finished chan finished
 	ended    chan struct{} // closed when Run has ended
+	hubs     func()        // called when feeds name other hubs, or are others; nil if nobody wants to know
 
 	// Who polls which host: claims.go.
 	owner     string         // this scheduler, in the eyes of the store
@@ -239,6 +240,9 @@ func (s *Scheduler) configure(settings Settings, feeds []Feed, states map[store.
 		s.reckon(j)
 		s.offer(j.host)
 	}
+	if s.hubs != nil {
+		s.hubs()
+	}
 }
 
 var errRemoved = errors.New("the feed was taken out of the configuration")
@@ -256,7 +260,9 @@ func (s *Scheduler) host(address string) *host {
 
 // reckon finds out when j is due, and lets it wait for that.
 func (s *Scheduler) reckon(j *job) {
-	j.due = Next(&j.feed, &s.o.Settings, &j.state)
+	f := j.feed
+	f.WebSub = f.WebSub && j.polled // what was pushed while nobody listened has to be asked for
+	j.due = Next(&f, &s.o.Settings, &j.state)
 	j.due.held(j.host.hold, time.Now())
 	for _, o := range s.sharers(j) {
 		j.due.share(o, &s.o.Settings)
@@ -378,7 +384,7 @@ func (s *Scheduler) finish(f finished, now time.Time) {
 	if free := now.Add(h.gap); free.After(h.free) {
 		h.free = free
 	}
-	changed := false
+	changed, newHubs := false, false
 	for _, p := range f.polls {
 		j := p.job
 		j.running = false
@@ -388,10 +394,13 @@ func (s *Scheduler) finish(f finished, now time.Time) {
 				s.o.Log.Warn("the feed gives known items new guids with every document; from now on they are known by their links",
 					"outlet", j.feed.Outlet, "feed", j.feed.URL)
 			}
-			j.state = p.saved.State
+			links := j.pushLinks()
+			j.state, j.polled = p.saved.State, true
 			s.tell(p, f.took)
+			newHubs = newHubs || j.pushLinks() != links
 			changed = changed || p.saved.New+p.saved.Changed > 0
 		}
+		j.takeTold()
 		s.hold(j)
 		if errors.Is(p.err, errFenced) && h.epoch == f.epoch {
 			s.lose(h)
@@ -399,6 +408,9 @@ func (s *Scheduler) finish(f finished, now time.Time) {
 	}
 	if changed && s.o.Saved != nil {
 		s.o.Saved()
+	}
+	if newHubs && s.hubs != nil {
+		s.hubs()
 	}
 	s.offer(h)
 	for _, p := range f.polls {

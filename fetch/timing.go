@@ -19,7 +19,8 @@ const (
 	deadPause      = 7 * 24 * time.Hour
 	unsoundPause   = 24 * time.Hour // between requests to a feed whose validators cannot be sent
 	outagePause    = 5 * time.Minute
-	spreadShare    = 0.05 // of the interval: the stable offset by which feeds are spread
+	safetyPause    = 24 * time.Hour // between polls of a feed whose hub pushes (PROTOCOL F17)
+	spreadShare    = 0.05           // of the interval: the stable offset by which feeds are spread
 	maxSpread      = 10 * time.Minute
 	earlyShare     = 0.10           // of the interval: how much earlier a one-shot may come than the schedule says
 	floodShown     = 24 * time.Hour // for so long a flood is told with the feed's state
@@ -74,6 +75,9 @@ func Next(f *Feed, s *Settings, st *store.FeedState) Due {
 		d.failed(f, st, interval)
 	}
 	d.hints(f, s, st, interval)
+	if f.WebSub {
+		d.pushed(&st.Push, st)
+	}
 	if st.Unsound {
 		d.wait(st.LastPoll.Add(unsoundPause), "its 304 hid changes, so it is asked without validators: every "+words(unsoundPause))
 	}
@@ -179,6 +183,27 @@ func (d *Due) hints(f *Feed, s *Settings, st *store.FeedState, interval time.Dur
 	}
 	oneShot, _ = cut(oneShot, "")
 	d.spaced(at, oneShot, by)
+}
+
+// pushed puts d off as long as the feed's hub pushes: then a poll only makes sure of it. It comes with the end of the lease
+// at the latest, and a hub that kept something back, or a feed that fails, is not relied upon.
+func (d *Due) pushed(p *store.Push, st *store.FeedState) {
+	hub := nameIn(p.Hub)
+	switch {
+	case p.Hub == "":
+	case !p.Until.After(st.LastPoll):
+		if p.Err != "" {
+			d.Reason += fmt.Sprintf("; no push from %s: %s", hub, p.Err)
+		}
+	case p.Missed:
+		d.Reason += fmt.Sprintf("; %s did not push what the last poll found", hub)
+	case st.Failures == 0:
+		at := st.LastPoll.Add(safetyPause)
+		if p.Until.Before(at) {
+			at = p.Until
+		}
+		d.spaced(at, at.Add(-early(safetyPause)), fmt.Sprintf("pushed by %s until %s; safety poll every %s", hub, clockTime(p.Until, st.LastPoll), words(safetyPause)))
+	}
 }
 
 // rhythm is how often an outlet of this rhythm is asked, as far as that is less often than its schedule. An

@@ -92,7 +92,7 @@ func (p *Publisher) atom(l *list) *Document {
 		}
 		feed.Entries = append(feed.Entries, e)
 	}
-	return p.feed(l, "atom", typeAtom, marshalXML(feed))
+	return p.feed(l, "atom", typeAtom, marshalXML(feed, "feed.css"))
 }
 
 func atomEntryOf(e *listed) atomEntry {

@@ -6,7 +6,6 @@ import (
 	"strconv"
 	"strings"
 	"sync"
-	"sync/atomic"
 
 	"github.com/andybalholm/brotli"
 	"github.com/klauspost/compress/gzip"
@@ -53,48 +52,49 @@ func encode(body []byte, to func(io.Writer) io.WriteCloser) []byte {
 	return b.Bytes()
 }
 
-// packed is a body in all codings; nil where that is no shorter.
-type packed struct {
-	once   sync.Once
-	bodies atomic.Pointer[[len(codings)][]byte] // nil until they are ready
+// A packed is a body in all codings, each made once; nil where that is no shorter.
+type packed [len(codings)]func() []byte
+
+func newPacked(body []byte) *packed {
+	var p packed
+	for i, c := range codings {
+		p[i] = sync.OnceValue(func() []byte {
+			if b := c.pack(body); len(b) < len(body) {
+				return b
+			}
+			return nil
+		})
+	}
+	return &p
 }
 
-// pack makes d's codings, once. Until then readers get the body as it is.
+// pack makes d's codings. A reader who comes before it is done waits for what he wants: whatever the moment, an answer to
+// the same request is the same.
 func (d *Document) pack() {
-	d.packed.once.Do(func() {
-		var bodies [len(codings)][]byte
-		for i, c := range codings {
-			if b := c.pack(d.Body); len(b) < len(d.Body) {
-				bodies[i] = b
-			}
-		}
-		d.packed.bodies.Store(&bodies)
-	})
+	for _, made := range d.packed {
+		made()
+	}
 }
 
 // representation is d as a reader with these Accept-Encoding fields gets it: its bytes, their tag, and the coding, which is
 // "" for the body as it is. It is not ok if the reader takes none that there is.
 func (d *Document) representation(fields []string) (body []byte, tag, coding string, ok bool) {
-	var bodies [len(codings)][]byte
-	ready := d.packed.bodies.Load()
 	a := parseAccept(fields)
-	if ready == nil && a.identity == 0 { // it will not do as it is
-		d.pack()
-		ready = d.packed.bodies.Load()
-	}
-	if ready != nil {
-		bodies = *ready
-	}
-	best, i := 0., -1
-	for n, q := range a.codings {
-		if bodies[n] != nil && q > best && q >= a.identity {
-			best, i = q, n
+	for {
+		best, i := 0., -1
+		for n, q := range a.codings {
+			if q > best && q >= a.identity {
+				best, i = q, n
+			}
 		}
+		if i < 0 {
+			return d.Body, d.ETag, "", a.identity > 0
+		}
+		if b := d.packed[i](); b != nil {
+			return b, strings.TrimSuffix(d.ETag, `"`) + codings[i].suffix + `"`, codings[i].name, true
+		}
+		a.codings[i] = 0
 	}
-	if i < 0 {
-		return d.Body, d.ETag, "", a.identity > 0
-	}
-	return bodies[i], strings.TrimSuffix(d.ETag, `"`) + codings[i].suffix + `"`, codings[i].name, true
 }
 
 // accept is how much a reader likes each coding, from 0, which is not at all, to 1 (RFC 9110 §12.5.3).

@@ -75,7 +75,7 @@ func newDocument(path, contentType string, body []byte, modified time.Time, maxA
 		ETag:        `"` + base64.RawURLEncoding.EncodeToString(sum[:16]) + `"`,
 		Modified:    modified.UTC().Truncate(time.Second),
 		MaxAge:      maxAge,
-		packed:      new(packed),
+		packed:      newPacked(body),
 	}
 }
 
@@ -93,11 +93,20 @@ const (
 	typeAtom = "application/atom+xml; charset=utf-8"
 	typeJSON = "application/feed+json"
 	typeOPML = "text/x-opml; charset=utf-8"
+	typeXML  = "application/xml; charset=utf-8"
 )
 
 // isFeed reports whether a document is for programs rather than for a browser's window.
 func (d *Document) isFeed() bool {
 	return !strings.HasPrefix(d.ContentType, "text/html") && !strings.HasPrefix(d.ContentType, "text/css")
+}
+
+// shownByBrowsers reports whether a browser shows a document with its style sheet, if it is told that it is XML: by their own
+// types it shows feeds as they are written, or saves them. So a person who opens a feed's address in a window, and nobody else,
+// gets the same bytes under that name; no feed reader says that it is a window, as Accept: text/html does not say it
+// (PROTOCOL P44). Caches that others share do not keep it.
+func (d *Document) shownByBrowsers() bool {
+	return d.ContentType == typeRSS || d.ContentType == typeAtom
 }
 
 // cacheControl is the header of that name (RFC 9111 §5.2, RFC 5861).

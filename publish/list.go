@@ -225,7 +225,7 @@ func (p *Publisher) describe(c *choice, it *store.Item, b *store.Body, o *Outlet
 	}
 	e.Title = plainLine(it.Title)
 	if e.Title == "" {
-		e.Title = cmp.Or(plainLine(shorten(lead, 100)), e.Link, o.Name)
+		e.Title = cmp.Or(plainLine(shorten(lead, 100)), e.Link, plainLine(o.Name))
 	}
 	// The text is that of the feed that the item's version comes from. Where that is a private feed,
 	// an item that also came by a public one is shown with its title and link alone.

@@ -53,7 +53,7 @@ func outlines(o *Outlet) (out []opmlOutline) {
 }
 
 func marshalOPML(title string, lines []opmlOutline) []byte {
-	return marshalXML(opmlDocument{Version: "2.0", Head: opmlHead{plainLine(title)}, Body: opmlBody{lines}})
+	return marshalXML(opmlDocument{Version: "2.0", Head: opmlHead{plainLine(title)}, Body: opmlBody{lines}}, "")
 }
 
 // sectionOutlets lists what a section is made of.

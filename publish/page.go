@@ -16,34 +16,37 @@ var files embed.FS
 // templates are the pages for people; html/template escapes by context whatever is no template.HTML.
 var templates = template.Must(template.ParseFS(files, "templates/*.html"))
 
-// frontItems is how many items of each section the front page shows.
-const frontItems = 8
-
 // listAge is how long caches may answer for what changes with the configuration only.
 const listAge = 15 * time.Minute
 
 // shortText is what a page shows without being asked, in characters; longer texts unfold.
 const shortText = 700
 
-type pageData struct {
+// A page is what every page has.
+type page struct {
 	Title, Publication, Description string
 	Language                        string
 	Direction                       string // of what is ours: "ltr" or "rtl"
-	Slug                            string // of the section; "" on the front page
-	Home                            string // relative address of the front page
-	Items                           []pageItem
-	Sections                        []pageSection
+	Words                           words
+	Root                            string // what leads from the page to the front page's folder: "" or "../../"
+	Slug                            string // of the section; "" on pages of none
+	Nav                             []pageSection
+	Day                             string // of the newest item; "" but on the front page
+	Sheet                           bool   // the operator has one
+	Footer                          template.HTML
+	Zone                            string
 }
 
-type pageSection struct {
-	Slug, Title, Description string
-	Items                    []pageItem
-}
+// A pageSection names a section.
+type pageSection struct{ Slug, Title, Description string }
 
+// A pageItem is an item as pages show it.
 type pageItem struct {
+	ID                    string
 	Title, Link, Language string
 	Outlet, OutletURL     string
 	Authors               string
+	Foreign               bool   // in another language than the page
 	When, Date            string // for programs, for people
 	Text, More            template.HTML
 	Lead                  string
@@ -52,59 +55,70 @@ type pageItem struct {
 	Also                  []also
 	Why                   string
 	Rights                string
+	Words                 *words
 }
 
 type pageFile struct{ URL, Name string }
 
-// page renders a section for people.
-func (p *Publisher) page(l *list) *Document {
-	data := pageData{
-		Title: l.Title, Publication: line(p.pub.Title), Description: l.Description,
-		Language: languageTag(p.pub.Language), Direction: direction(p.pub.Language), Slug: l.Slug, Home: "index.html", Sections: p.pageSections(nil),
-	}
-	for i := range l.Items {
-		data.Items = append(data.Items, p.pageItem(&l.Items[i]))
-	}
-	return newDocument(l.Slug+".html", typeHTML, renderPage("section.html", data), l.Modified, l.MaxAge)
-}
+// A feedAddress is where readers subscribe.
+type feedAddress struct{ Section, Name, Type, Path, URL string }
 
-// frontPage renders the sections with their latest items.
-func (p *Publisher) frontPage() *Document {
-	modified, age := p.st.Created(), listAge
-	lists := map[string]*list{}
-	for _, d := range p.desks {
-		lists[d.list.Slug] = d.list
-		modified = latest(modified, d.list.Modified)
-		age = min(age, d.list.MaxAge)
+// page returns what every page has, for one at depth folders below the front page.
+func (p *Publisher) pageOf(title, slug string, depth int) page {
+	tag := languageTag(p.pub.Language)
+	out := page{
+		Title: title, Publication: line(p.pub.Title), Language: cmp.Or(tag, "en"), Direction: direction(tag), Words: wordsIn(tag),
+		Root: strings.Repeat("../", depth), Slug: slug, Sheet: p.pub.Sheet != nil, Footer: footer(p.pub.Footer), Zone: p.pub.Location.String(),
 	}
-	data := pageData{
-		Title: line(p.pub.Title), Publication: line(p.pub.Title), Language: languageTag(p.pub.Language), Direction: direction(p.pub.Language),
-		Home: "index.html", Sections: p.pageSections(lists),
-	}
-	return newDocument("index.html", typeHTML, renderPage("front.html", data), modified, age)
-}
-
-// pageSections names all sections, with the latest items of those that lists has.
-func (p *Publisher) pageSections(lists map[string]*list) []pageSection {
-	var out []pageSection
 	for _, d := range p.desks {
-		s := pageSection{Slug: d.section.Slug, Title: cmp.Or(plainLine(d.section.Title), d.section.Slug), Description: plainLine(d.section.Description)}
-		if l := lists[s.Slug]; l != nil {
-			for i := range min(len(l.Items), frontItems) {
-				s.Items = append(s.Items, p.pageItem(&l.Items[i]))
-			}
-		}
-		out = append(out, s)
+		out.Nav = append(out.Nav, pageSection{d.section.Slug, cmp.Or(plainLine(d.section.Title), d.section.Slug), plainLine(d.section.Description)})
 	}
 	return out
 }
 
-func (p *Publisher) pageItem(e *listed) pageItem {
+// addresses are the feeds of a section.
+func (p *Publisher) addresses(slug, title string) []feedAddress {
+	return []feedAddress{
+		{title, "Atom", "application/atom+xml", slug + ".atom", p.url(slug + ".atom")},
+		{title, "RSS", "application/rss+xml", slug + ".rss", p.url(slug + ".rss")},
+		{title, "JSON Feed", "application/feed+json", slug + ".json", p.url(slug + ".json")},
+	}
+}
+
+// page renders a section for people.
+func (p *Publisher) page(l *list) *Document {
+	data := struct {
+		page
+		Items []pageItem
+		Feeds []feedAddress
+	}{page: p.pageOf(l.Title, l.Slug, 0), Feeds: p.addresses(l.Slug, l.Title)}
+	data.Description = l.Description
+	for i := range l.Items {
+		data.Items = append(data.Items, p.pageItem(&l.Items[i], &data.Words))
+	}
+	return newDocument(l.Slug+".html", typeHTML, renderPage("section.html", data), l.Modified, l.MaxAge)
+}
+
+// missingPage is what a reader gets who asks for a page that does not exist; its addresses must do at any depth.
+func (p *Publisher) missingPage() *Document {
+	data := p.pageOf(wordsIn(p.pub.Language).Missing, "", 0)
+	data.Root = basePath(p.pub.BaseURL) + "/"
+	return newDocument(missing, typeHTML, renderPage("missing.html", data), p.st.Created(), listAge)
+}
+
+// missing is the name under which web servers look for such a page.
+const missing = "404.html"
+
+func (p *Publisher) pageItem(e *listed, w *words) pageItem {
 	it := pageItem{
-		Title: e.Title, Link: e.Link, Language: e.Language,
+		ID: e.ID, Title: e.Title, Link: e.Link, Language: e.Language,
 		Outlet: line(e.Outlet.Name), OutletURL: address(e.Outlet.URL),
-		When: atomTime(e.Published), Date: e.Published.In(p.pub.Location).Format("2 January 2006, 15:04"),
-		Image: e.Image, Also: e.Also, Why: e.Why, Rights: e.Rights,
+		When: atomTime(e.Published), Date: w.moment(e.Published.In(p.pub.Location)),
+		Also: e.Also, Why: e.Why, Rights: e.Rights, Words: w,
+	}
+	it.Foreign = e.Language != "" && primary(e.Language) != primary(p.pub.Language)
+	if p.pub.Images {
+		it.Image = e.Image
 	}
 	var names []string
 	for _, a := range e.Authors {
@@ -120,27 +134,23 @@ func (p *Publisher) pageItem(e *listed) pageItem {
 	switch full := cmp.Or(e.Content, e.Summary); {
 	case full == "":
 	case utf8.RuneCountInString(plain(full)) <= shortText:
-		it.Text = pageHTML(full)
+		it.Text = prose(full, p.pub.Images)
 	case e.Content != "" && utf8.RuneCountInString(summary) <= shortText:
-		it.Text, it.More = pageHTML(e.Summary), pageHTML(e.Content)
+		it.Text, it.More = prose(e.Summary, p.pub.Images), prose(e.Content, p.pub.Images)
 	default:
-		it.Text, it.More = template.HTML("<p>"+escapeText.Replace(it.Lead)+"</p>"), pageHTML(full)
-	}
-	if strings.Contains(e.Summary+e.Content, "<img ") {
-		it.Image = "" // the text shows its own
+		it.Text, it.More = template.HTML("<p>"+escapeText.Replace(it.Lead)+"</p>"), prose(full, p.pub.Images)
 	}
 	for _, f := range e.Files {
-		if f.URL != e.Image || it.Image == "" {
-			it.Files = append(it.Files, pageFile{f.URL, cmp.Or(medium(f.Type), "file")})
+		if f.URL != e.Image || it.Image == "" && medium(f.Type) != "image" {
+			it.Files = append(it.Files, pageFile{f.URL, cmp.Or(medium(f.Type), w.File)})
 		}
 	}
 	return it
 }
 
-// pageHTML is what markup has cleaned, for a page: pictures come when they are scrolled to, and their
-// servers do not learn from where.
-func pageHTML(s string) template.HTML {
-	return template.HTML(strings.ReplaceAll(s, "<img ", `<img loading="lazy" referrerpolicy="no-referrer" `))
+// Pictured reports whether the item's picture stands above its text: not where the text shows one itself.
+func (it *pageItem) Pictured() bool {
+	return it.Image != "" && !strings.Contains(string(it.Text+it.More), "<img ")
 }
 
 func renderPage(name string, data any) []byte {
@@ -151,11 +161,23 @@ func renderPage(name string, data any) []byte {
 	return b.Bytes()
 }
 
-// styleSheet is the one of all pages.
-func styleSheet(created time.Time) *Document {
-	body, err := files.ReadFile("templates/style.css")
-	if err != nil {
-		panic("publish: " + err.Error()) // it is embedded
+// sheets are the one of all pages, that of feeds which a browser shows, and the operator's.
+func (p *Publisher) sheets() []*Document {
+	read := func(name string) []byte {
+		body, err := files.ReadFile("templates/" + name)
+		if err != nil {
+			panic("publish: " + err.Error()) // it is embedded
+		}
+		return body
 	}
-	return newDocument("style.css", typeCSS, body, created, listAge)
+	w := wordsIn(p.pub.Language)
+	intro := strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(w.FeedIntro)
+	docs := []*Document{
+		newDocument("style.css", typeCSS, read("style.css"), p.st.Created(), listAge),
+		newDocument("feed.css", typeCSS, bytes.ReplaceAll(read("feed.css"), []byte("INTRODUCTION"), []byte(intro)), p.st.Created(), listAge),
+	}
+	if p.pub.Sheet != nil {
+		docs = append(docs, newDocument("own.css", typeCSS, p.pub.Sheet, p.st.Created(), listAge))
+	}
+	return docs
 }

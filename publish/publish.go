@@ -7,7 +7,8 @@
 // The way of an item: store → choose (section.go, story.go, filter.go, where.go: which items, in which
 // order, what stands for a story; desk.go: the same again after a change, without looking at everything) →
 // list (list.go, with text.go and markup.go: what every format says of them, cleaned of what it cannot hold)
-// → render (rss.go, atom.go, json.go, page.go, opml.go) → serve (server.go) or write (static.go, folder.go).
+// → render (rss.go, atom.go, json.go, opml.go; page.go and front.go
+// with prose.go and words.go) → serve (server.go) or write (static.go, folder.go).
 //
 // Everything up to the bytes depends on what is stored and on the Publication alone, never on the time
 // of day, so that two processes that share a store publish the same bytes.
@@ -33,6 +34,9 @@ type Publication struct {
 	Hub      string         // address of a WebSub hub that is told of changes; "" if there is none
 	Language string         // BCP 47, of the pages
 	Location *time.Location `json:"-"` // of the dates on pages; nil is UTC
+	Images   bool           // pages show pictures, from the outlets' servers
+	Sheet    []byte         // the operator's own style sheet, after ours; nil if there is none
+	Footer   string         // a line on every page, in which "[name](address)" is a link
 	Outlets  []Outlet
 	Sections []Section
 
@@ -236,11 +240,18 @@ func (p *Publisher) documents(ctx context.Context) ([]*Document, error) {
 			d.list = l
 		}
 	}
-	return append(docs, p.frontPage(), p.allOutlets(), p.allSections(), styleSheet(p.st.Created())), nil
+	docs = append(docs, p.frontPage(), p.missingPage(), p.allOutlets(), p.allSections())
+	return append(docs, p.sheets()...), nil
 }
 
 // commonPaths are the documents that belong to no section, sectionPaths those of one.
-var commonPaths = []string{"index.html", "outlets.opml", "sections.opml", "style.css"}
+func (p *Publisher) commonPaths() []string {
+	paths := []string{"index.html", "404.html", "outlets.opml", "sections.opml", "style.css", "feed.css"}
+	if p.pub.Sheet != nil {
+		paths = append(paths, "own.css")
+	}
+	return paths
+}
 
 func sectionPaths(slug string) []string {
 	return []string{slug + ".html", slug + ".rss", slug + ".atom", slug + ".json", slug + ".opml"}

@@ -105,7 +105,7 @@ func (p *Publisher) rss(l *list) *Document {
 		ch.Items = append(ch.Items, it)
 	}
 	doc.Channel = ch
-	return p.feed(l, "rss", typeRSS, marshalXML(doc))
+	return p.feed(l, "rss", typeRSS, marshalXML(doc, "feed.css"))
 }
 
 // minutes is the ttl: how long a reader may wait, at least as long as caches do.

@@ -28,8 +28,8 @@ func basePath(baseURL string) string {
 	return strings.TrimRight(u.Path, "/")
 }
 
-// Show puts an edition in the place of the one before. Readers get it at once, and compressed as soon as e.Pack is
-// done with it.
+// Show puts an edition in the place of the one before. Readers get it at once; e.Pack should follow, so that none of
+// them has to wait for a coding.
 func (h *Handler) Show(e *Edition) { h.edition.Store(e) }
 
 // Shown returns the edition that is served; nil before the first Show.
@@ -54,7 +54,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		d = e.at(rest)
 	}
 	if d == nil {
-		plainAnswer(w, http.StatusNotFound, "There is no such page. The sections are listed on the front page.")
+		h.notFound(w, r, e)
 		return
 	}
 	switch r.Method {
@@ -70,6 +70,21 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	default:
 		w.Header().Set("Allow", allowed)
 		plainAnswer(w, http.StatusMethodNotAllowed, "Documents can be read only: GET, HEAD.")
+	}
+}
+
+// notFound answers people with a page, and programs with a line. Nothing of the request stands in either.
+func (h *Handler) notFound(w http.ResponseWriter, r *http.Request, e *Edition) {
+	name := r.URL.Path[strings.LastIndexByte(r.URL.Path, '/')+1:]
+	page := e.docs[missing]
+	if strings.Contains(name, ".") && !strings.HasSuffix(name, ".html") || page == nil || r.Method != http.MethodGet && r.Method != http.MethodHead {
+		plainAnswer(w, http.StatusNotFound, "There is no such page. The sections are listed on the front page.")
+		return
+	}
+	plainHeaders(w, page.ContentType, policyPage)
+	w.WriteHeader(http.StatusNotFound)
+	if r.Method != http.MethodHead {
+		w.Write(page.Body)
 	}
 }
 
@@ -100,19 +115,24 @@ func (e *Edition) at(path string) *Document {
 
 // plainAnswer says something that is no document.
 func plainAnswer(w http.ResponseWriter, status int, text string) {
-	h := w.Header()
-	h.Set("Content-Type", "text/plain; charset=utf-8")
-	h.Set("X-Content-Type-Options", "nosniff")
-	h.Set("Content-Security-Policy", "default-src 'none'")
-	h.Set("Cache-Control", "no-store")
+	plainHeaders(w, "text/plain; charset=utf-8", "default-src 'none'")
 	w.WriteHeader(status)
 	io.WriteString(w, text+"\n")
+}
+
+// plainHeaders are those of what is no document.
+func plainHeaders(w http.ResponseWriter, contentType, policy string) {
+	h := w.Header()
+	h.Set("Content-Type", contentType)
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("Content-Security-Policy", policy)
+	h.Set("Cache-Control", "no-store")
 }
 
 // Content security policies (PROTOCOL S16): no script anywhere, pictures from anywhere.
 const (
 	policyPage = "default-src 'none'; img-src http: https:; style-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-	policyFeed = "default-src 'none'; style-src 'self'; sandbox"
+	policyFeed = "default-src 'none'; style-src 'self'; sandbox" // the sheet is what a browser shows a feed with
 )
 
 // serve answers GET and HEAD (RFC 9110 §13, PROTOCOL P40–P43).
@@ -124,6 +144,11 @@ func (d *Document) serve(w http.ResponseWriter, r *http.Request) {
 	h.Set("Last-Modified", d.Modified.Format(http.TimeFormat))
 	h.Set("Cache-Control", d.cacheControl())
 	h.Set("Vary", "Accept-Encoding")
+	if d.shownByBrowsers() && r.Header.Get("Sec-Fetch-Dest") == "document" {
+		h.Set("Content-Type", typeXML)
+		h.Set("Cache-Control", strings.Replace(d.cacheControl(), "public", "private", 1))
+		h.Add("Vary", "Sec-Fetch-Dest")
+	}
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("Access-Control-Allow-Origin", "*")
 	h.Set("Access-Control-Expose-Headers", "ETag, Last-Modified")

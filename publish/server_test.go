@@ -72,7 +72,7 @@ func TestServer(t *testing.T) {
 	types := map[string]string{
 		"/": typeHTML, "/index.html": typeHTML, "/all": typeHTML, "/all.html": typeHTML,
 		"/all.rss": typeRSS, "/all.atom": typeAtom, "/all.json": typeJSON, "/all.opml": typeOPML,
-		"/outlets.opml": typeOPML, "/sections.opml": typeOPML, "/style.css": typeCSS,
+		"/outlets.opml": typeOPML, "/sections.opml": typeOPML, "/style.css": typeCSS, "/feed.css": typeCSS, "/404.html": typeHTML,
 	}
 	for path, want := range types {
 		for _, prefix := range []string{"", "/news"} {
@@ -95,10 +95,18 @@ func TestServer(t *testing.T) {
 			}
 		}
 	}
-	for _, path := range []string{"/none", "/all.xml", "/all/", "/index", "/../etc/passwd", "/%2e%2e/x", "/style", "//all", "/all.html.html", "/ALL"} {
+	for _, path := range []string{"/none", "/all.xml", "/all/", "/index", "/../etc/passwd", "/%2e%2e/x", "/style", "//all", "/all.html.html", "/ALL", "/<script>alert(1)</script>", "/x.<script>"} {
 		resp, body := ask(t, "GET", base+path)
-		if resp.StatusCode != 404 || resp.Header.Get("Content-Type") != "text/plain; charset=utf-8" || strings.Contains(body, path) {
-			t.Errorf("%s: %d %q", path, resp.StatusCode, body)
+		want := "text/plain; charset=utf-8"
+		if !strings.Contains(path, ".") || strings.HasSuffix(path, "passwd") || strings.HasSuffix(path, ".html") {
+			want = typeHTML
+		}
+		if resp.StatusCode != 404 || resp.Header.Get("Content-Type") != want || strings.Contains(body, `"`+path+`"`) || strings.Contains(body, "script") ||
+			resp.Header.Get("X-Content-Type-Options") != "nosniff" {
+			t.Errorf("%s: %d %s %q", path, resp.StatusCode, resp.Header.Get("Content-Type"), body)
+		}
+		if resp, body := ask(t, "HEAD", base+path); resp.StatusCode != 404 || body != "" {
+			t.Errorf("HEAD %s: %d %q", path, resp.StatusCode, body)
 		}
 	}
 	if resp, _ := ask(t, "GET", base+"/news?x=1"); resp.StatusCode != 308 || resp.Header.Get("Location") != "/news/?x=1" {
@@ -109,6 +117,18 @@ func TestServer(t *testing.T) {
 		named.Show(w.edition(w.publisher(publication([]Outlet{outlet("a")}, Section{Slug: "news"}))))
 		if resp, body := ask(t, "GET", listen(t, w, Under("https://paper.example/news", named))+path); resp.StatusCode != 200 || !strings.Contains(body, "Section news") {
 			t.Errorf("%s: %d", path, resp.StatusCode)
+		}
+	}
+	// A window of a browser is told that a feed is XML, so that it shows it; nobody else is.
+	for path, want := range map[string]string{"/all.rss": typeXML, "/all.atom": typeXML, "/all.json": typeJSON, "/all": typeHTML} {
+		resp, body := ask(t, "GET", base+path, "Sec-Fetch-Dest: document", "Accept: text/html,*/*;q=0.1")
+		if resp.Header.Get("Content-Type") != want || body != string(e.at(path).Body) || want == typeXML != strings.HasPrefix(resp.Header.Get("Cache-Control"), "private") {
+			t.Errorf("%s in a window: %v", path, resp.Header)
+		}
+		for _, dest := range []string{"Sec-Fetch-Dest: empty", "Accept: text/html"} {
+			if resp, _ := ask(t, "GET", base+path, dest); resp.Header.Get("Content-Type") != types[path] {
+				t.Errorf("%s, %s: %s", path, dest, resp.Header.Get("Content-Type"))
+			}
 		}
 	}
 	for _, method := range []string{"POST", "PUT", "DELETE", "PATCH"} {
@@ -171,7 +191,7 @@ func TestConditional(t *testing.T) {
 				}
 				wantTag, size := d.ETag, len(d.Body)
 				if coding.name != "" {
-					wantTag, size = `"`+tag+coding.suffix+`"`, len(d.packed.bodies.Load()[n-1])
+					wantTag, size = `"`+tag+coding.suffix+`"`, len(d.packed[n-1]())
 				}
 				for name, value := range map[string]string{"ETag": wantTag, "Last-Modified": date, "Vary": "Accept-Encoding", "Cache-Control": d.cacheControl(),
 					"Access-Control-Allow-Origin": "*", "X-Content-Type-Options": "nosniff"} {

@@ -49,7 +49,7 @@ func (p *Publisher) Write(ctx context.Context, dir string, notes store.Notes) (i
 		return 0, err
 	}
 	var docs []*Document // what may have to be written
-	if moved || !f.intact(commonPaths) {
+	if moved || !f.intact(p.commonPaths()) {
 		if docs, err = p.documents(ctx); err != nil {
 			return 0, err
 		}
@@ -62,7 +62,7 @@ func (p *Publisher) Write(ctx context.Context, dir string, notes store.Notes) (i
 	for _, d := range p.desks {
 		kept[d.section.Slug] = d.view
 	}
-	return f.write(ctx, NewEdition(p.revision, docs), kept)
+	return f.write(ctx, NewEdition(p.revision, docs), kept, p.commonPaths())
 }
 
 // Write puts an edition into dir as Publisher.Write does, for a client of the process that rendered it.
@@ -72,7 +72,7 @@ func (e *Edition) Write(ctx context.Context, dir, digest string, notes store.Not
 		return 0, err
 	}
 	defer f.close()
-	return f.write(ctx, e, nil)
+	return f.write(ctx, e, nil, nil)
 }
 
 // A static is a folder with static files.
@@ -110,8 +110,9 @@ func (f *static) close() {
 	f.root.Close()
 }
 
-// write writes the documents of e, removes what is gone, and remembers what the folder holds now.
-func (f *static) write(ctx context.Context, e *Edition, sections map[string]view) (int, error) {
+// write writes the documents of e, removes what is gone, and remembers what the folder holds now. Where e is without what was
+// kept, sections and common say what that may be.
+func (f *static) write(ctx context.Context, e *Edition, sections map[string]view, common []string) (int, error) {
 	n, err := writeDocuments(f.root, e)
 	if err != nil {
 		return n, writeError(f.dir, err)
@@ -122,9 +123,7 @@ func (f *static) write(ctx context.Context, e *Edition, sections map[string]view
 			now.Files[path] = f.before.Files[path]
 		}
 	}
-	if sections != nil { // e is without what was kept
-		keep(commonPaths)
-	}
+	keep(common)
 	for slug := range sections {
 		keep(sectionPaths(slug))
 	}

@@ -25,10 +25,14 @@ func optional(s string) *charData {
 
 var hexEscape = strings.NewReplacer("&", "&#x26;", "<", "&#x3C;", ">", "&#x3E;")
 
-// marshalXML writes a document. Its structs hold strings and numbers only, which always can be written.
-func marshalXML(v any) []byte {
+// marshalXML writes a document. Its structs hold strings and numbers only, which always can be written. sheet is the address
+// of what a browser shows it with; "" is none.
+func marshalXML(v any, sheet string) []byte {
 	var b bytes.Buffer
 	b.WriteString(xml.Header)
+	if sheet != "" {
+		b.WriteString(`<?xml-stylesheet type="text/css" href="` + sheet + `"?>` + "\n")
+	}
 	e := xml.NewEncoder(&b)
 	e.Indent("", " ")
 	if err := e.Encode(v); err != nil {

@@ -73,7 +73,10 @@ func assemble(cfg *config.Config) (*plan, config.Errors) {
 			Title:    cfg.Title,
 			BaseURL:  cfg.BaseURL,
 			Language: cfg.Language,
-			Digest:   cfg.Digest + " " + version(),
+			Images:   cfg.Publish.Images == "link",
+			Sheet:    cfg.Publish.Sheet,
+			Footer:   cfg.Publish.Footer,
+			Digest:   cfg.Digest + " " + shortHash(string(cfg.Publish.Sheet)) + " " + version(),
 
 			AlsoInText: cfg.Publish.AlsoInText,
 		},

@@ -95,10 +95,11 @@ func demoConfig(dir, listen, origin string, outlets []demoOutlet) *config.Config
 	loopback := []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}
 	cfg := &config.Config{
 		Title: "The Demo Broadsheet", BaseURL: "http://" + listen, Contact: "https://example.org/demo", Language: "en", Timezone: "UTC",
-		Server: config.Server{Listen: listen},
-		Store:  config.Store{URL: "bolt:demo.db", Path: filepath.Join(dir, "demo.db")},
-		Fetch:  config.Fetch{Schedule: demoPoll, MaxInterval: time.Minute, Concurrency: 8, PerHost: 8, Timeout: 10 * time.Second, MaxBytes: 1 << 20},
-		Digest: "demo",
+		Server:  config.Server{Listen: listen},
+		Store:   config.Store{URL: "bolt:demo.db", Path: filepath.Join(dir, "demo.db")},
+		Fetch:   config.Fetch{Schedule: demoPoll, MaxInterval: time.Minute, Concurrency: 8, PerHost: 8, Timeout: 10 * time.Second, MaxBytes: 1 << 20},
+		Publish: config.Publish{Images: "link"},
+		Digest:  "demo",
 		Sections: []config.Section{
 			{Slug: "world-news", Title: "World News", Description: "All outlets", Limit: 50},
 			{Slug: "in-english", Title: "In English", Languages: []string{"en"}, Limit: 50},

@@ -124,7 +124,7 @@ func runPlan(ctx context.Context, pl *plan, what duties, log *slog.Logger, besid
 		return err
 	}
 	defer func() { err = errors.Join(err, st.Close()) }()
-	if err := fetch.Rename(ctx, st, log, pl.renames...); err != nil {
+	if err := pl.prepare(ctx, st, log); err != nil {
 		return err
 	}
 	d := &daemon{duties: what, log: log, store: st, changed: make(chan struct{}, 1)}

@@ -21,6 +21,10 @@ type ledger struct {
 
 	head head
 
+	index   *store.Index  // of the prints; only with the head are new ones added
+	prints  []store.Print // to be stored
+	dropped []store.ItemID
+
 	// What is there. Keys, Links, IDs and Items are of all the polls.
 	known   store.Known
 	states  map[store.FeedName]*store.FeedState

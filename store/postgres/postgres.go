@@ -22,6 +22,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
+	"sync"
 	"time"
 
 	"broadsheet/store"
@@ -44,6 +45,9 @@ type Store struct {
 	packer  *record.Packer
 	id      string
 	created time.Time
+
+	mu    sync.Mutex   // guards index
+	index *store.Index // of the prints that this process has seen; nil before the first
 }
 
 // Open opens the store in the database that a postgres:// address names, and makes it if there is none.

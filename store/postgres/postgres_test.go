@@ -1,6 +1,8 @@
 package postgres
 
 import (
+	"fmt"
+	"net/url"
 	"testing"
 
 	"broadsheet/store"
@@ -9,15 +11,18 @@ import (
 )
 
 func TestContract(t *testing.T) {
-	server := pgtest.New(t)
-	addresses := map[store.Store]string{}
+	database := pgtest.New(t).Database(t)
+	addresses, n := map[store.Store]string{}, 0
 	open := func(t *testing.T, address string) store.Store {
 		s := openAt(t, address)
 		addresses[s] = address
 		return s
 	}
 	storetest.Run(t, storetest.Keeper{
-		Open: func(t *testing.T) store.Store { return open(t, server.Database(t)) },
+		Open: func(t *testing.T) store.Store { // a schema is made sooner than a database
+			n++
+			return open(t, within(database, "search_path", fmt.Sprint("paper", n)))
+		},
 		Reopen: func(t *testing.T, s store.Store) store.Store {
 			mustCheck(t, s)
 			if err := s.Close(); err != nil {
@@ -27,6 +32,18 @@ func TestContract(t *testing.T) {
 		},
 		Check: mustCheck,
 	})
+}
+
+// within is an address with one more parameter.
+func within(address, name, value string) string {
+	u, err := url.Parse(address)
+	if err != nil {
+		panic(err)
+	}
+	q := u.Query()
+	q.Set(name, value)
+	u.RawQuery = q.Encode()
+	return u.String()
 }
 
 // openAt opens a store that is closed when the test ends.
@@ -39,5 +56,3 @@ func openAt(t testing.TB, address string) *Store {
 	t.Cleanup(func() { s.Close() })
 	return s
 }
-
-func mustCheck(t *testing.T, s store.Store) {}

@@ -102,6 +102,7 @@ func (l *ledger) queueLeft(b *batch, pruned []store.Item) {
 		if s := l.stories[it.Story]; s != nil {
 			left[s.ID] = true
 			s.Items = slices.DeleteFunc(s.Items, func(id store.ItemID) bool { return id == it.ID })
+			s.Ties = slices.DeleteFunc(s.Ties, func(t store.Tie) bool { return t.Item == it.ID })
 		}
 	}
 	for _, id := range slices.Sorted(maps.Keys(left)) {

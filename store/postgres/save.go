@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"sync"
 
 	"broadsheet/store"
 )
@@ -24,6 +25,12 @@ const (
 
 // SavePolls implements store.Store. After an error some polls may be stored, each of them whole.
 func (s *Store) SavePolls(ctx context.Context, polls ...store.Poll) ([]store.Saved, error) {
+	polls = slices.Clone(polls)
+	for i := range polls {
+		if whole := polls[i].Whole; whole != nil {
+			polls[i].Whole = sync.OnceValue(whole) // asked in the rehearsal, and again
+		}
+	}
 	saved := make([]store.Saved, len(polls))
 	left := make([]int, len(polls)) // places of the polls that are not saved yet
 	for i := range polls {
@@ -82,14 +89,23 @@ func (s *Store) touch(ctx context.Context, c *conn, polls []store.Poll, all []in
 
 // save saves the polls at the places left, rehearsing them first unless all shall take their turn at the head, and
 // returns those that another poller came before.
-func (s *Store) save(ctx context.Context, c *conn, polls []store.Poll, left []int, saved []store.Saved, turn bool) ([]int, error) {
+func (s *Store) save(ctx context.Context, c *conn, polls []store.Poll, left []int, saved []store.Saved, turn bool) (_ []int, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.index == nil {
+		if err := s.readPrints(ctx, c); err != nil {
+			return nil, err
+		}
+	}
 	r := newLedger(c, false)
+	r.index = s.index
 	b := &batch{}
 	b.Queue(selectHead).QueryRow(func(row row) (err error) {
 		r.head, err = scanHead(row)
 		return err
 	})
 	epochs := queueEpochs(b, polls, left, false)
+	s.queuePrints(b)
 	for _, i := range left {
 		r.asked.states.want(polls[i].State.Name())
 	}
@@ -108,6 +124,11 @@ func (s *Store) save(ctx context.Context, c *conn, polls []store.Poll, left []in
 	quiet := slices.DeleteFunc(slices.Clone(left), func(i int) bool { return slices.Contains(news, i) })
 	b = &batch{}
 	if len(news) > 0 {
+		defer func() {
+			if err != nil {
+				s.index = nil // it may hold what was never stored
+			}
+		}()
 		if b, err = s.play(ctx, c, polls, news, saved, r); err != nil {
 			return nil, err
 		}
@@ -127,6 +148,7 @@ func (s *Store) save(ctx context.Context, c *conn, polls []store.Poll, left []in
 func (s *Store) play(ctx context.Context, c *conn, polls []store.Poll, news []int, saved []store.Saved, rehearsed *ledger) (*batch, error) {
 	packed := s.pack(rehearsed)
 	l := newLedger(c, true)
+	l.index = s.index
 	l.again(&rehearsed.asked)
 	b := &batch{}
 	b.Queue("BEGIN")
@@ -135,9 +157,15 @@ func (s *Store) play(ctx context.Context, c *conn, polls []store.Poll, news []in
 		return err
 	})
 	epochs := queueEpochs(b, polls, news, true)
+	came := s.queuePrints(b)
 	l.queue(b)
 	if err := send(ctx, c, b); err != nil {
 		return nil, err
+	}
+	if *came == printPage {
+		if err := s.readPrints(ctx, c); err != nil {
+			return nil, err
+		}
 	}
 	news = fence(polls, news, saved, epochs)
 	if _, err := l.settle(ctx, polls, news, saved); err != nil {
@@ -258,7 +286,7 @@ func (l *ledger) editors(p *store.Poll) map[string]store.FeedState {
 	return states
 }
 
-// decide settles one poll. Where the rules make an id that is taken, they decide again, knowing that.
+// decide settles one poll. Where the rules make an id that is taken, or ask for an item that was not looked up, they decide again, knowing more.
 func (l *ledger) decide(ctx context.Context, p *store.Poll) (out store.Settled, err error) {
 	// Mostly all is there; an earlier poll may have changed what this one wants.
 	if err := l.prepare(ctx, []store.Poll{*p}, []int{0}); err != nil {
@@ -266,25 +294,24 @@ func (l *ledger) decide(ctx context.Context, p *store.Poll) (out store.Settled, 
 	}
 	known := l.known
 	known.State, known.Editors, known.Next = l.state(p), l.editors(p), l.head.last+1
+	known.Index, known.Stored = l.index, func(id store.ItemID) bool {
+		l.asked.items.want(id)
+		_, stored := l.known.Items[id]
+		return stored
+	}
 	for {
 		out = store.Settle(p, known)
-		taken := func() (n int) {
-			for i := range out.Inserts {
-				k := store.IDKey(out.Inserts[i].Item.PublishedID)
-				if l.asked.ids.want(k); l.known.IDs[k] {
-					n++
-				}
-			}
-			return n
-		}
-		// Those that the rules knew to be taken they did not take.
-		if taken(); len(l.asked.ids.open) == 0 {
-			return out, nil
+		again := len(l.asked.items.open) > 0
+		for i := range out.Inserts {
+			l.asked.ids.want(store.IDKey(out.Inserts[i].Item.PublishedID))
 		}
 		if err := l.fetch(ctx); err != nil {
 			return out, err
 		}
-		if taken() == 0 {
+		for i := range out.Inserts { // those that the rules knew to be taken they did not take
+			again = again || l.known.IDs[store.IDKey(out.Inserts[i].Item.PublishedID)]
+		}
+		if !again {
 			return out, nil
 		}
 	}
@@ -314,8 +341,12 @@ func (l *ledger) apply(ctx context.Context, p *store.Poll, out *store.Settled) e
 		l.head.last = max(l.head.last, in.Item.ID)
 		k := store.IDKey(in.Item.PublishedID)
 		l.known.IDs[k], l.named[k], l.days.ids[k], l.dirty.ids[k] = true, in.Item.ID, today, true
-		if in.Item.Story != store.StoryID(in.Item.ID) {
-			l.join(&in.Item)
+		if in.Tie != nil {
+			l.join(&in.Item, in.Tie)
+		}
+		if l.lock {
+			l.prints = append(l.prints, in.Print)
+			l.dropped = append(l.dropped, l.index.Add(in.Print)...)
 		}
 	}
 	for _, u := range out.Updates {
@@ -380,7 +411,7 @@ func (l *ledger) put(it store.Item, body *store.Body) {
 }
 
 // join adds a new item to the record of its story, which is made when the second item comes.
-func (l *ledger) join(it *store.Item) {
+func (l *ledger) join(it *store.Item, tie *store.Tie) {
 	var s store.Story
 	if old := l.stories[it.Story]; old != nil {
 		s = *old
@@ -388,6 +419,6 @@ func (l *ledger) join(it *store.Item) {
 		first := l.known.Items[store.ItemID(it.Story)]
 		s = store.Story{ID: it.Story, PublishedID: first.PublishedID, Items: []store.ItemID{first.ID}}
 	}
-	s.Items = append(slices.Clip(s.Items), it.ID)
+	s.Items, s.Ties = append(slices.Clip(s.Items), it.ID), append(slices.Clip(s.Ties), *tie)
 	l.stories[s.ID], l.dirty.stories[s.ID] = &s, true
 }

@@ -203,6 +203,7 @@ func (s *Store) queueAll(b *batch, l *ledger, packed map[string]packing) error {
 		b.Queue("INSERT INTO stories (id, value) SELECT * FROM unnest($1::bigint[], $2::bytea[]) ON CONFLICT (id) DO UPDATE SET value = excluded.value",
 			numbers(stories), values)
 	}
+	l.queuePrints(b)
 	l.queueNames(b, "keys", d.keys, l.known.Keys, l.days.keys)
 	l.queueNames(b, "published", d.ids, l.named, l.days.ids)
 	if links := keys(d.links); len(links) > 0 {

@@ -82,6 +82,11 @@ CREATE TABLE IF NOT EXISTS stories (
 	value bytea NOT NULL            -- package record; only stories that were ever joined
 );
 
+CREATE TABLE IF NOT EXISTS prints (
+	item  bigint PRIMARY KEY,
+	value bytea NOT NULL            -- store.Print, of the items of the last days
+);
+
 CREATE TABLE IF NOT EXISTS notes (
 	kind  text COLLATE "C" NOT NULL,
 	key   text COLLATE "C" NOT NULL,

@@ -1,0 +1,82 @@
+package publish
+
+import "time"
+
+// How many items of a section the front page shows, and how: one large, some with the beginning of their text, the
+// others by their titles.
+const (
+	frontItems = 8
+	frontMain  = 3 // of them with a text
+)
+
+// A spread is a section on the front page.
+type spread struct {
+	pageSection
+	First        *pageItem // nil if there is none
+	Second, Rest []pageItem
+	Feeds        []feedAddress
+}
+
+// frontPage renders the sections with their latest items, like the front page of a newspaper: the story that most
+// outlets carry leads, and each story stands there once, in the first of the sections that have it.
+func (p *Publisher) frontPage() *Document {
+	modified, age := p.st.Created(), listAge
+	var newest time.Time
+	for _, d := range p.desks {
+		modified = latest(modified, d.list.Modified)
+		age = min(age, d.list.MaxAge)
+		for i := range d.list.Items {
+			newest = latest(newest, d.list.Items[i].Published)
+		}
+	}
+	data := struct {
+		page
+		Lead   *pageItem
+		Kicker pageSection // the section that the lead comes from
+		Blocks []spread
+	}{page: p.pageOf(line(p.pub.Title), "", 0)}
+	if !newest.IsZero() {
+		data.Day = data.Words.day(newest.In(p.pub.Location))
+	}
+	shown := map[string]bool{}
+	if lead, section := p.leading(); lead != nil {
+		it := p.pageItem(lead, &data.Words)
+		data.Lead, data.Kicker = &it, data.Nav[section]
+		shown[lead.ID] = true
+	}
+	for i, d := range p.desks {
+		b := spread{pageSection: data.Nav[i], Feeds: p.addresses(d.section.Slug, data.Nav[i].Title)}
+		n := 0
+		for j := range d.list.Items {
+			e := &d.list.Items[j]
+			if shown[e.ID] || n == frontItems {
+				continue
+			}
+			shown[e.ID] = true
+			it := p.pageItem(e, &data.Words)
+			switch n++; {
+			case n == 1:
+				b.First = &it
+			case n <= frontMain:
+				b.Second = append(b.Second, it)
+			default:
+				b.Rest = append(b.Rest, it)
+			}
+		}
+		data.Blocks = append(data.Blocks, b)
+	}
+	return newDocument("index.html", typeHTML, renderPage("front.html", data), modified, age)
+}
+
+// leading is the item that leads the front page, and the number of its section: of the newest of each section the one
+// that most other outlets carry, of equals the one of the section that is listed first.
+func (p *Publisher) leading() (lead *listed, section int) {
+	for i, d := range p.desks {
+		for j := range min(len(d.list.Items), frontItems) {
+			if e := &d.list.Items[j]; lead == nil || len(e.Also) > len(lead.Also) {
+				lead, section = e, i
+			}
+		}
+	}
+	return lead, section
+}
