@@ -91,7 +91,7 @@ func (pl *plan) reach(ctx context.Context, log *slog.Logger) (keeper, *remote, e
 }
 
 // prepare brings a store up to what the configuration and the program want of it.
-func (pl *plan) prepare(ctx context.Context, st *bolt.Store, log *slog.Logger) error {
+func (pl *plan) prepare(ctx context.Context, st keeper, log *slog.Logger) error {
 	if err := fetch.Rename(ctx, st, log, pl.renames...); err != nil {
 		return err
 	}
