@@ -12,14 +12,17 @@ import (
 
 // A desk is the work on one section between editions.
 type desk struct {
-	section  Section
-	chooser  chooser
-	ttl      time.Duration  // the median interval of its feeds
-	revision store.Revision // up to which view is right
-	resumed  bool           // view was made by another process, which has written the documents
-	view     view
-	list     *list
-	docs     []*Document
+	section   Section
+	id        string         // what the ids of its feeds are made of
+	chooser   chooser        // for view
+	archivist chooser        // for archives, which are rendered meanwhile
+	ttl       time.Duration  // the median interval of its feeds
+	revision  store.Revision // up to which view is right
+	resumed   bool           // view was made by another process, which has written the documents
+	view      view
+	list      *list
+	docs      []*Document
+	calendar  calendar // what docs say of archives
 }
 
 // known reports whether view was ever made. A view of an empty store is made again with the first items.
@@ -75,8 +78,11 @@ func (d *desk) touched(ctx context.Context, changed []store.Item) (touched map[s
 			d.view.Newest, d.view.Arrived = it.ID, it.Arrived
 		}
 	}
-	listed := d.listed()
+	listed, related := d.listed(), d.related()
 	for _, it := range changed {
+		for _, story := range related[it.ID] {
+			touched[story] = true
+		}
 		if listed[it.Story] || d.chooser.counts() { // what it joins may have reached the number
 			touched[it.Story] = true
 		}
@@ -96,14 +102,21 @@ func (d *desk) touched(ctx context.Context, changed []store.Item) (touched map[s
 	if d.view.Newest > 0 {
 		there[d.view.Newest] = 0
 	}
-	if len(there) == 0 {
+	gone := maps.Clone(related)
+	if len(there)+len(gone) == 0 {
 		return touched, again, nil
 	}
-	for it, err := range d.chooser.st.Items(ctx, store.Query{IDs: slices.Collect(maps.Keys(there))}) {
+	for it, err := range d.chooser.st.Items(ctx, store.Query{IDs: slices.AppendSeq(slices.Collect(maps.Keys(there)), maps.Keys(gone))}) {
 		if err != nil {
 			return nil, false, err
 		}
 		delete(there, it.ID)
+		delete(gone, it.ID)
+	}
+	for _, stories := range gone {
+		for _, story := range stories {
+			touched[story] = true
+		}
 	}
 	for id, story := range there { // what is left was pruned
 		touched[story] = true
@@ -120,6 +133,17 @@ func (d *desk) listed() map[store.StoryID]bool {
 	}
 	for _, c := range d.view.Watched {
 		out[c.Story] = true
+	}
+	return out
+}
+
+// related returns the items that the listed stories name as related, each with these stories.
+func (d *desk) related() map[store.ItemID][]store.StoryID {
+	out := map[store.ItemID][]store.StoryID{}
+	for _, c := range d.view.Choices {
+		for _, id := range c.Related {
+			out[id] = append(out[id], c.Story)
+		}
 	}
 	return out
 }
@@ -152,7 +176,7 @@ func (d *desk) merge(ctx context.Context, touched map[store.StoryID]bool) (view,
 		v.Choices, v.More = v.Choices[:s.Limit], true
 	}
 	v.watch(append(found, old.Choices...))
-	whole := len(v.Choices) > 0 && (!v.More || len(v.Choices) == s.Limit)
+	whole := !v.More || len(v.Choices) == s.Limit
 	return v, whole, nil
 }
 

@@ -83,7 +83,11 @@ func (p *program) fetchOnce(ctx context.Context, want fetch.Request, strict bool
 	}
 	written := 0
 	if dir := pl.config.Publish.Dir; dir != "" {
-		if written, err = pl.write(ctx, st, r, dir, log); err != nil {
+		var e *publish.Edition
+		if written, e, err = pl.write(ctx, st, r, dir, log); err == nil && r == nil {
+			err = pl.ping(ctx, st, e, log)
+		}
+		if err != nil {
 			return err
 		}
 	}
@@ -104,8 +108,11 @@ func (p *program) fetchOnce(ctx context.Context, want fetch.Request, strict bool
 }
 
 // once polls what is due in a process of its own, and prunes.
-func (pl *plan) once(ctx context.Context, st store.Store, want fetch.Request, log *slog.Logger, step func(fetch.Progress)) (fetch.Summary, error) {
+func (pl *plan) once(ctx context.Context, st keeper, want fetch.Request, log *slog.Logger, step func(fetch.Progress)) (fetch.Summary, error) {
 	var sum fetch.Summary
+	if err := publish.Remember(ctx, st, pl.publication); err != nil {
+		return sum, err
+	}
 	err := pl.running(ctx, st, log, func(s *fetch.Scheduler) (err error) {
 		sum, err = s.Once(ctx, want, step)
 		return err
@@ -131,18 +138,31 @@ func (pl *plan) running(ctx context.Context, st store.Store, log *slog.Logger, d
 }
 
 // write writes the sections as static files where this process stands: from the store, or from what
-// the daemon that holds it has rendered.
-func (pl *plan) write(ctx context.Context, st keeper, r *remote, dir string, log *slog.Logger) (int, error) {
+// the daemon that holds it has rendered. It returns how many it wrote, and the documents that were rendered for that.
+func (pl *plan) write(ctx context.Context, st keeper, r *remote, dir string, log *slog.Logger) (int, *publish.Edition, error) {
 	if r != nil {
 		e, err := r.edition(ctx)
 		if err != nil {
-			return 0, err
+			return 0, nil, err
 		}
-		return e.Write(ctx, dir, pl.publication.Digest, r)
+		n, err := e.Write(ctx, dir, r)
+		if err != nil {
+			return n, nil, err
+		}
+		archives, err := publish.WriteArchives(ctx, dir, r, r)
+		return n + archives, e, err
+	}
+	if err := publish.Remember(ctx, st, pl.publication); err != nil {
+		return 0, nil, err
 	}
 	publisher, err := publish.New(pl.publication, st, log)
 	if err != nil {
-		return 0, err
+		return 0, nil, err
 	}
-	return publisher.Write(ctx, dir, st)
+	n, err := publisher.Write(ctx, dir, st)
+	if err != nil {
+		return n, nil, err
+	}
+	archives, err := publish.WriteArchives(ctx, dir, st, publisher)
+	return n + archives, publisher.Rendered(), err
 }

@@ -47,7 +47,9 @@ type daemon struct {
 	log       *slog.Logger
 	store     keeper
 	scheduler *fetch.Scheduler
+	pushed    *fetch.Subscriber     // nil unless we poll and serve
 	changed   chan struct{}         // holds one signal: something was stored, or the configuration changed
+	written   chan struct{}         // holds one signal: sections were written as files, and archives may have to be
 	unreached atomic.Pointer[error] // why a shared store does not answer, if it does not
 	work      atomic.Pointer[parts]
 }
@@ -58,6 +60,9 @@ type parts struct {
 	store     keeper
 	publisher *publish.Publisher
 	documents *publish.Handler
+	client    *fetch.Client // of announcer
+	announcer announcer     // nil if nobody is to be told
+	replaced  chan struct{} // closed when a reload has replaced them
 	public    http.Handler
 	admin     http.Handler
 }
@@ -72,7 +77,7 @@ func (d *daemon) newParts(pl *plan) (*parts, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &parts{plan: pl, store: d.store, publisher: publisher, documents: publish.NewHandler(pl.config.BaseURL)}
+	p := &parts{plan: pl, store: d.store, publisher: publisher, documents: publish.NewHandler(pl.config.BaseURL), client: fetch.NewClient(pl.settings, nil), replaced: make(chan struct{})}
 	status := publish.Status(func(r *http.Request) ([]publish.Row, error) { return p.rows(r.Context()) })
 	ready := publish.Health(func(r *http.Request) error { return d.condition(r.Context()) })
 	alive := publish.Health(func(*http.Request) error { return nil })
@@ -86,6 +91,13 @@ func (d *daemon) newParts(pl *plan) (*parts, error) {
 	operators.Handle("/status.json", status)
 	operators.Handle("/readyz", ready)
 	public.Handle("/healthz", alive)
+	var hub http.Handler
+	if p.announcer, hub = d.announcing(pl, p.client); hub != nil {
+		public.Handle(publish.HubPath, hub)
+	}
+	if d.fetch && d.serve {
+		public.HandleFunc(fetch.CallbackPath, func(w http.ResponseWriter, r *http.Request) { d.pushed.ServeHTTP(w, r) })
+	}
 	public.Handle("/", p.documents)
 	p.public, p.admin = publish.Under(pl.config.BaseURL, public), admin
 	return p, nil
@@ -127,13 +139,22 @@ func runPlan(ctx context.Context, pl *plan, what duties, log *slog.Logger, besid
 	if err := pl.prepare(ctx, st, log); err != nil {
 		return err
 	}
-	d := &daemon{duties: what, log: log, store: st, changed: make(chan struct{}, 1)}
+	if err := publish.Remember(ctx, st, pl.publication); err != nil {
+		return err
+	}
+	if !what.fetch || !what.serve {
+		pl.unpushed()
+	}
+	d := &daemon{duties: what, log: log, store: st, changed: make(chan struct{}, 1), written: make(chan struct{}, 1)}
 	first, err := d.newParts(pl)
 	if err != nil {
 		return err
 	}
 	d.work.Store(first)
 	d.scheduler = fetch.New(fetch.Options{Store: st, Settings: pl.settings, Feeds: pl.feeds, Automatic: what.fetch, Saved: d.wake, Log: log})
+	if what.fetch && what.serve {
+		d.pushed = fetch.NewSubscriber(d.scheduler, st, pl.config.BaseURL)
+	}
 
 	// Everything that can be refused is asked for before anything starts.
 	var listeners []net.Listener
@@ -177,6 +198,11 @@ func runPlan(ctx context.Context, pl *plan, what duties, log *slog.Logger, besid
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return d.scheduler.Run(ctx) })
 	g.Go(func() error { return d.publishing(ctx) })
+	g.Go(func() error { return d.archiving(ctx) })
+	g.Go(func() error { return d.announcements(ctx) })
+	if d.pushed != nil {
+		g.Go(func() error { return d.pushed.Run(ctx) })
+	}
 	if controls != nil {
 		g.Go(func() error { return d.serveControl(ctx, controls) })
 	}
@@ -256,24 +282,37 @@ func (d *daemon) wake() {
 	}
 }
 
-// publishing brings what is served and written up to date after each change. It rests four times as
-// long as the work took, so that a flood of commits costs a fifth of one core at most.
+// Bounds of publishing.
+const (
+	publishShare = 5               // of all time, one part is spent with it at most
+	publishAhead = time.Second     // but for what comes after a rest: so much may be owed
+	publishRest  = 2 * time.Second // at most
+)
+
+// publishing brings what is served and written up to date after each change, at once after a rest. In a flood of commits it
+// rests four times as long as the work takes, so that it costs a fifth of one core at most.
 func (d *daemon) publishing(ctx context.Context) error {
+	var paid time.Time // until when the share of all work so far reaches
 	for {
 		select {
 		case <-ctx.Done():
 			return nil
 		case <-d.changed:
+		case <-time.After(time.Minute): // another process may have withdrawn something
 		}
 		began := time.Now()
 		err := d.publish(ctx)
 		if err != nil && ctx.Err() == nil {
 			d.log.Error("not published; what was published before stays", "err", err)
 		}
+		if paid.Before(began) {
+			paid = began
+		}
+		paid = paid.Add(publishShare * time.Since(began))
 		select {
 		case <-ctx.Done():
 			return nil
-		case <-time.After(min(max(4*time.Since(began), 20*time.Millisecond), 2*time.Second)):
+		case <-time.After(min(time.Until(paid)-publishAhead, publishRest)):
 		}
 		if errors.Is(err, store.ErrAway) {
 			d.wake()
@@ -293,13 +332,44 @@ func (d *daemon) publish(ctx context.Context) error {
 			return err
 		}
 		p.documents.Show(e)
+		if p.announcer != nil {
+			p.announcer.Announce(e)
+		}
 		e.Pack()
 	}
 	if dir == "" {
 		return nil
 	}
-	_, err := p.publisher.Write(ctx, dir, d.store)
-	return err
+	if _, err := p.publisher.Write(ctx, dir, d.store); err != nil {
+		return err
+	}
+	if !d.serve && p.announcer != nil {
+		p.announcer.Announce(p.publisher.Rendered())
+	}
+	select {
+	case d.written <- struct{}{}:
+	default:
+	}
+	return nil
+}
+
+// archiving writes archives after sections were written, so that sections never wait for them.
+func (d *daemon) archiving(ctx context.Context) error {
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-d.written:
+		}
+		p := d.parts()
+		dir := p.config.Publish.Dir
+		if dir == "" { // a reload came between
+			continue
+		}
+		if _, err := publish.WriteArchives(ctx, dir, d.store, p.publisher); err != nil && ctx.Err() == nil {
+			d.log.Error("archives not written; what was written before stays", "err", err)
+		}
+	}
 }
 
 // ready says why the daemon is not ready, if it is not.
@@ -330,6 +400,9 @@ func (d *daemon) reload(load func() (*plan, error)) {
 	now := d.parts()
 	pl, err := load()
 	if err == nil {
+		if d.pushed == nil {
+			pl.unpushed()
+		}
 		err = sameProcess(now.plan, pl)
 	}
 	var next *parts
@@ -354,12 +427,19 @@ func (d *daemon) reload(load func() (*plan, error)) {
 		d.log.Error("configuration not reloaded; the one before stays in force", "err", err)
 		return
 	}
+	if err := publish.Remember(context.Background(), d.store, pl.publication); err != nil {
+		d.log.Error("what the configuration withdraws and names is not remembered yet", "err", err)
+	}
 	if len(pl.renames) > 0 {
 		if err := show(); err != nil {
 			d.log.Error("not published under new names yet", "err", err)
 		}
 	}
 	d.work.Store(next)
+	close(now.replaced)
+	if d.pushed != nil {
+		d.pushed.SetBase(pl.config.BaseURL)
+	}
 	d.wake()
 	for _, w := range pl.config.Warnings {
 		d.log.Warn("configuration: " + w)
