@@ -56,14 +56,15 @@ type Document struct {
 	ContentType string
 	Body        []byte
 	ETag        string        // strong, quoted: of Body as it is
-	Modified    time.Time     // whole seconds, UTC; the static file carries it as well
+	Modified    time.Time     // whole seconds, UTC; the static file carries it as well; zero if only ETag tells
 	MaxAge      time.Duration // how long a cache may answer for it; 0: it has to ask each time
 
 	// What a feed that hubs may tell of has besides.
 	Links string // the header field of that name
 	News  string // stands for the ids and dates of its entries: while it stays, there is nothing to tell
 
-	packed *packed
+	packed   *packed
+	internal bool // for those who run this: scripts of other sites may not read it
 }
 
 func newDocument(path, contentType string, body []byte, modified time.Time, maxAge time.Duration) *Document {

@@ -141,7 +141,9 @@ func (d *Document) serve(w http.ResponseWriter, r *http.Request) {
 	h := w.Header()
 	h.Set("Content-Type", d.ContentType)
 	h.Set("ETag", tag)
-	h.Set("Last-Modified", d.Modified.Format(http.TimeFormat))
+	if !d.Modified.IsZero() {
+		h.Set("Last-Modified", d.Modified.Format(http.TimeFormat))
+	}
 	h.Set("Cache-Control", d.cacheControl())
 	h.Set("Vary", "Accept-Encoding")
 	if d.shownByBrowsers() && r.Header.Get("Sec-Fetch-Dest") == "document" {
@@ -150,7 +152,9 @@ func (d *Document) serve(w http.ResponseWriter, r *http.Request) {
 		h.Add("Vary", "Sec-Fetch-Dest")
 	}
 	h.Set("X-Content-Type-Options", "nosniff")
-	h.Set("Access-Control-Allow-Origin", "*")
+	if !d.internal {
+		h.Set("Access-Control-Allow-Origin", "*")
+	}
 	h.Set("Access-Control-Expose-Headers", "ETag, Last-Modified")
 	if d.isFeed() {
 		h.Set("Content-Security-Policy", policyFeed)
