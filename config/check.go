@@ -61,6 +61,9 @@ func (c checker) inherit() {
 		if o.Content == "" {
 			o.Content = cfg.Publish.Content
 		}
+		if !c.written(at + ".websub") {
+			o.WebSub = cfg.Fetch.WebSub
+		}
 		for j := range o.Feeds {
 			f := &o.Feeds[j]
 			at := fmt.Sprintf("%s.feed[%d]", at, j)
@@ -214,6 +217,7 @@ func (c checker) fetch() {
 		c.problem("fetch.max_bytes", `is less than any feed; write at least 1024, such as "16MiB"`)
 	}
 	c.proxy()
+	c.webSub()
 }
 
 func (c checker) publish() {
@@ -223,6 +227,7 @@ func (c checker) publish() {
 	}
 	c.atLeast("publish.limit", p.Limit, 0)
 	c.choice("publish.content", p.Content, contents...)
+	c.hub()
 	c.withdraw()
 	c.choice("publish.images", p.Images, "link", "none")
 	if p.Stylesheet != "" {

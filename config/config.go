@@ -71,6 +71,7 @@ type Fetch struct {
 	HostGap      time.Duration  `key:"host_gap"`
 	Timeout      time.Duration  `key:"timeout"`
 	MaxBytes     int64          `key:"max_bytes,size"` // of a decoded document
+	WebSub       bool           `key:"websub"`         // subscribe to the hubs that feeds name
 	AllowPrivate []netip.Prefix `key:"allow_private"`
 	Proxy        string         `key:"proxy"` // an address, with whatever the environment put into it; "" is none
 }
@@ -88,6 +89,7 @@ type Publish struct {
 	Dir     string `key:"dir"`        // absolute, or "" for no static files
 	Limit   int    `key:"limit,zero"` // items in a feed; 0 is no bound
 	Content string `key:"content"`    // "full", "excerpt" or "title"
+	Hub     string `key:"hub"`        // address of a WebSub hub, "builtin", or "" for none
 
 	Withdraw   []string `key:"withdraw"`     // links or ids of items, ids of outlets; what begins with "!" may be shown again
 	AlsoInText bool     `key:"also_in_text"` // feeds name the other outlets of a story in the description, too
@@ -114,6 +116,7 @@ type Outlet struct {
 	Content   string   `key:"content"` // its own, else publish.content
 	Rights    string   `key:"rights"`
 	Schedule  string   `key:"schedule"`  // as written; "" is fetch.schedule
+	WebSub    bool     `key:"websub"`    // its own, else fetch.websub
 	Republish bool     `key:"republish"` // although polled with a secret
 	Formerly  []string `key:"formerly"`  // its earlier ids
 	Feeds     []Feed   `key:"feed"`

@@ -228,8 +228,8 @@ func (v poller) received(p *store.Poll, a *answer) error {
 func (v poller) adopt(doc *document) {
 	v.hide(doc)
 	for i := range doc.Arrivals {
-		if it := &doc.Arrivals[i].Item; it.Language == "" {
-			it.Detected = v.feed.Language
+		if a := &doc.Arrivals[i]; !a.Recalled {
+			settleLanguage(&a.Item, v.feed.Language)
 		}
 	}
 }

@@ -131,8 +131,32 @@ func checkXML(t testing.TB, d *Document) {
 		}
 		want(ch.get("atom:link").attrs["rel"] == "self" && absolute(ch.get("atom:link").attrs["href"]), "no link to itself")
 		want(rfc822.MatchString(ch.get("lastBuildDate").text), "lastBuildDate "+ch.get("lastBuildDate").text)
+		checkNamespaces(want, top)
+		itunes := len(ch.all("itunes:category")) > 0
+		if itunes {
+			want(ch.get("language").text != "" && ch.get("itunes:explicit").text != "" && ch.get("itunes:owner").get("itunes:email").text != "", "the channel's itunes elements are not whole")
+		}
+		checkPlain(want, ch, "title", "description")
 		for _, it := range ch.all("item") {
 			unique(ids, it.get("guid").text)
+			want(permanentID(it.get("guid").text), "id "+it.get("guid").text)
+			checkPlain(want, it, "title", "source", "category", "dc:creator", "dc:rights", "itunes:title", "podcast:person")
+			for _, e := range it.all("enclosure") {
+				want(absolute(e.attrs["url"]) && wholeForm.MatchString(e.attrs["length"]) && mediaForm.MatchString(e.attrs["type"]), "an enclosure is not whole")
+			}
+			for _, m := range it.all("media:content") {
+				want(absolute(m.attrs["url"]), "media:content "+m.attrs["url"])
+				checkPlain(want, m, "media:title", "media:description", "media:credit")
+			}
+			for _, f := range append(it.all("podcast:transcript"), it.all("podcast:chapters")...) {
+				want(absolute(f.attrs["url"]) && mediaForm.MatchString(f.attrs["type"]), f.name+" is not whole")
+			}
+			for _, c := range it.all("category") {
+				want(c.text != "" && (c.attrs["domain"] == "" || absolute(c.attrs["domain"])), "category "+c.text)
+			}
+			for _, l := range it.all("atom:link") {
+				want(absolute(l.attrs["href"]) && relForm.MatchString(l.attrs["rel"]), "atom:link "+l.attrs["href"])
+			}
 			want(it.get("guid").attrs["isPermaLink"] == "false", "guid is taken for a link")
 			want(rfc822.MatchString(it.get("pubDate").text), "pubDate "+it.get("pubDate").text)
 			want(it.get("title").text != "", "no title")
@@ -143,6 +167,7 @@ func checkXML(t testing.TB, d *Document) {
 			names := []string{}
 			for _, c := range it.children {
 				names = append(names, c.name)
+				want(itunes || !strings.HasPrefix(c.name, "itunes:"), c.name+" without the channel's")
 			}
 			if i := slices.Index(names, "content:encoded"); i >= 0 {
 				j := slices.Index(names, "description")
@@ -154,10 +179,18 @@ func checkXML(t testing.TB, d *Document) {
 	case "feed":
 		want(top.get("author").get("name").text != "", "no author")
 		unique(ids, top.get("id").text)
+		checkNamespaces(want, top)
+		checkPlain(want, top, "title", "subtitle")
 		checkLinks(want, top, "self", "alternate")
 		want(rfc3339.MatchString(top.get("updated").text), "updated "+top.get("updated").text)
 		for _, e := range top.all("entry") {
 			unique(ids, e.get("id").text)
+			want(permanentID(e.get("id").text), "id "+e.get("id").text)
+			want(len(e.all("title")) == 1 && len(e.all("source")) == 1 && len(e.all("summary")) <= 1 && len(e.all("content")) <= 1, "an element too many or too few")
+			checkPlain(want, e, "title", "rights")
+			for _, c := range e.all("category") {
+				want(c.attrs["term"] != "" && (c.attrs["scheme"] == "" || absolute(c.attrs["scheme"])), "category "+c.attrs["term"])
+			}
 			unique(updated, e.get("updated").text)
 			want(strings.Contains(e.get("updated").text, "."), "updated without a fraction")
 			want(rfc3339.MatchString(e.get("published").text), "published "+e.get("published").text)
@@ -167,6 +200,8 @@ func checkXML(t testing.TB, d *Document) {
 			s := e.get("source")
 			want(s.get("id").text != "" && s.get("title").text != "" && rfc3339.MatchString(s.get("updated").text), "source is not whole")
 			checkLinks(want, s, "self")
+			checkPlain(want, s, "title", "subtitle", "rights")
+			want(len(s.all("logo")) == 0 || absolute(s.get("logo").text), "logo "+s.get("logo").text)
 			alternate := slices.ContainsFunc(e.all("link"), func(l *element) bool { return l.attrs["rel"] == "alternate" })
 			want(alternate || len(e.all("content")) == 1, "neither link nor content")
 			want(len(e.all("summary"))+len(e.all("content")) > 0, "neither summary nor content")
@@ -180,6 +215,49 @@ func checkXML(t testing.TB, d *Document) {
 		}
 	default:
 		t.Errorf("%s: what is <%s>?", d.Path, top.name)
+	}
+}
+
+// permanentID reports whether an id is of a registered scheme and in its form.
+func permanentID(id string) bool {
+	return absolute(id) || tagForm.MatchString(id) || urnForm.MatchString(id)
+}
+
+var (
+	tagForm   = regexp.MustCompile(`^tag:([A-Za-z0-9._-]+@)?[a-z0-9.-]+,\d{4}(-\d\d(-\d\d)?)?:[!-~]*$`)
+	urnForm   = regexp.MustCompile(`^urn:[A-Za-z0-9][A-Za-z0-9-]{1,31}:[!-~]+$`)
+	wholeForm = regexp.MustCompile(`^[0-9]+$`)
+	relForm   = regexp.MustCompile(`^(self|hub|related|via|current|prev-archive|next-archive)$`)
+	endTag    = regexp.MustCompile(`</?[A-Za-z][^<>]*>`)
+)
+
+// checkPlain asserts that elements which hold plain text hold nothing that readers take for markup.
+func checkPlain(want func(bool, string), e *element, names ...string) {
+	for _, name := range names {
+		for _, c := range e.all(name) {
+			want(!endTag.MatchString(c.text), "markup in "+name+": "+c.text)
+		}
+	}
+}
+
+// checkNamespaces asserts that every prefix is declared, and every declaration used.
+func checkNamespaces(want func(bool, string), top *element) {
+	used := map[string]bool{}
+	var walk func(*element)
+	walk = func(e *element) {
+		if prefix, _, ok := strings.Cut(e.name, ":"); ok {
+			used[prefix] = true
+		}
+		for _, c := range e.children {
+			walk(c)
+		}
+	}
+	walk(top)
+	for prefix := range used {
+		want(top.attrs["xmlns:"+prefix] != "", "the prefix "+prefix+" is not declared")
+	}
+	for _, optional := range []string{"podcast", "itunes", "fh"} {
+		want(used[optional] || top.attrs["xmlns:"+optional] == "", "the prefix "+optional+" is declared and not used")
 	}
 }
 
@@ -228,6 +306,17 @@ func checkJSON(t testing.TB, d *Document) {
 		ids[it.Id] = true
 		if it.ContentHTML == "" && it.ContentText == "" {
 			t.Errorf("%s: %s: no content", d.Path, it.Id)
+		}
+		if !permanentID(it.Id) {
+			t.Errorf("%s: id %q", d.Path, it.Id)
+		}
+		for _, a := range it.Attachments {
+			if !absolute(a.URL) || !mediaForm.MatchString(a.Type) {
+				t.Errorf("%s: %s: attachment %+v", d.Path, it.Id, a)
+			}
+		}
+		if endTag.MatchString(it.Title) {
+			t.Errorf("%s: %s: markup in the title %q", d.Path, it.Id, it.Title)
 		}
 		if it.Source.Title == "" || it.Source.Outlet == "" || !absolute(it.Source.FeedURL) {
 			t.Errorf("%s: %s: no source", d.Path, it.Id)

@@ -143,11 +143,11 @@ func (c *courier) run(ctx context.Context, idle bool) error {
 		case o := <-c.orders:
 			o.done <- c.obey(ctx, o)
 		case r := <-c.reports:
-			c.settle(ctx, r)
+			c.settle(r)
 		}
 	}
 	for c.inAll > 0 {
-		c.settle(context.WithoutCancel(ctx), <-c.reports)
+		c.settle(<-c.reports)
 	}
 	return nil
 }
@@ -255,7 +255,7 @@ func (c *courier) send(ctx context.Context, t *told) {
 }
 
 // settle notes what became of requests: of r and of all others that have come in meanwhile, in one transaction.
-func (c *courier) settle(ctx context.Context, r report) {
+func (c *courier) settle(r report) {
 	reports := []report{r}
 	for more := true; more; {
 		select {
@@ -281,7 +281,7 @@ func (c *courier) settle(ctx context.Context, r report) {
 		}
 		all, swaps = append(all, t), append(swaps, s)
 	}
-	if _, err := c.swap(ctx, all, swaps); err != nil {
+	if _, err := c.swap(context.Background(), all, swaps); err != nil { // also when we are stopped: it was told
 		c.log.Error("what was told could not be noted; it will be told again", "kind", c.kind, "err", err)
 	}
 }

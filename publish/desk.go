@@ -75,8 +75,11 @@ func (d *desk) touched(ctx context.Context, changed []store.Item) (touched map[s
 			d.view.Newest, d.view.Arrived = it.ID, it.Arrived
 		}
 	}
-	listed := d.listed()
+	listed, related := d.listed(), d.related()
 	for _, it := range changed {
+		for _, story := range related[it.ID] {
+			touched[story] = true
+		}
 		if listed[it.Story] || d.chooser.counts() { // what it joins may have reached the number
 			touched[it.Story] = true
 		}
@@ -96,14 +99,21 @@ func (d *desk) touched(ctx context.Context, changed []store.Item) (touched map[s
 	if d.view.Newest > 0 {
 		there[d.view.Newest] = 0
 	}
-	if len(there) == 0 {
+	gone := maps.Clone(related)
+	if len(there)+len(gone) == 0 {
 		return touched, again, nil
 	}
-	for it, err := range d.chooser.st.Items(ctx, store.Query{IDs: slices.Collect(maps.Keys(there))}) {
+	for it, err := range d.chooser.st.Items(ctx, store.Query{IDs: slices.AppendSeq(slices.Collect(maps.Keys(there)), maps.Keys(gone))}) {
 		if err != nil {
 			return nil, false, err
 		}
 		delete(there, it.ID)
+		delete(gone, it.ID)
+	}
+	for _, stories := range gone {
+		for _, story := range stories {
+			touched[story] = true
+		}
 	}
 	for id, story := range there { // what is left was pruned
 		touched[story] = true
@@ -120,6 +130,17 @@ func (d *desk) listed() map[store.StoryID]bool {
 	}
 	for _, c := range d.view.Watched {
 		out[c.Story] = true
+	}
+	return out
+}
+
+// related returns the items that the listed stories name as related, each with these stories.
+func (d *desk) related() map[store.ItemID][]store.StoryID {
+	out := map[store.ItemID][]store.StoryID{}
+	for _, c := range d.view.Choices {
+		for _, id := range c.Related {
+			out[id] = append(out[id], c.Story)
+		}
 	}
 	return out
 }

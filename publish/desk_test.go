@@ -74,6 +74,13 @@ func randomItems(r *rand.Rand, now time.Time) []store.Arrival {
 		if r.IntN(2) == 0 {
 			a.Body.Published = now.Add(-time.Duration(r.IntN(9*24)) * time.Hour)
 		}
+		switch { // some are copies although their links differ, some tell of what others tell
+		case n%4 == 0:
+			a.Item.Lead = strings.Repeat(fmt.Sprintf("The agency reports number %d from the harbour. ", n%8), 6)
+		case n%4 == 1:
+			a.Item.Title, a.Item.Lead, a.Item.Language = fmt.Sprintf("%s: magnitude 6.%d earthquake strikes off Fukushima coast in Japan", a.Item.Title, n%8),
+				"An earthquake struck off the coast of Fukushima in northeastern Japan on Tuesday, the Meteorological Agency said.", "en"
+		}
 		out = append(out, a)
 	}
 	return out

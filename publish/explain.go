@@ -230,6 +230,9 @@ func (c *chooser) why(p *choice, it *store.Item, also int) string {
 	}
 	if also > 0 && c.section.Stories != "keep" {
 		parts = append(parts, fmt.Sprintf("stories: %s; this item stands for it, because %s", carry(also+1), cmp.Or(p.Why, "it came first")))
+		if p.Tied != "" {
+			parts = append(parts, "tied: "+p.Tied)
+		}
 	}
 	return strings.Join(parts, " · ")
 }

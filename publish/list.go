@@ -56,6 +56,7 @@ type listed struct {
 	Feed      *Feed
 	Source    source
 	Also      []also
+	Related   []related
 	Why       string // the section shows it
 }
 
@@ -75,11 +76,14 @@ type via struct{ Title, Link string }
 // also names another outlet that carries the story.
 type also struct{ Outlet, Title, Link string }
 
+// related names an item of another story that tells of the same, though not the same.
+type related struct{ Outlet, Title, Link string }
+
 // list reads what a desk's choices show.
 func (p *Publisher) list(ctx context.Context, d *desk) (*list, error) {
 	var want, bodies []store.ItemID
 	for _, c := range d.view.Choices {
-		want = append(append(want, c.Stands), c.Members...)
+		want = slices.Concat(want, c.Members, c.Related, []store.ItemID{c.Stands})
 		bodies = append(bodies, c.Stands)
 	}
 	slices.Sort(want)
@@ -132,6 +136,18 @@ func (p *Publisher) list(ctx context.Context, d *desk) (*list, error) {
 			}
 			if o, feeds := p.roster.carriers(m); len(feeds) > 0 {
 				entry.Also = append(entry.Also, also{o.ID, label(o.Name), cmp.Or(address(m.Link), entry.Link)})
+				l.Modified = latest(l.Modified, m.Changed)
+			}
+		}
+		for _, id := range c.Related {
+			m := items[id]
+			if m == nil {
+				continue
+			}
+			r := related{Title: plainLine(m.Title), Link: address(m.Link)}
+			if o, feeds := p.roster.carriers(m); len(feeds) > 0 && r.Title != "" && r.Link != "" {
+				r.Outlet = label(o.Name)
+				entry.Related = append(entry.Related, r)
 				l.Modified = latest(l.Modified, m.Changed)
 			}
 		}

@@ -53,6 +53,7 @@ type pageItem struct {
 	Image                 string
 	Files                 []pageFile
 	Also                  []also
+	Related               []related
 	Why                   string
 	Rights                string
 	Words                 *words
@@ -114,7 +115,7 @@ func (p *Publisher) pageItem(e *listed, w *words) pageItem {
 		ID: e.ID, Title: e.Title, Link: e.Link, Language: e.Language,
 		Outlet: line(e.Outlet.Name), OutletURL: address(e.Outlet.URL),
 		When: atomTime(e.Published), Date: w.moment(e.Published.In(p.pub.Location)),
-		Also: e.Also, Why: e.Why, Rights: e.Rights, Words: w,
+		Also: e.Also, Related: e.Related, Why: e.Why, Rights: e.Rights, Words: w,
 	}
 	it.Foreign = e.Language != "" && primary(e.Language) != primary(p.pub.Language)
 	if p.pub.Images {

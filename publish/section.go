@@ -23,15 +23,17 @@ type chooser struct {
 
 // choice is one place in a section's list: an item, or a story with what stands for it.
 type choice struct {
-	ID      string         `json:"id"`      // the permanent id that readers know it by
-	At      store.ItemID   `json:"at"`      // the item that gives it its place: First or, with min_outlets, the one that made the number
-	Place   time.Time      `json:"place"`   // At's date; with min_outlets, its arrival
-	First   store.ItemID   `json:"first"`   // the first admitted item
-	Stands  store.ItemID   `json:"stands"`  // the item that is shown
-	Why     string         `json:"why"`     // it is the one
-	Outlet  string         `json:"outlet"`  // whose item that is
-	Story   store.StoryID  `json:"story"`   // what it belongs to
-	Members []store.ItemID `json:"members"` // all items of the story, in order of arrival
+	ID      string         `json:"id"`                // the permanent id that readers know it by
+	At      store.ItemID   `json:"at"`                // the item that gives it its place: First or, with min_outlets, the one that made the number
+	Place   time.Time      `json:"place"`             // At's date; with min_outlets, its arrival
+	First   store.ItemID   `json:"first"`             // the first admitted item
+	Stands  store.ItemID   `json:"stands"`            // the item that is shown
+	Why     string         `json:"why"`               // it is the one
+	Outlet  string         `json:"outlet"`            // whose item that is
+	Story   store.StoryID  `json:"story"`             // what it belongs to
+	Members []store.ItemID `json:"members"`           // all items of the story, in order of arrival
+	Tied    string         `json:"tied,omitempty"`    // what ties those of other outlets to it, in words
+	Related []store.ItemID `json:"related,omitempty"` // items of other stories, to see also
 }
 
 // counts reports whether the section asks how many outlets carry a story.

@@ -261,6 +261,77 @@ func TestStories(t *testing.T) {
 			}
 		}
 	})
+	t.Run("tied by text", func(t *testing.T) {
+		const agency = "No ship has left the port since Monday morning, and the ferries wait. The harbour master says that the wind will not cease before Thursday, and that nobody should wait on the quay."
+		report := func(title, link string) store.Arrival {
+			return news(title, link, "<p>"+agency+"</p>", func(a *store.Arrival) { a.Item.GUID = "tag:x,2026:" + strings.ReplaceAll(title, " ", "-") })
+		}
+		w := newWorld(t)
+		w.poll(in("0s"), "a", feedOf("a"), report("first", "https://a.example/1"))
+		w.poll(in("10m"), "b", feedOf("b"), report("same text", "https://b.example/1"))
+		w.poll(in("20m"), "c", feedOf("c"), report("copy of b", "https://b.example/1"))
+		w.poll(in("3h"), "d", feedOf("d"), report("copy of a", "https://a.example/1"))
+		all := []Outlet{a, b, c, outlet("d")}
+		shows := func(s Section, want ...string) (ids []string) {
+			t.Helper()
+			s.Slug = "s"
+			p := w.publisher(publication(all, s))
+			equal(t, w.shown(p, "s"), want...)
+			for _, e := range p.desks[0].list.Items {
+				ids = append(ids, strings.TrimPrefix(e.ID, "tag:x,2026:"))
+			}
+			return ids
+		}
+		equal(t, shows(Section{}, "b same text +a,c,d"), "first") // c has the highest priority, but a copy from b, whose link it is
+		equal(t, shows(Section{From: []string{"a", "b", "d"}}, "b same text +a,c,d"), "first")
+		equal(t, shows(Section{Stories: "link"}, "b same text +a,c,d", "a first +b,c,d"), "same-text", "first")
+		equal(t, shows(Section{Stories: "link", From: []string{"c", "d"}}, "d copy of a +a,b,c", "c copy of b +a,b,d"), "first", "same-text")
+		equal(t, shows(Section{Stories: "keep"}, "d copy of a +a,b,c", "c copy of b +a,b,d", "b same text +a,c,d", "a first +b,c,d"),
+			"copy-of-a", "copy-of-b", "same-text", "first")
+		equal(t, shows(Section{MinOutlets: 3}, "b same text +a,c,d"), "first")
+		equal(t, shows(Section{MinOutlets: 4, Stories: "link"}, "b same text +a,c,d", "a first +b,c,d"), "same-text", "first")
+
+		// An edited link and a pruned item give no story and no article another id.
+		w.poll(in("4h"), "c", feedOf("c"), report("copy of b", "https://c.example/own"))
+		equal(t, shows(Section{Stories: "link"}, "c copy of b +a,b,d", "a first +b,c,d"), "same-text", "first")
+		if _, err := w.st.Prune(t.Context(), in("15m"), 10); err != nil {
+			t.Fatal(err)
+		}
+		equal(t, shows(Section{Stories: "link"}, "d copy of a +c", "c copy of b +d"), "first", "same-text")
+		equal(t, shows(Section{}, "c copy of b +d"), "first")
+	})
+	t.Run("see also", func(t *testing.T) {
+		report := func(title, text, link string) store.Arrival {
+			return news(title, link, "<p>"+text+"</p>", speaking("en"))
+		}
+		const title, text = "Strong earthquake of magnitude 6.8 strikes off Fukushima coast in Japan",
+			"An earthquake of magnitude 6.8 struck off the coast of Fukushima in northeastern Japan on Tuesday, the Meteorological Agency said; no tsunami warning was issued, and no damage was reported."
+		w := newWorld(t)
+		w.poll(in("0s"), "a", feedOf("a"), report(title, text, "https://a.example/1"))
+		w.poll(in("1h"), "b", feedOf("b"), report("Earthquake off Japan", text, "https://b.example/1")) // a copy
+		second := report(title, strings.Replace(text, "An earth", "The earth", 1), "https://b.example/2")
+		w.poll(in("2h"), "b", feedOf("b"), second) // b is in the story already
+		p := w.publisher(publication([]Outlet{a, b}, Section{Slug: "s", From: []string{"b"}, Limit: 1}))
+		sees := func(want string) {
+			t.Helper()
+			equal(t, w.shown(p, "s"), "b "+second.Item.Title)
+			got := ""
+			for _, r := range p.desks[0].list.Items[0].Related {
+				got += r.Outlet + " " + r.Title + " " + r.Link
+			}
+			page := string(w.edition(p).Document("s.html").Body)
+			if got != want || strings.Contains(page, "See also") != (want != "") {
+				t.Errorf("see also %q, want %q, on\n%s", got, want, page)
+			}
+		}
+		sees("A Strong earthquake of magnitude 6.8 strikes off Fukushima coast in Japan https://a.example/1")
+		w.poll(in("3h"), "a", feedOf("a"), report("Earthquake off Fukushima", "It was strong.", "https://a.example/1"))
+		sees("A Earthquake off Fukushima https://a.example/1")
+		if _, err := w.st.Prune(t.Context(), in("30m"), 10); err != nil {
+			t.Fatal(err)
+		}
+		sees("")
+	})
 	t.Run("order is total", func(t *testing.T) {
 		w := newWorld(t)
 		w.poll(in("0s"), "a", feedOf("a"), news("1", "https://a.example/1", "x"), news("2", "https://a.example/2", "x"), news("3", "https://a.example/3", "x"))

@@ -3,6 +3,7 @@ package publish
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"net/url"
 	"slices"
 	"strings"
@@ -58,12 +59,34 @@ func (c *chooser) choices(s store.Story, known map[store.ItemID]store.Item, in m
 		}
 		groups[id] = append(groups[id], m)
 	}
+	tied := ""
+	if c.section.Stories != "keep" { // whose choices know their own items only
+		tied = c.tied(&s, known)
+	}
 	for i := range out {
 		stands, why := c.stands(groups[out[i].ID])
 		out[i].Stands, out[i].Outlet, out[i].Why = stands.ID, stands.Outlet, why
+		out[i].Tied, out[i].Related = tied, stands.Related
 	}
 	slices.Reverse(out)
 	return out
+}
+
+// tied says by what evidence the items of a story that may be named are tied to it.
+func (c *chooser) tied(s *store.Story, known map[store.ItemID]store.Item) string {
+	var parts []string
+	for _, t := range s.Ties {
+		m, ok := known[t.Item]
+		if o, _ := c.roster.carriers(&m); !ok || o == nil {
+			continue
+		}
+		part := m.Outlet + " by " + string(t.Layer)
+		if t.Score != 0 {
+			part += fmt.Sprintf(" (%.2f)", t.Score)
+		}
+		parts = append(parts, part)
+	}
+	return strings.Join(parts, ", ")
 }
 
 // article is the id that all copies of an article share: that of the first of them. It is settled when an item arrives,

@@ -10,7 +10,7 @@ type words struct {
 	Lang string // in which they are; that of the page, unless nobody has translated them yet
 
 	Skip, Sections, Latest, More, Empty, NoSection string
-	AlsoIn, FullText, File, Why                    string
+	AlsoIn, SeeAlso, FullText, File, Why           string
 	Subscribe, HowTo, EverySection, Outlets        string
 	Archive, InArchive, Months, Earlier, Later     string
 	AllSections, Times, Missing, Ended, FeedIntro  string
@@ -20,7 +20,7 @@ type words struct {
 var speech = map[string]words{
 	"en": {Lang: "en",
 		Skip: "Skip to the news", Sections: "Sections", Latest: "Latest news of", More: "More", Empty: "Nothing here yet.", NoSection: "No section is configured.",
-		AlsoIn: "Also in", FullText: "Full text", File: "file", Why: "Why here?",
+		AlsoIn: "Also in", SeeAlso: "See also", FullText: "Full text", File: "file", Why: "Why here?",
 		Subscribe: "Subscribe", HowTo: "Copy one of these addresses into a feed reader; it will show what is new here. Any of them will do.",
 		EverySection: "All sections at once", Outlets: "The outlets",
 		Archive: "Archive", InArchive: "in the archive", Months: "Month by month", Earlier: "Earlier", Later: "Later",
@@ -28,7 +28,7 @@ var speech = map[string]words{
 		FeedIntro: "This is a feed: news for programs. Copy the address of this page into a feed reader, and it will show you what is new. People read the same here:"},
 	"de": {Lang: "de",
 		Skip: "Zu den Nachrichten", Sections: "Ressorts", Latest: "Letzte Nachrichten vom", More: "Mehr", Empty: "Hier ist noch nichts.", NoSection: "Es ist kein Ressort eingerichtet.",
-		AlsoIn: "Auch in", FullText: "Ganzer Text", File: "Datei", Why: "Warum hier?",
+		AlsoIn: "Auch in", SeeAlso: "Siehe auch", FullText: "Ganzer Text", File: "Datei", Why: "Warum hier?",
 		Subscribe: "Abonnieren", HowTo: "Eine dieser Adressen in einen Feedreader kopieren; er zeigt dann, was es hier Neues gibt. Welche, ist gleich.",
 		EverySection: "Alle Ressorts auf einmal", Outlets: "Die Quellen",
 		Archive: "Archiv", InArchive: "im Archiv", Months: "Monat für Monat", Earlier: "Früher", Later: "Später",
@@ -36,7 +36,7 @@ var speech = map[string]words{
 		FeedIntro: "Dies ist ein Feed: Nachrichten für Programme. Wer die Adresse dieser Seite in einen Feedreader kopiert, bekommt dort gezeigt, was es Neues gibt. Menschen lesen dasselbe hier:"},
 	"fr": {Lang: "fr",
 		Skip: "Aller aux nouvelles", Sections: "Rubriques", Latest: "Dernières nouvelles du", More: "Suite", Empty: "Rien ici pour le moment.", NoSection: "Aucune rubrique n’est configurée.",
-		AlsoIn: "Aussi dans", FullText: "Texte intégral", File: "fichier", Why: "Pourquoi ici ?",
+		AlsoIn: "Aussi dans", SeeAlso: "Voir aussi", FullText: "Texte intégral", File: "fichier", Why: "Pourquoi ici ?",
 		Subscribe: "S’abonner", HowTo: "Copiez l’une de ces adresses dans un lecteur de flux ; il affichera les nouveautés. Toutes se valent.",
 		EverySection: "Toutes les rubriques à la fois", Outlets: "Les sources",
 		Archive: "Archives", InArchive: "dans les archives", Months: "Mois par mois", Earlier: "Avant", Later: "Après",
@@ -44,7 +44,7 @@ var speech = map[string]words{
 		FeedIntro: "Ceci est un flux : des nouvelles pour les programmes. Copiez l’adresse de cette page dans un lecteur de flux, il vous montrera les nouveautés. La même chose pour les humains :"},
 	"es": {Lang: "es",
 		Skip: "Ir a las noticias", Sections: "Secciones", Latest: "Últimas noticias del", More: "Más", Empty: "Aún no hay nada aquí.", NoSection: "No hay ninguna sección configurada.",
-		AlsoIn: "También en", FullText: "Texto completo", File: "archivo", Why: "¿Por qué aquí?",
+		AlsoIn: "También en", SeeAlso: "Véase también", FullText: "Texto completo", File: "archivo", Why: "¿Por qué aquí?",
 		Subscribe: "Suscribirse", HowTo: "Copie una de estas direcciones en un lector de noticias; le mostrará lo nuevo. Cualquiera sirve.",
 		EverySection: "Todas las secciones a la vez", Outlets: "Los medios",
 		Archive: "Archivo", InArchive: "en el archivo", Months: "Mes a mes", Earlier: "Antes", Later: "Después",
@@ -52,7 +52,7 @@ var speech = map[string]words{
 		FeedIntro: "Esto es un canal de noticias para programas. Copie la dirección de esta página en un lector de noticias y le mostrará lo nuevo. Para personas, lo mismo está aquí:"},
 	"it": {Lang: "it",
 		Skip: "Vai alle notizie", Sections: "Sezioni", Latest: "Ultime notizie del", More: "Altro", Empty: "Qui non c’è ancora niente.", NoSection: "Nessuna sezione è configurata.",
-		AlsoIn: "Anche in", FullText: "Testo completo", File: "file", Why: "Perché qui?",
+		AlsoIn: "Anche in", SeeAlso: "Vedi anche", FullText: "Testo completo", File: "file", Why: "Perché qui?",
 		Subscribe: "Abbonarsi", HowTo: "Copia uno di questi indirizzi in un lettore di feed: mostrerà le novità. Vanno bene tutti.",
 		EverySection: "Tutte le sezioni insieme", Outlets: "Le testate",
 		Archive: "Archivio", InArchive: "nell’archivio", Months: "Mese per mese", Earlier: "Prima", Later: "Dopo",
@@ -60,7 +60,7 @@ var speech = map[string]words{
 		FeedIntro: "Questo è un feed: notizie per programmi. Copia l’indirizzo di questa pagina in un lettore di feed e ti mostrerà le novità. Per le persone, lo stesso è qui:"},
 	"fa": {Lang: "fa",
 		Skip: "رفتن به خبرها", Sections: "بخش‌ها", Latest: "آخرین خبرهای", More: "بیشتر", Empty: "هنوز چیزی اینجا نیست.", NoSection: "هیچ بخشی تنظیم نشده است.",
-		AlsoIn: "همچنین در", FullText: "متن کامل", File: "پرونده", Why: "چرا اینجا؟",
+		AlsoIn: "همچنین در", SeeAlso: "همچنین ببینید", FullText: "متن کامل", File: "پرونده", Why: "چرا اینجا؟",
 		Subscribe: "اشتراک", HowTo: "یکی از این نشانی‌ها را در یک خبرخوان بگذارید تا خبرهای تازه را نشان دهد. فرقی نمی‌کند کدام.",
 		EverySection: "همهٔ بخش‌ها یک‌جا", Outlets: "رسانه‌ها",
 		Archive: "بایگانی", InArchive: "در بایگانی", Months: "ماه به ماه", Earlier: "پیش‌تر", Later: "پس‌تر",

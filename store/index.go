@@ -12,14 +12,16 @@ import (
 // prints beside the items, forgets those that Add says, and has the same index after a restart, or in another process,
 // by adding what is stored. Only Add changes it; it is for one goroutine.
 type Index struct {
-	entries  []entry // in order of their items
-	gone     int32   // how many were dropped before the first of them
-	days     map[int32]*indexDay
-	stories  map[StoryID]int32 // the newest entry of each story
-	openings map[uint64]int32  // the newest entry that begins so
-	titles   map[uint64]int32  // how often an owner used a title
-	found    []int32           // room for candidates
-	weights  []float32         // room for weights
+	entries  []entry         // in order of their items
+	gone     int32           // how many were dropped before the first of them
+	days     map[int32]int32 // how many items have a date of that day
+	terms    map[word]*term  // by stem
+	stories  map[StoryID]int32
+	openings map[uint64]int32 // the newest entry that begins so
+	titles   map[uint64]int32 // how often an owner used a title
+
+	found   []int32   // room for candidates
+	weights []float32 // room for weights
 }
 
 // An entry is a print with the entries before it that belong to it, numbered from 1 over all that were ever added.
@@ -29,50 +31,55 @@ type entry struct {
 	copy    int32 // with the same opening
 }
 
-// An indexDay holds what is needed of the items whose date is of one day.
-type indexDay struct {
-	items int
-	count map[word]int32 // of these items, by stem: how many have it
-	last  map[word]int32 // by stem: the newest posting
-	posts []posting
+// A term is what is known of a word.
+type term struct {
+	prior float32 // its share of the items before any was counted
+	days  []dayCount
+	rare  []int32 // the entries of whose rarest words it is one, in their order
 }
 
-// A posting says that a word is one of an entry's rarest.
-type posting struct{ entry, before int32 }
+// A dayCount is how many items whose date is of one day have a word.
+type dayCount struct{ day, items int32 }
 
 const (
-	// indexAge is how long an item is remembered after its arrival, and how far back words are counted from a date.
+	// indexAge is how long an item is remembered after its arrival, and countDays how far back from a date words are
+	// counted: those of the last days tell what everybody writes of just now.
 	indexAge  = 96 * time.Hour
 	countDays = 4
 
 	// maxIndexed bounds the items that are remembered, whatever their age.
 	maxIndexed = 250_000
 
-	rareWords  = 8    // by so many of its words an item is found
-	rareShare  = 0.03 // none of which more than this part of the items has
+	rareWords  = 8    // by so many an item is found
+	askedWords = 16   // and with so many it is looked for
+	rareShare  = 0.03 // of its words that no greater part of the items has
 	sharedRare = 2    // and so many must agree
 
 	// Before a store has seen enough, words are as rare as in other stores: that counts as much as so many items do.
 	priorItems  = 400
 	priorUnseen = 0.0006 // share of the items that have a word of which nothing is known
+
+	// rareEnough is added to each share: that a word is rarer than that tells more of the number of outlets than of the word.
+	rareEnough = 0.0005
 )
+
+var rareWeight = weight(rareShare)
+
+// weight is how much a word tells that so great a part of the items has.
+func weight(share float64) float32 { return float32(-math.Log(share + rareEnough)) }
 
 // NewIndex makes an empty index.
 func NewIndex() *Index {
-	return &Index{days: map[int32]*indexDay{}, stories: map[StoryID]int32{}, openings: map[uint64]int32{}, titles: map[uint64]int32{}}
+	return &Index{days: map[int32]int32{}, terms: map[word]*term{}, stories: map[StoryID]int32{}, openings: map[uint64]int32{}, titles: map[uint64]int32{}}
 }
 
 // Add adds prints and returns the items whose prints are not needed any more.
 func (x *Index) Add(prints ...Print) (dropped []ItemID) {
 	for _, p := range prints {
-		n := 0
-		for n < len(x.entries) && (len(x.entries)-n >= maxIndexed || stale(x.entries[n].arrived, p.arrived)) {
-			dropped = append(dropped, x.entries[n].Item)
-			x.drop(x.gone+int32(n)+1, &x.entries[n])
-			n++
+		for len(x.entries) > 0 && (len(x.entries) >= maxIndexed || stale(x.entries[0].arrived, p.arrived)) {
+			dropped = append(dropped, x.entries[0].Item)
+			x.drop()
 		}
-		x.gone += int32(n)
-		x.entries = x.entries[n:]
 		x.add(p)
 	}
 	return dropped
@@ -93,19 +100,17 @@ func stale(arrived, now int64) bool {
 }
 
 func (x *Index) add(p Print) {
-	at := x.gone + int32(len(x.entries)) + 1
-	d := x.days[p.day()]
-	if d == nil {
-		d = &indexDay{count: map[word]int32{}, last: map[word]int32{}}
-		x.days[p.day()] = d
-	}
-	d.items++
+	at, day := x.gone+int32(len(x.entries))+1, p.day()
+	x.days[day]++
 	for _, w := range p.words {
-		s := w.stem()
-		d.count[s]++
+		t := x.terms[w.stem()]
+		if t == nil {
+			t = &term{prior: prior(w)}
+			x.terms[w.stem()] = t
+		}
+		t.count(day, 1)
 		if w&isRare != 0 {
-			d.posts = append(d.posts, posting{at, d.last[s]})
-			d.last[s] = int32(len(d.posts))
+			t.rare = append(t.rare, at)
 		}
 	}
 	e := entry{p, x.stories[p.Story], 0}
@@ -117,27 +122,49 @@ func (x *Index) add(p Print) {
 	x.entries = append(x.entries, e)
 }
 
-func (x *Index) drop(at int32, e *entry) {
-	d := x.days[e.day()]
-	if d.items--; d.items == 0 {
-		delete(x.days, e.day())
-	} else {
-		for _, w := range e.words {
-			s := w.stem()
-			if d.count[s]--; d.count[s] == 0 {
-				delete(d.count, s)
-			}
+// drop forgets the oldest entry.
+func (x *Index) drop() {
+	e, day := &x.entries[0], x.entries[0].day()
+	x.gone++
+	less(x.days, day)
+	for _, w := range e.words {
+		t := x.terms[w.stem()]
+		if w&isRare != 0 {
+			t.rare = t.rare[1:]
+		}
+		if t.count(day, -1); len(t.days) == 0 {
+			delete(x.terms, w.stem())
 		}
 	}
-	if x.titles[e.title]--; x.titles[e.title] == 0 {
-		delete(x.titles, e.title)
-	}
-	if x.stories[e.Story] == at {
+	less(x.titles, e.title)
+	if x.stories[e.Story] == x.gone {
 		delete(x.stories, e.Story)
 	}
-	if x.openings[e.opening] == at {
+	if x.openings[e.opening] == x.gone {
 		delete(x.openings, e.opening)
 	}
+	x.entries = x.entries[1:]
+}
+
+// less counts one less.
+func less[K comparable](m map[K]int32, k K) {
+	if m[k]--; m[k] == 0 {
+		delete(m, k)
+	}
+}
+
+// count counts an item of a day.
+func (t *term) count(day, n int32) {
+	for i := range t.days {
+		if d := &t.days[i]; d.day == day {
+			if d.items += n; d.items == 0 {
+				t.days[i] = t.days[len(t.days)-1]
+				t.days = t.days[:len(t.days)-1]
+			}
+			return
+		}
+	}
+	t.days = append(t.days, dayCount{day, n})
 }
 
 // at is the entry with this number; nil if it was dropped.
@@ -148,60 +175,47 @@ func (x *Index) at(n int32) *entry {
 	return &x.entries[n-x.gone-1]
 }
 
+// day is the day of the item's date, counted from 1970.
 func (p *Print) day() int32 { return int32(math.Floor(float64(p.date) / 86400)) }
 
-// A lens weighs words as they were used around one day.
-type lens struct {
-	days  [countDays]*indexDay
-	items float64
-}
-
-func (x *Index) lens(day int32) (l lens) {
-	l.items = priorItems
-	for i := range l.days {
-		if d := x.days[day-int32(i)]; d != nil {
-			l.days[i] = d
-			l.items += float64(d.items)
-		}
+// weigh gives each word of a print its weight: how much it tells, the more the fewer of the items up to this day have it.
+func (x *Index) weigh(p *Print, day int32, into []float32) []float32 {
+	all := float32(priorItems)
+	for d := day - countDays + 1; d <= day; d++ {
+		all += float32(x.days[d])
 	}
-	return l
-}
-
-// share is the part of the items that have a word.
-func (l *lens) share(w word) float64 {
-	n := priorItems * prior(w)
-	for _, d := range l.days {
-		if d != nil {
-			n += float64(d.count[w.stem()])
+	into = into[:0]
+	for _, w := range p.words {
+		t := x.terms[w.stem()]
+		if t == nil {
+			into = append(into, weight(float64(priorItems*prior(w)/all)))
+			continue
 		}
+		n := priorItems * t.prior
+		for _, d := range t.days {
+			if day-countDays < d.day && d.day <= day {
+				n += float32(d.items)
+			}
+		}
+		into = append(into, weight(float64(n/all)))
 	}
-	return n / l.items
+	return into
 }
 
-// prior is the share that a word has where nothing was counted yet.
-func prior(w word) float64 {
+// prior is the share of the items that have a word, where nothing was counted yet.
+func prior(w word) float32 {
 	if p, ok := priors[w.stem()]; ok {
 		return p
 	}
 	return priorUnseen
 }
 
-// weigh gives each word of a print its weight: how much it tells, the more the fewer have it.
-func (l *lens) weigh(p *Print, into []float32) []float32 {
-	into = into[:0]
-	for _, w := range p.words {
-		into = append(into, float32(-math.Log(l.share(w))))
-	}
-	return into
-}
-
 // markRare marks the words by which an item is found.
-func (l *lens) markRare(p *Print, weights []float32) {
-	floor := float32(-math.Log(rareShare))
+func (p *Print) markRare(weights []float32) {
 	order := make([]int, 0, len(p.words))
 	for i := range p.words {
 		p.words[i] &^= isRare
-		if weights[i] >= floor {
+		if weights[i] >= rareWeight {
 			order = append(order, i)
 		}
 	}
@@ -211,29 +225,25 @@ func (l *lens) markRare(p *Print, weights []float32) {
 	}
 }
 
-// candidates are the entries that share rare words with p and lie near it in time.
-func (x *Index) candidates(p *Print, window time.Duration) []int32 {
+// candidates are the entries near p in time that are found by its rarest words, of those that anybody else has.
+func (x *Index) candidates(p *Print, weights []float32) []int32 {
+	type known struct {
+		weight float32
+		in     []int32
+	}
+	var room [maxWords]known
+	words := room[:0]
+	for i, w := range p.words {
+		if t := x.terms[w.stem()]; t != nil && len(t.rare) > 0 && weights[i] >= rareWeight {
+			words = append(words, known{weights[i], t.rare})
+		}
+	}
+	slices.SortFunc(words, func(a, b known) int {
+		return cmp.Or(cmp.Compare(b.weight, a.weight), cmp.Compare(len(a.in), len(b.in)), cmp.Compare(a.in[0], b.in[0]))
+	})
 	x.found = x.found[:0]
-	reach := int32((window + 24*time.Hour - 1) / (24 * time.Hour))
-	for day := p.day() - reach; day <= p.day()+reach; day++ {
-		d := x.days[day]
-		if d == nil {
-			continue
-		}
-		for _, w := range p.words {
-			if w&isRare == 0 {
-				continue
-			}
-			for n := d.last[w.stem()]; n != 0; n = d.posts[n-1].before {
-				e := x.at(d.posts[n-1].entry)
-				if e == nil {
-					break // so are those before it
-				}
-				if e.owner != p.owner && e.tongue == p.tongue && e.apart(p) <= window {
-					x.found = append(x.found, d.posts[n-1].entry)
-				}
-			}
-		}
+	for _, w := range words[:min(askedWords, len(words))] {
+		x.found = append(x.found, w.in...)
 	}
 	slices.Sort(x.found)
 	out := x.found[:0]
@@ -243,7 +253,9 @@ func (x *Index) candidates(p *Print, window time.Duration) []int32 {
 			j++
 		}
 		if j-i >= sharedRare {
-			out = append(out, x.found[i])
+			if e := x.at(x.found[i]); e.owner != p.owner && e.tongue == p.tongue && e.apart(p) <= reportWindow {
+				out = append(out, x.found[i])
+			}
 		}
 		i = j
 	}

@@ -1,6 +1,9 @@
 package store
 
-import "strings"
+import (
+	"math"
+	"strings"
+)
 
 // Marks say what kind of piece an item is: a report of something that happened, or something else about it. The words
 // are English; what an address says is often the same everywhere.
@@ -11,12 +14,14 @@ const (
 	explainer
 	opinion
 	live
-	digest // several stories in one: a briefing, a quiz, a list, pictures of the day
-	future // what may or will happen
-	speech // what somebody says of it
+	digest   // several stories in one: a briefing, a quiz, a list, pictures of the day
+	future   // what may or will happen
+	speech   // what somebody says of it
+	reaction // and means by it
+	capitals // the title has them where a sentence has none, so that they show no names
 
 	stages   // from here on: steps of an affair
-	arrested = stages << (iota - 7)
+	arrested = stages << (iota - 9)
 	charged
 	pleads
 	sentenced
@@ -39,11 +44,12 @@ var titleMarks = markTable(map[marks]string{
 	explainer: "explained explainer guide timeline factbox faq myth",
 	opinion:   "opinion analysis editorial comment column columnist perspective review letter essay oped",
 	live:      "live liveblog",
-	digest: "briefing newsletter podcast quiz roundup headlines horoscope crossword weather photos pictures gallery things papers " +
+	digest: "briefing newsletter podcast quiz roundup headlines horoscope crossword weather photos pictures gallery things " +
 		"recap watch video ways tips best lottery recipe",
 	future: "to will may might could plan expected set likely expect poised hope consider prepare ahead would mull seek aim vow want",
-	speech: "say said tell told warn urge slam praise condemn criticise criticize react reaction respond call claim hit blast mourn " +
-		"tribute defend insist demand ask accuse fear welcome back reject admit blame apologise apologize",
+	speech: "say said tell told warn urge call claim insist demand ask fear admit",
+	reaction: "slam rip blast praise condemn criticise criticize criticism backlash outrage react reaction respond mourn tribute defend accuse welcome back reject " +
+		"blame apologise apologize support oppose hail mock vow threaten",
 	arrested:  "arrest arrested detained custody nabbed",
 	charged:   "charge charged indicted accused sue sued lawsuit",
 	pleads:    "plead pleaded guilty convicted acquitted cleared verdict trial court",
@@ -80,7 +86,8 @@ var phraseMarks = []struct {
 	{"as it happened", live}, {"live updates", live}, {"latest updates", live}, {"updates:", live}, {"live:", live},
 	{"at a glance", digest}, {"in pictures", digest}, {"week in", digest}, {"this week", digest}, {"to watch", digest}, {"morning edition", digest},
 	{"today's", digest}, {"day in", digest}, {"news brief", digest}, {"top stories", digest}, {"the latest", digest},
-	{"hits back", speech}, {"calls for", speech}, {"speaks out", speech}, {"pays tribute", speech},
+	{"hits back", reaction}, {"hit back", reaction}, {"calls for", reaction}, {"speaks out", reaction}, {"'s response", reaction},
+	{"update as", digest}, {"evening update", digest}, {"morning update", digest}, {"tip sheet", digest}, {"the papers:", digest}, {"newspaper headlines", digest}, {"key findings", explainer}, {"obituary:", explainer},
 	{"set to", future}, {"ahead of", future}, {"preview", future}, {"how to watch", digest},
 }
 
@@ -95,7 +102,7 @@ func markTable(words map[marks]string) map[string]marks {
 }
 
 // marksOf reads the marks of an item. Only the first word of a title asks a question.
-func marksOf(title, link string, english bool) (m marks) {
+func marksOf(title, text, link string, english bool) (m marks) {
 	if t := strings.TrimSpace(title); strings.HasSuffix(t, "?") || strings.HasSuffix(t, "？") || strings.HasSuffix(t, "؟") {
 		m |= question
 	}
@@ -107,6 +114,9 @@ func marksOf(title, link string, english bool) (m marks) {
 	}
 	if !english {
 		return m
+	}
+	if strings.Contains(text, "things you need to know") || strings.Contains(text, "tip sheet") {
+		m |= digest
 	}
 	lower := strings.ToLower(title)
 	for _, p := range phraseMarks {
@@ -136,6 +146,32 @@ var smallWords = set("a an the and or but nor of in on at by for from to into on
 	"those there here he she they we you his her their our your my him them us me i who whom whose which what when where why how has have had having do does " +
 	"did done will would can could shall should may might must if then than so such too very just also about over after before between under out up down off " +
 	"through during while because until since more most some any all both each other s t don't doesn't didn't can't won't isn't aren't i'm we're they're you're")
+
+// commonEnglish are stems that any English outlet uses, whatever happens, and the share of the items that have them.
+var commonEnglish = wordTable(commonWords)
+
+func wordTable(classes map[int]string) map[string]float64 {
+	table := map[string]float64{}
+	for class, list := range classes {
+		for w := range strings.FieldsSeq(list) {
+			table[w] = math.Ldexp(1, class-10)
+		}
+	}
+	return table
+}
+
+// priors are the same by the words' hashes.
+var priors = priorTable()
+
+func priorTable() map[word]float32 {
+	table := map[word]float32{}
+	for w, share := range commonEnglish {
+		var one words
+		one.add([]byte(w), 0)
+		table[one.list[0].stem()] = float32(share)
+	}
+	return table
+}
 
 // numerals are the numbers that outlets write as words, one so and another so.
 var numerals = map[string]string{"two": "2", "three": "3", "four": "4", "five": "5", "six": "6", "seven": "7", "eight": "8",

@@ -45,6 +45,12 @@ func newPrint(it *Item, p *Poll) Print {
 	}
 	w := words{english: lang == english, list: make([]word, 0, 64)}
 	w.read(it.Title, inTitle)
+	shouts := capitalised(it.Title)
+	for i := range w.list {
+		if shouts { // names show in the text alone
+			w.list[i] &^= isName
+		}
+	}
 	w.read(text, 0)
 	owner := p.Owner
 	if owner == "" {
@@ -62,7 +68,10 @@ func newPrint(it *Item, p *Poll) Print {
 		}
 		return unicode.ToLower(r)
 	}, it.Title))
-	pr.marks = marksOf(it.Title, it.Link, pr.tongue == english)
+	pr.marks = marksOf(it.Title, text, it.Link, pr.tongue == english)
+	if shouts {
+		pr.marks |= capitals
+	}
 	return pr
 }
 
@@ -87,6 +96,20 @@ func tongue(lang string, scripts [3]int) string {
 		}
 	}
 	return lang
+}
+
+// capitalised reports whether a title has capitals where a sentence has none.
+func capitalised(title string) bool {
+	long, capital := 0, 0
+	for w := range strings.FieldsSeq(title) {
+		if r, n := utf8.DecodeRuneInString(w); unicode.IsLetter(r) && len(w)-n >= 3 {
+			long++
+			if unicode.IsUpper(r) {
+				capital++
+			}
+		}
+	}
+	return long >= 4 && capital*5 >= long*4
 }
 
 // head is the beginning of a text, to the end of a word.

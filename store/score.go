@@ -7,113 +7,119 @@ import (
 	"time"
 )
 
-// What is compared of two items, each so that the order of the two makes no difference.
+// What is compared of two items, each so that the order of the two makes no difference. Words count by their weight: how
+// few items have them.
 const (
-	cosine       = iota // of title and text, words weighted by how rare they are
-	titleCosine         // of the titles alone
-	foundLess           // part of a title that the other item has, by weight: of the title that has less of it there
-	foundMore           // and of the other title
-	hoursApart          // logarithm
-	daysApart           //
-	questions           // one of them is one
-	explainers          // one of them is one
-	opinions            // one of them is one
-	lives               // one of them is one
-	digests             // one of them is one
-	futures             // one of them tells what may be, the other what is
-	speeches            // one of them tells what somebody says of it
-	stageApart          // each is at a step of an affair, and not at the same
-	stageAlone          // one of them is
-	stageShared         // both are at the same
-	numbersApart        // each title has a number that the other item has not
-	numberAlone         // one of them has one
-	numberShared        // a title's number stands in the other item
-	figuresApart        // both have figures in title or text, and none in common
-	namesShared         // names in common, by weight
-	nameApart           // each title has a name that the other item has not
-	oddLess             // the rarest word of a title that the other item has not: of the title where it is less rare
-	oddMore             // and of the other title
-	rarest              // the three rarest words in common
-	bareOne             // one of them has nothing but a title
-	bareBoth            // both have
-	coverage            // part of the shorter one's words, by weight, that the other has
+	cosine      = iota // of title and text
+	cosineTwice        // its square
+	cosineEvent        // of the words that are no names: who is in it may be the same, and what happens another thing
+	foundLess          // the part of a title that stands in the other item: of the title that has less of it there
+	foundMore          // and of the other title
+	eventLess          // the same without names
+	eventMore          //
+	rarest             // the three rarest words that they share
+	oddMore            // the rarest word of a title that the other item has not
+	nameOdd            // the rarest name of a title that the other item has not
+	nameOddLess        // where both have such a name, the less rare of the two
+	numberFound        // a number of a title stands in the other item
+	hoursApart         // logarithm
+	daysApart          //
+	questions          // one of them asks, the other does not
+	explainers         // likewise explains
+	speeches           // likewise tells what somebody says of it
+	reactions          // likewise how somebody takes it
+	stageShared        // both are at the same step of an affair
+	bareOne            // one of them has nothing but a title
 	features
 )
 
+// featureNames name them in weights.go and where a tie is explained.
+var featureNames = [features]string{"cosine", "cosineTwice", "cosineEvent", "foundLess", "foundMore", "eventLess", "eventMore", "rarest",
+	"oddMore", "nameOdd", "nameOddLess", "numberFound", "hoursApart", "daysApart", "questions", "explainers", "speeches", "reactions", "stageShared", "bareOne"}
+
 // A pair is two items under comparison.
-type pair [features]float64
+type pair struct {
+	of    [features]float64
+	apart time.Duration
+
+	// What parts them whatever they have in common.
+	numbers bool // both titles count something, and not the same: "33 new cases", "20 new cases"
+	names   bool // but for a name, the titles are the same: "Apple crosses $900B", "Amazon crosses $900B"
+	several bool // one of them is a live page or holds several stories
+}
+
+// side is what one of the two brings.
+type side struct {
+	title, found      float64 // weight of the title, and of those of its words that the other item has
+	event, eventFound float64 // likewise without names
+	odd, oddName      float64 // the rarest word, and name, of the title that the other item has not
+	words, missing    int     // of the title, and those that the other item has not
+	numbers           bool    // the title has one
+	oddNumber         bool    // that the other item has not
+	oddWord           bool    // the title has an uncommon word that the other item has not
+	squares           float64 // of all weights
+	events            float64 // of those of words that are no names
+}
+
+// add counts a word; found says that the other item has it.
+func (s *side) add(w word, v float64, found bool) {
+	s.squares += v * v
+	if w&isName == 0 {
+		s.events += v * v
+	}
+	if w&inTitle == 0 {
+		return
+	}
+	s.words++
+	s.title += v
+	s.numbers = s.numbers || w&isNumber != 0
+	if w&isName == 0 {
+		s.event += v
+	}
+	switch {
+	case found:
+		s.found += v
+		if w&isName == 0 {
+			s.eventFound += v
+		}
+	default:
+		s.missing++
+		s.odd = max(s.odd, v)
+		if w&isName != 0 {
+			s.oddName = max(s.oddName, v)
+		}
+		s.oddNumber = s.oddNumber || w&isNumber != 0
+		s.oddWord = s.oddWord || w&isNumber == 0 && prior(w) == priorUnseen
+	}
+}
 
 // compare compares p with q, whose words weigh a and b.
 func compare(p, q *Print, a, b []float32) (f pair) {
-	var dot, pp, qq, tdot, tpp, tqq float64
-	var side [2]struct {
-		title, found float64 // weight of the title, and of its words that the other has
-		all          float64
-		odd          float64 // the rarest that it has not
-		number, name bool    // it has a number, a name that the other has not
-		figures      int
-	}
-	var shared, names, figures float64
-	var numberFound bool
+	var x, y side
+	var dot, eventDot float64
+	var number, sharedNumber bool // of a title: it stands in the other item, in both titles
 	var top [3]float64
-	one := func(n int, w word, v float64, found bool) {
-		s := &side[n]
-		s.all += v
-		if w&isNumber != 0 {
-			s.figures++
-		}
-		if w&inTitle == 0 {
-			return
-		}
-		s.title += v
-		switch {
-		case found:
-			s.found += v
-			numberFound = numberFound || w&isNumber != 0
-		default:
-			s.odd = max(s.odd, v)
-			s.number = s.number || w&isNumber != 0
-			s.name = s.name || w&isName != 0
-		}
-	}
 	for i, j := 0, 0; i < len(p.words) || j < len(q.words); {
 		switch {
 		case j == len(q.words) || i < len(p.words) && p.words[i].stem() < q.words[j].stem():
-			w, v := p.words[i], float64(a[i])
-			pp += v * v
-			if w&inTitle != 0 {
-				tpp += v * v
-			}
-			one(0, w, v, false)
+			x.add(p.words[i], float64(a[i]), false)
 			i++
 		case i == len(p.words) || q.words[j].stem() < p.words[i].stem():
-			w, v := q.words[j], float64(b[j])
-			qq += v * v
-			if w&inTitle != 0 {
-				tqq += v * v
-			}
-			one(1, w, v, false)
+			y.add(q.words[j], float64(b[j]), false)
 			j++
 		default:
-			w, u, v := p.words[i], q.words[j], float64(a[i])
-			dot, pp, qq = dot+v*v, pp+v*v, qq+v*v
-			if w&inTitle != 0 {
-				tpp += v * v
+			u, w, v := p.words[i], q.words[j], float64(a[i])
+			if (u|w)&isName != 0 { // where one writes a name, it is one
+				u, w = u|isName, w|isName
+			} else {
+				eventDot += v * v
 			}
-			if u&inTitle != 0 {
-				tqq += v * v
-			}
-			if w&u&inTitle != 0 {
-				tdot += v * v
-			}
-			one(0, w, v, true)
-			one(1, u, v, true)
-			shared += v
-			if w&u&isName != 0 {
-				names += v
-			}
-			if w&u&isNumber != 0 {
-				figures++
+			x.add(u, v, true)
+			y.add(w, v, true)
+			dot += v * v
+			if u&isNumber != 0 {
+				number = number || (u|w)&inTitle != 0
+				sharedNumber = sharedNumber || u&w&inTitle != 0
 			}
 			for k, t := 0, v; k < len(top); k++ {
 				if t > top[k] {
@@ -123,31 +129,35 @@ func compare(p, q *Print, a, b []float32) (f pair) {
 			i, j = i+1, j+1
 		}
 	}
-	f[cosine] = ratio(dot, math.Sqrt(pp*qq))
-	f[titleCosine] = ratio(tdot, math.Sqrt(tpp*tqq))
-	x, y := ratio(side[0].found, side[0].title), ratio(side[1].found, side[1].title)
-	f[foundLess], f[foundMore] = min(x, y), max(x, y)
-	f[coverage] = ratio(shared, min(side[0].all, side[1].all))
-	h := p.apart(q).Hours()
-	f[hoursApart], f[daysApart] = math.Log1p(h)/4, h/24
-	for n, m := range map[int]marks{questions: question, explainers: explainer, opinions: opinion, lives: live, digests: digest, futures: future, speeches: speech} {
-		f[n] = yes((p.marks^q.marks)&m != 0)
-	}
-	ps, qs := p.marks&stageMarks, q.marks&stageMarks
-	f[stageApart] = yes(ps != 0 && qs != 0 && ps&qs == 0)
-	f[stageAlone] = yes((ps == 0) != (qs == 0))
-	f[stageShared] = yes(ps&qs != 0)
-	f[numbersApart] = yes(side[0].number && side[1].number)
-	f[numberAlone] = yes(side[0].number != side[1].number)
-	f[numberShared] = yes(numberFound)
-	f[figuresApart] = yes(side[0].figures > 0 && side[1].figures > 0 && figures == 0)
-	f[namesShared] = min(names, 40) / 20
-	f[nameApart] = yes(side[0].name && side[1].name)
-	f[oddLess], f[oddMore] = min(side[0].odd, side[1].odd)/8, max(side[0].odd, side[1].odd)/8
-	f[rarest] = (top[0] + top[1] + top[2]) / 24
-	f[bareOne], f[bareBoth] = yes(p.bare != q.bare), yes(p.bare && q.bare)
+	f.apart = p.apart(q)
+	h := f.apart.Hours()
+	cos := ratio(dot, math.Sqrt(x.squares*y.squares))
+	f.of[cosine], f.of[cosineTwice] = cos, cos*cos
+	f.of[cosineEvent] = ratio(eventDot, math.Sqrt(x.events*y.events))
+	f.of[foundLess], f.of[foundMore] = order(ratio(x.found, x.title), ratio(y.found, y.title))
+	f.of[eventLess], f.of[eventMore] = order(ratio(x.eventFound, x.event), ratio(y.eventFound, y.event))
+	f.of[rarest] = (top[0] + top[1] + top[2]) / 24
+	_, f.of[oddMore] = order(x.odd/8, y.odd/8)
+	f.of[nameOddLess], f.of[nameOdd] = order(x.oddName/8, y.oddName/8)
+	f.of[numberFound] = yes(number)
+	f.of[hoursApart], f.of[daysApart] = math.Log1p(h)/4, h/24
+	differ := p.marks ^ q.marks
+	f.of[questions], f.of[explainers], f.of[speeches], f.of[reactions] = yes(differ&question != 0), yes(differ&explainer != 0), yes(differ&speech != 0), yes(differ&reaction != 0)
+	f.of[stageShared] = yes(p.marks&q.marks&stageMarks != 0)
+	f.of[bareOne] = yes(p.bare != q.bare)
+	f.numbers = x.numbers && y.numbers && !sharedNumber && (x.oddNumber || y.oddNumber)
+	f.names = template(&x, p.marks) && template(&y, q.marks)
+	f.several = (p.marks|q.marks)&(live|digest) != 0
 	return f
 }
+
+// template reports whether of a title nothing is its own but a word or two, and these are, or may be, a name.
+func template(s *side, m marks) bool {
+	named := s.oddName > 0 || m&capitals != 0 && s.oddWord
+	return named && s.missing <= 2 && s.words >= 3 && s.found >= 0.5*s.title
+}
+
+func order(a, b float64) (less, more float64) { return min(a, b), max(a, b) }
 
 func yes(b bool) float64 {
 	if b {
@@ -163,72 +173,69 @@ func ratio(a, b float64) float64 {
 	return a / b
 }
 
+// A weighting is what a logistic regression learned.
+type weighting struct {
+	bias          float64
+	of            [features]float64
+	tied, related float64 // scores from which on two items are one story, and from which on they are related
+}
+
 // score is the logarithm of the odds that the two are one report.
-func (f *pair) score() float64 {
-	z := englishWeights.bias
-	for i, v := range f {
-		z += englishWeights.of[i] * v
+func (w *weighting) score(f *pair) float64 {
+	z := w.bias
+	for i, v := range f.of {
+		z += w.of[i] * v
 	}
 	return z
 }
 
-// A weighting is what a logistic regression learned.
-type weighting struct {
-	bias          float64
-	of            pair
-	tied, related float64 // scores from which on two items are one story, and from which on they are related
-}
-
 const (
 	reportWindow = 48 * time.Hour
-	slack        = 1.5 // how far below the mark a story's other items may score
+	slack        = 1.2 // how far below the mark a story's other items may score
+	titleOnly    = 0.7 // how much more two titles without texts must score
 
 	// Where no weights were learned, plainer evidence must be stronger.
 	plainWindow  = 24 * time.Hour
-	plainCosine  = 0.7
+	plainTied    = 0.7 // mean of the cosine and of the part of each title that the other item has
 	plainRelated = 0.5
 	plainSlack   = 0.1
-	plainShared  = 0.6 // of each title
 )
 
-// judged is what comes of comparing two items.
-type judged struct {
-	score  float64 // how far above the mark, in the scale of the rule
-	shown  float64 // the score as explain shows it: the odds' logarithm, or a cosine
-	near   bool    // not above it, but related
-	slack  float64 // how far below it another item of the story may be
-	reason string
+// A judgement is what comes of comparing two items of one language.
+type judgement struct {
+	pair
+	score   float64 // the odds' logarithm, or how alike they are
+	above   float64 // how far the score is above the mark, or below
+	slack   float64 // how far below it the other items of the story may be
+	related bool    // below the mark, but near it
 }
 
-// judge compares two items of one language.
-func judge(p, q *Print, a, b []float32) (j judged) {
-	f := compare(p, q, a, b)
-	j.reason = f.reason(p.apart(q))
+func judge(p, q *Print, a, b []float32) (j judgement) {
+	j.pair = compare(p, q, a, b)
 	if p.tongue == english {
-		j.shown = f.score()
-		j.score, j.slack, j.near = j.shown-englishWeights.tied, slack, j.shown >= englishWeights.related
+		w := &englishWeights
+		j.score = w.score(&j.pair)
+		j.above, j.slack, j.related = j.score-w.tied, slack, j.score >= w.related
+		if p.bare && q.bare {
+			j.above -= titleOnly
+		}
 	} else {
-		j.shown = f[cosine]
-		j.score, j.slack, j.near = j.shown-plainCosine, plainSlack, j.shown >= plainRelated
-		if p.apart(q) > plainWindow || f[foundLess] < plainShared {
-			j.score = min(j.score, -1)
+		j.score = (j.of[cosine] + j.of[foundLess]) / 2
+		j.above, j.slack, j.related = j.score-plainTied, plainSlack, j.score >= plainRelated
+		if j.apart > plainWindow {
+			j.above = min(j.above, -plainTied)
 		}
 	}
-	if f[numbersApart] > 0 || f[digests] > 0 || p.marks&q.marks&digest != 0 {
-		j.score = min(j.score, -1)
+	if j.numbers || j.names || j.several {
+		j.above = min(j.above, -2*slack)
 	}
 	return j
 }
 
-// reason says in a few words what two items have in common.
-func (f *pair) reason(apart time.Duration) string {
+// why says in a few words what tied two items.
+func (j *judgement) why() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "text %.2f alike, titles %.2f, %.0f and %.0f %% of them found in the other, %s apart", f[cosine], f[titleCosine],
-		100*f[foundMore], 100*f[foundLess], apart.Round(time.Minute))
-	for n, text := range map[int]string{questions: "one asks"} {
-		if f[n] > 0 {
-			b.WriteString(", " + text)
-		}
-	}
+	fmt.Fprintf(&b, "title and text %.2f alike, %.0f %% and %.0f %% of the titles found in the other, %s apart",
+		j.of[cosine], 100*j.of[foundMore], 100*j.of[foundLess], j.apart.Round(time.Minute))
 	return b.String()
 }

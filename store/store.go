@@ -67,6 +67,11 @@ type Store interface {
 	// saved under the former epoch afterwards. The end of a lease alone fences nothing.
 	SavePolls(ctx context.Context, polls ...Poll) ([]Saved, error)
 
+	// Rewrite puts bodies in the place of stored ones, all or nothing, and durably, before it returns: each where the
+	// body that it was made of still stands. Their items count as changed at the given time, and nothing else of
+	// them changes. It returns how many they were.
+	Rewrite(ctx context.Context, at time.Time, rewrites ...Rewrite) (int, error)
+
 	// Feeds yields the state of every feed that was ever saved, ordered by outlet and address.
 	Feeds(ctx context.Context) iter.Seq2[FeedState, error]
 
@@ -192,6 +197,9 @@ type Poll struct {
 	// document may hold a part of the feed, so nothing is made of what it lacks.
 	Pushed bool
 }
+
+// A Rewrite is a body and what shall stand in its place.
+type Rewrite struct{ Old, New Body }
 
 // Saved says what became of a poll.
 type Saved struct {

@@ -47,10 +47,14 @@ func (s *settler) tie(d *candidate, in *Insert) {
 			in.Tie = &Tie{Item: it.ID, Partner: ref.Item, Layer: ByLink, Why: d.Canonical}
 		}
 	}
-	x := s.known.Index
-	if x == nil {
-		return
+	if s.known.Index != nil {
+		s.settleText(in)
 	}
+}
+
+// settleText settles by its text the story of an item that has none by its link, and makes its print.
+func (s *settler) settleText(in *Insert) {
+	it, x := &in.Item, s.known.Index
 	in.Print = newPrint(it, s.poll)
 	x.settle(s, in)
 	s.joined[it.Story]++
@@ -68,39 +72,38 @@ func (x *Index) place(id StoryID) int {
 // settle looks for the story of an item that has none yet, by its text, and for what is related to it.
 func (x *Index) settle(s *settler, in *Insert) {
 	p := &in.Print
-	l := x.lens(p.day())
-	weights := l.weigh(p, nil)
-	l.markRare(p, weights)
+	weights := x.weigh(p, p.day(), nil)
+	p.markRare(weights)
 	if x.titles[p.title] > 0 {
 		return // a title that the outlet repeats names no story
 	}
 	if in.Tie == nil {
-		in.tied(x.copied(s, p))
+		in.tied(x.copied(s, p, weights))
 	}
 	type found struct {
 		e *entry
-		judged
+		judgement
 	}
 	var near []found
-	for _, n := range x.candidates(p, reportWindow) {
+	for _, n := range x.candidates(p, weights) {
 		e := x.at(n)
 		j := x.judge(p, e, weights)
-		if (j.score >= 0 || j.near) && s.stored(e.Item) {
+		if (j.above >= 0 || j.related) && s.stored(e.Item) {
 			near = append(near, found{e, j})
 		}
 	}
-	slices.SortStableFunc(near, func(a, b found) int { return cmp.Compare(b.score, a.score) })
+	slices.SortStableFunc(near, func(a, b found) int { return cmp.Compare(b.above, a.above) })
 	if in.Tie == nil {
 		var best *found
 		for i := range near {
 			f := &near[i]
-			if f.score < 0 || best != nil && f.e.Story >= best.e.Story || !x.fits(s, p, f.e.Story, weights) {
+			if f.above < 0 || best != nil && f.e.Story >= best.e.Story || !x.fits(s, p, f.e.Story, weights) {
 				continue
 			}
 			best = f
 		}
 		if best != nil {
-			in.tied(&Tie{Partner: best.e.Item, Layer: ByReport, Score: best.shown, Why: best.reason}, best.e.Story)
+			in.tied(&Tie{Partner: best.e.Item, Layer: ByReport, Score: best.score, Why: best.why()}, best.e.Story)
 		}
 	}
 	for _, f := range near {
@@ -121,16 +124,18 @@ func (in *Insert) tied(t *Tie, story StoryID) {
 func (s *settler) stored(id ItemID) bool { return s.known.Stored == nil || s.known.Stored(id) }
 
 // judge compares a new item with an entry, by the words of the later one's time.
-func (x *Index) judge(p *Print, e *entry, weights []float32) judged {
-	l := x.lens(max(p.day(), e.day()))
-	if e.day() > p.day() {
-		weights = l.weigh(p, nil)
+func (x *Index) judge(p *Print, e *entry, weights []float32) judgement {
+	day := max(p.day(), e.day())
+	if day > p.day() {
+		weights = x.weigh(p, day, nil)
 	}
-	return judge(p, &e.Print, weights, l.weigh(&e.Print, x.weights[:0]))
+	x.weights = x.weigh(&e.Print, day, x.weights)
+	return judge(p, &e.Print, weights, x.weights)
 }
 
-// copied finds the story of a copy. A beginning that one owner has twice is a form and no text.
-func (x *Index) copied(s *settler, p *Print) (t *Tie, story StoryID) {
+// copied finds the story of a copy. A beginning that one owner has twice is a form and no text; what stands in it may
+// differ further on, as numbers in the titles show.
+func (x *Index) copied(s *settler, p *Print, weights []float32) (t *Tie, story StoryID) {
 	if p.opening == 0 {
 		return nil, 0
 	}
@@ -140,7 +145,10 @@ func (x *Index) copied(s *settler, p *Print) (t *Tie, story StoryID) {
 			return nil, 0
 		}
 		owners[e.owner] = true
-		if e.apart(p) <= reportWindow && s.stored(e.Item) && x.open(s, p, e.Story) && (t == nil || e.Story < story) {
+		if e.apart(p) > reportWindow || t != nil && e.Story >= story || !s.stored(e.Item) || !x.open(s, p, e.Story) {
+			continue
+		}
+		if j := x.judge(p, e, weights); !j.numbers {
 			t, story = &Tie{Partner: e.Item, Layer: ByText, Why: fmt.Sprintf("the first %d letters of the text are the same", openingWeight)}, e.Story
 		}
 	}
@@ -167,7 +175,7 @@ func (x *Index) fits(s *settler, p *Print, id StoryID, weights []float32) bool {
 		return false
 	}
 	for e := x.at(x.stories[id]); e != nil; e = x.at(e.sibling) {
-		if j := x.judge(p, e, weights); j.score < -j.slack || e.apart(p) > reportWindow {
+		if j := x.judge(p, e, weights); j.above < -j.slack || e.apart(p) > reportWindow {
 			return false
 		}
 	}

@@ -192,8 +192,11 @@ func (w *words) addWord(b []byte, kind word) {
 		w.add(b, kind)
 		return
 	}
-	// Endings carry the grammar elsewhere; the beginning of a long word carries its sense.
+	// Endings and the smallest words carry the grammar elsewhere; the beginning of a long word carries its sense.
 	const most = 6
+	if kind&isName == 0 && utf8.RuneCount(b) <= 2 {
+		return
+	}
 	for i, n := 0, 0; i < len(b); n++ {
 		_, size := utf8.DecodeRune(b[i:])
 		if n == most {

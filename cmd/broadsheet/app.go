@@ -72,6 +72,7 @@ func assemble(cfg *config.Config) (*plan, config.Errors) {
 		publication: publish.Publication{
 			Title:    cfg.Title,
 			BaseURL:  cfg.BaseURL,
+			Hub:      hubAddress(cfg.Publish.Hub, cfg.BaseURL),
 			Language: cfg.Language,
 			Images:   cfg.Publish.Images == "link",
 			Sheet:    cfg.Publish.Sheet,
@@ -116,7 +117,7 @@ func assemble(cfg *config.Config) (*plan, config.Errors) {
 			}
 			pl.feeds = append(pl.feeds, fetch.Feed{
 				Outlet: o.ID, Owner: cmp.Or(o.Owner, fetch.Domain(o.URL), o.ID), Language: o.Language, URL: f.Shown, Address: f.URL, Schedule: schedule, Enabled: o.Enabled,
-				Headers: f.Headers, Username: f.Username, Password: f.Password, Secrets: f.Secrets, AllowPrivate: f.AllowPrivate, InsecureTLS: f.InsecureTLS,
+				Headers: f.Headers, Username: f.Username, Password: f.Password, Secrets: f.Secrets, AllowPrivate: f.AllowPrivate, InsecureTLS: f.InsecureTLS, WebSub: o.WebSub,
 			})
 			po.Feeds = append(po.Feeds, publish.Feed{URL: f.Shown, Shown: shown(f), Tags: f.Tags, Private: f.Secret && !o.Republish, Interval: interval(schedule)})
 		}

@@ -142,6 +142,10 @@ func TestCorpus(t *testing.T) {
 			sameIDs(t, read.IDs, want)
 		})
 	}
+	t.Run("W3C validator", func(t *testing.T) {
+		t.Parallel() // it takes a minute
+		validate(t, w.path("all.rss"), w.path("all.atom"))
+	})
 	t.Run("xmllint", func(t *testing.T) {
 		if _, err := exec.LookPath("xmllint"); err != nil {
 			t.Skip("needs xmllint: apt-get install libxml2-utils")
@@ -209,6 +213,35 @@ def key(e):
     k = (e.get("id"), e.get("link"), e.get("title"))
     return k if k[0] or k[1] else k + (e.get("summary"), json.dumps(e.get("content")))
 print(json.dumps({f: len({key(e) for e in feedparser.parse(open(f, "rb").read()).entries}) for f in sys.argv[1:]}))
+`
+
+// validate lets the W3C feed validator judge documents: there must be no error and no warning.
+func validate(t *testing.T, paths ...string) {
+	t.Helper()
+	checkout := os.Getenv("BROADSHEET_FEEDVALIDATOR")
+	if checkout == "" {
+		t.Skip("needs the W3C feed validator: clone github.com/w3c/feedvalidator, install python3-lxml, python3-html5lib and python3-rdflib, set BROADSHEET_FEEDVALIDATOR to the clone")
+	}
+	for _, path := range paths {
+		cmd := exec.CommandContext(t.Context(), "/usr/bin/python3", "-c", validateWithW3C, path)
+		cmd.Env = append(os.Environ(), "PYTHONPATH="+filepath.Join(checkout, "src"), "PYTHONDONTWRITEBYTECODE=1")
+		if out, err := cmd.CombinedOutput(); err != nil || len(out) > 0 {
+			t.Errorf("%s: %v\n%.3000s", filepath.Base(path), err, out)
+		}
+	}
+}
+
+// validateWithW3C prints what the validator's web site would say of a document. The limit of its length is lifted.
+const validateWithW3C = `
+import feedvalidator, io, re, sys
+from feedvalidator import compatibility
+from feedvalidator.formatter.text_plain import Formatter
+feedvalidator.MAXDATALENGTH = 100_000_000
+kind = {"rss": "application/rss+xml", "atom": "application/atom+xml"}[sys.argv[1].rsplit(".", 1)[1]]
+body = open(sys.argv[1], "rb").read()
+base = re.search(rb'rel="self"[^>]* href="([^"]+)"', body)[1].decode() # where it is served
+events = feedvalidator.validateStream(io.BytesIO(body), firstOccurrenceOnly=0, contentType=kind + "; charset=utf-8", base=base)["loggedEvents"]
+for line in Formatter(compatibility.AA(events)): print(line)
 `
 
 func sameIDs(t *testing.T, got, want []string) {

@@ -74,17 +74,26 @@ func reach(ctx context.Context, cfg *config.Config, o bolt.Options) (*bolt.Store
 	}
 }
 
-// reach is reach for what looks at the store's feeds or items: what the configuration renames is renamed first. A daemon
+// reach is reach for what looks at the store's feeds or items: it is prepared first. A daemon
 // has done so itself.
 func (pl *plan) reach(ctx context.Context, log *slog.Logger) (*bolt.Store, *remote, error) {
 	st, r, err := reach(ctx, pl.config, bolt.Options{Log: log})
 	if st == nil || err != nil {
 		return st, r, err
 	}
-	if err := fetch.Rename(ctx, st, log, pl.renames...); err != nil {
+	pl.unpushed()
+	if err := pl.prepare(ctx, st, log); err != nil {
 		return nil, nil, errors.Join(err, st.Close())
 	}
 	return st, nil, nil
+}
+
+// prepare brings a store up to what the configuration and the program want of it.
+func (pl *plan) prepare(ctx context.Context, st *bolt.Store, log *slog.Logger) error {
+	if err := fetch.Rename(ctx, st, log, pl.renames...); err != nil {
+		return err
+	}
+	return fetch.Resanitise(ctx, st, log)
 }
 
 // do asks the daemon; the caller closes the body.

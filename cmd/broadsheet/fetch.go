@@ -83,7 +83,11 @@ func (p *program) fetchOnce(ctx context.Context, want fetch.Request, strict bool
 	}
 	written := 0
 	if dir := pl.config.Publish.Dir; dir != "" {
-		if written, err = pl.write(ctx, st, r, dir, log); err != nil {
+		var e *publish.Edition
+		if written, e, err = pl.write(ctx, st, r, dir, log); err == nil && r == nil {
+			err = pl.ping(ctx, st, e, log)
+		}
+		if err != nil {
 			return err
 		}
 	}
@@ -131,18 +135,20 @@ func (pl *plan) running(ctx context.Context, st *bolt.Store, log *slog.Logger, d
 }
 
 // write writes the sections as static files where this process stands: from the store, or from what
-// the daemon that holds it has rendered.
-func (pl *plan) write(ctx context.Context, st *bolt.Store, r *remote, dir string, log *slog.Logger) (int, error) {
+// the daemon that holds it has rendered. It returns how many it wrote, and the documents that were rendered for that.
+func (pl *plan) write(ctx context.Context, st *bolt.Store, r *remote, dir string, log *slog.Logger) (int, *publish.Edition, error) {
 	if r != nil {
 		e, err := r.edition(ctx)
 		if err != nil {
-			return 0, err
+			return 0, nil, err
 		}
-		return e.Write(ctx, dir, pl.publication.Digest, r)
+		n, err := e.Write(ctx, dir, pl.publication.Digest, r)
+		return n, e, err
 	}
 	publisher, err := publish.New(pl.publication, st, log)
 	if err != nil {
-		return 0, err
+		return 0, nil, err
 	}
-	return publisher.Write(ctx, dir, st)
+	n, err := publisher.Write(ctx, dir, st)
+	return n, publisher.Rendered(), err
 }

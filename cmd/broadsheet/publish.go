@@ -34,7 +34,7 @@ func (p *program) publish(ctx context.Context, dir string) error {
 	if st != nil {
 		defer st.Close()
 	}
-	written, err := pl.write(ctx, st, r, dir, log)
+	written, _, err := pl.write(ctx, st, r, dir, log)
 	if err == nil && p.talks() {
 		fmt.Fprintf(p.stderr, "%d files written to %s.\n", written, dir)
 	}

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"broadsheet/fetch"
 )
 
 // logRequests writes a debugging line for each request (-v), with the address of the client as the
@@ -19,9 +21,17 @@ func logRequests(h http.Handler, log *slog.Logger, trusted []netip.Prefix) http.
 		}
 		began, answer := time.Now(), &watchedAnswer{ResponseWriter: w, status: http.StatusOK}
 		h.ServeHTTP(answer, r)
-		log.Debug("request", "client", clientAddress(r, trusted), "method", r.Method, "path", r.URL.Path, "status", answer.status,
+		log.Debug("request", "client", clientAddress(r, trusted), "method", r.Method, "path", shownPath(r.URL.Path), "status", answer.status,
 			"bytes", answer.bytes, "took", time.Since(began).Round(time.Microsecond), "agent", r.UserAgent())
 	})
+}
+
+// shownPath is a path without what lets a hub in.
+func shownPath(path string) string {
+	if before, _, found := strings.Cut(path, fetch.CallbackPath); found {
+		return before + fetch.CallbackPath + "…"
+	}
+	return path
 }
 
 // clientAddress is who asked: the peer or, where that is a proxy that we trust, whom the last proxy

@@ -48,7 +48,8 @@ type daemon struct {
 	log       *slog.Logger
 	store     *bolt.Store
 	scheduler *fetch.Scheduler
-	changed   chan struct{} // holds one signal: something was stored, or the configuration changed
+	pushed    *fetch.Subscriber // nil unless we poll and serve
+	changed   chan struct{}     // holds one signal: something was stored, or the configuration changed
 	work      atomic.Pointer[parts]
 }
 
@@ -58,6 +59,9 @@ type parts struct {
 	store     *bolt.Store
 	publisher *publish.Publisher
 	documents *publish.Handler
+	client    *fetch.Client // of announcer
+	announcer announcer     // nil if nobody is to be told
+	replaced  chan struct{} // closed when a reload has replaced them
 	public    http.Handler
 	admin     http.Handler
 }
@@ -72,7 +76,7 @@ func (d *daemon) newParts(pl *plan) (*parts, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &parts{plan: pl, store: d.store, publisher: publisher, documents: publish.NewHandler(pl.config.BaseURL)}
+	p := &parts{plan: pl, store: d.store, publisher: publisher, documents: publish.NewHandler(pl.config.BaseURL), client: fetch.NewClient(pl.settings, nil), replaced: make(chan struct{})}
 	status := publisher.Status(operatorsURL(pl.config), p.rows)
 	ready := publish.Health(func(r *http.Request) error { return d.condition(r.Context()) })
 	alive := publish.Health(func(*http.Request) error { return nil })
@@ -90,6 +94,13 @@ func (d *daemon) newParts(pl *plan) (*parts, error) {
 	}
 	operators.Handle("/readyz", ready)
 	public.Handle("/healthz", alive)
+	var hub http.Handler
+	if p.announcer, hub = d.announcing(pl, p.client); hub != nil {
+		public.Handle(publish.HubPath, hub)
+	}
+	if d.fetch && d.serve {
+		public.HandleFunc(fetch.CallbackPath, func(w http.ResponseWriter, r *http.Request) { d.pushed.ServeHTTP(w, r) })
+	}
 	public.Handle("/", p.documents)
 	p.public, p.admin = publish.Under(pl.config.BaseURL, public), admin
 	return p, nil
@@ -142,8 +153,11 @@ func runPlan(ctx context.Context, pl *plan, what duties, log *slog.Logger, besid
 		return err
 	}
 	defer func() { err = errors.Join(err, st.Close()) }()
-	if err := fetch.Rename(ctx, st, log, pl.renames...); err != nil {
+	if err := pl.prepare(ctx, st, log); err != nil {
 		return err
+	}
+	if !what.fetch || !what.serve {
+		pl.unpushed()
 	}
 	d := &daemon{duties: what, log: log, store: st, changed: make(chan struct{}, 1)}
 	first, err := d.newParts(pl)
@@ -152,6 +166,9 @@ func runPlan(ctx context.Context, pl *plan, what duties, log *slog.Logger, besid
 	}
 	d.work.Store(first)
 	d.scheduler = fetch.New(fetch.Options{Store: st, Settings: pl.settings, Feeds: pl.feeds, Automatic: what.fetch, Saved: d.wake, Log: log})
+	if what.fetch && what.serve {
+		d.pushed = fetch.NewSubscriber(d.scheduler, st, pl.config.BaseURL)
+	}
 
 	// Everything that can be refused is asked for before anything starts.
 	var listeners []net.Listener
@@ -191,6 +208,10 @@ func runPlan(ctx context.Context, pl *plan, what duties, log *slog.Logger, besid
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return d.scheduler.Run(ctx) })
 	g.Go(func() error { return d.publishing(ctx) })
+	g.Go(func() error { return d.announcements(ctx) })
+	if d.pushed != nil {
+		g.Go(func() error { return d.pushed.Run(ctx) })
+	}
 	g.Go(func() error { return d.serveControl(ctx, controls) })
 	if what.fetch {
 		g.Go(func() error {
@@ -265,9 +286,17 @@ func (d *daemon) wake() {
 	}
 }
 
-// publishing brings what is served and written up to date after each change. It rests four times as
-// long as the work took, so that a flood of commits costs a fifth of one core at most.
+// Bounds of publishing.
+const (
+	publishShare = 5               // of all time, one part is spent with it at most
+	publishAhead = time.Second     // but for what comes after a rest: so much may be owed
+	publishRest  = 2 * time.Second // at most
+)
+
+// publishing brings what is served and written up to date after each change, at once after a rest. In a flood of commits it
+// rests four times as long as the work takes, so that it costs a fifth of one core at most.
 func (d *daemon) publishing(ctx context.Context) error {
+	var paid time.Time // until when the share of all work so far reaches
 	for {
 		select {
 		case <-ctx.Done():
@@ -278,10 +307,14 @@ func (d *daemon) publishing(ctx context.Context) error {
 		if err := d.publish(ctx); err != nil && ctx.Err() == nil {
 			d.log.Error("not published; what was published before stays", "err", err)
 		}
+		if paid.Before(began) {
+			paid = began
+		}
+		paid = paid.Add(publishShare * time.Since(began))
 		select {
 		case <-ctx.Done():
 			return nil
-		case <-time.After(min(max(4*time.Since(began), 20*time.Millisecond), 2*time.Second)):
+		case <-time.After(min(time.Until(paid)-publishAhead, publishRest)):
 		}
 	}
 }
@@ -298,12 +331,18 @@ func (d *daemon) publish(ctx context.Context) error {
 			return err
 		}
 		p.documents.Show(e)
+		if p.announcer != nil {
+			p.announcer.Announce(e)
+		}
 		e.Pack()
 	}
 	if dir == "" {
 		return nil
 	}
 	_, err := p.publisher.Write(ctx, dir, d.store)
+	if err == nil && !d.serve && p.announcer != nil {
+		p.announcer.Announce(p.publisher.Rendered())
+	}
 	return err
 }
 
@@ -332,6 +371,9 @@ func (d *daemon) reload(load func() (*plan, error)) {
 	now := d.parts()
 	pl, err := load()
 	if err == nil {
+		if d.pushed == nil {
+			pl.unpushed()
+		}
 		err = sameProcess(now.plan, pl)
 	}
 	var next *parts
@@ -362,6 +404,10 @@ func (d *daemon) reload(load func() (*plan, error)) {
 		}
 	}
 	d.work.Store(next)
+	close(now.replaced)
+	if d.pushed != nil {
+		d.pushed.SetBase(pl.config.BaseURL)
+	}
 	d.wake()
 	for _, w := range pl.config.Warnings {
 		d.log.Warn("configuration: " + w)

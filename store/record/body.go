@@ -8,7 +8,7 @@ import (
 	"broadsheet/store"
 )
 
-// appendBody appends what decodeBody reads, but for the layout's byte, which pack writes.
+// appendBody appends what decodeBody reads, but for the layout's byte, which Pack writes.
 func appendBody(b []byte, body *store.Body) []byte {
 	b = appendString(b, body.Summary)
 	b = appendString(b, body.Content)

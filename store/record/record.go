@@ -329,3 +329,6 @@ func list[T any](r *reader, element func(*reader) T) []T {
 	}
 	return l
 }
+
+// Hash is a hash as it stands in an item, for those who look for it there.
+func Hash(n uint64) []byte { return binary.LittleEndian.AppendUint64(nil, n) }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"iter"
 	"maps"
+	"reflect"
 	"slices"
 	"sync"
 	"time"
@@ -126,6 +127,20 @@ func (m *model) SavePolls(_ context.Context, polls ...store.Poll) (saved []store
 		saved = append(saved, store.Saved{State: out.State, New: len(out.Inserts), Changed: len(out.Updates)})
 	}
 	return saved, nil
+}
+
+func (m *model) Rewrite(_ context.Context, at time.Time, rewrites ...store.Rewrite) (done int, err error) {
+	rev := m.revision + 1
+	for _, r := range rewrites {
+		it, ok := m.items[r.Old.Item]
+		if !ok || !reflect.DeepEqual(m.bodies[it.ID], r.Old) {
+			continue
+		}
+		it.Changed, m.bodies[it.ID] = at, r.New
+		m.put(it, rev)
+		done++
+	}
+	return done, nil
 }
 
 func (m *model) Rename(_ context.Context, renames ...store.Rename) ([]store.Rename, error) {

@@ -30,6 +30,18 @@ func checkRandom(t *testing.T, s *session) {
 			expect(t, "pruned", s.prune(t, before, n), gone)
 		}
 		if w.rng.IntN(15) == 0 {
+			r := w.rewrites(all(t, m.Bodies(t.Context(), 1, 2, 5, m.last-min(m.last, 3))))
+			done, err := m.Rewrite(t.Context(), w.at, r...)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got, err := s.Rewrite(t.Context(), w.at, r...)
+			if err != nil {
+				t.Fatal(err)
+			}
+			expect(t, "rewritten", got, done)
+		}
+		if w.rng.IntN(15) == 0 {
 			r := w.rename()
 			done, err := m.Rename(t.Context(), r...)
 			if err != nil {
@@ -81,6 +93,19 @@ func (w *world) poll() store.Poll {
 		p.Arrivals = append(p.Arrivals, w.arrival(outlet, w.next-i, i))
 	}
 	return p
+}
+
+// rewrites change some bodies, and some that are not as they were.
+func (w *world) rewrites(bodies []store.Body) (rewrites []store.Rewrite) {
+	for _, b := range bodies {
+		r := store.Rewrite{Old: b, New: b}
+		r.New.Content += "!"
+		if w.rng.IntN(3) == 0 {
+			r.Old.Content += "?"
+		}
+		rewrites = append(rewrites, r)
+	}
+	return rewrites
 }
 
 // rename lets outlets and feeds take other names, also those that others have or gave up.

@@ -1,7 +1,7 @@
 // Package storetest checks that a keeper keeps the contract of store.Store.
 //
 // Run takes a Keeper, which says how to open one, and goes through the contract sentence by sentence
-// (contract.go, orders.go, find.go, reports.go, rename.go, push.go, prune.go, notes.go, claim.go). At its end, random polls go to the keeper
+// (contract.go, orders.go, rewrite.go, find.go, reports.go, rename.go, push.go, prune.go, notes.go, claim.go). At its end, random polls go to the keeper
 // and to a model of it in memory (model.go), and both must show the same (random.go).
 package storetest
 
@@ -48,6 +48,7 @@ func Run(t *testing.T, k Keeper) {
 		{"chosen items", checkIDs},
 		{"since", checkSince},
 		{"bodies", checkBodies},
+		{"rewritten bodies", checkRewrite},
 		{"stories", checkStories},
 		{"reports", checkReports},
 		{"copies", checkCopies},

@@ -1,0 +1,249 @@
+package postgres
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgxpool"
+)
+
+// The words of pgx that the rest of the package uses. A batch goes to the server in one round trip.
+type (
+	conn  = pgxpool.Conn
+	batch = pgx.Batch
+	rows  = pgx.Rows
+	row   = pgx.Row
+	tag   = pgconn.CommandTag
+)
+
+var errNoRows = pgx.ErrNoRows
+
+const (
+	connectTimeout   = 5 * time.Second  // for each host of an address that does not say
+	statementTimeout = 30 * time.Second // what a statement may take, waiting for locks included
+	attemptTimeout   = 45 * time.Second // what a call may wait for an answer before the connection counts as lost
+	patience         = 10 * time.Second // how long a call goes on trying to reach a server
+	maxConns         = 8                // of one process, for an address that does not say (pool_max_conns)
+	applicationName  = "broadsheet"
+)
+
+// settings hold for every connection. All statements here are made to go by an index, one row after the other; a planner
+// that thinks a table small, because its statistics are of yesterday or it was empty when the statement was
+// prepared, would read it from end to end.
+var settings = map[string]string{
+	"enable_seqscan":                      "off",
+	"enable_hashjoin":                     "off",
+	"enable_mergejoin":                    "off",
+	"jit":                                 "off", // what is switched off counts as dear, and dear statements would be compiled
+	"plan_cache_mode":                     "force_generic_plan",
+	"statement_timeout":                   fmt.Sprint(statementTimeout.Milliseconds()),
+	"idle_in_transaction_session_timeout": fmt.Sprint(statementTimeout.Milliseconds()),
+	"timezone":                            "UTC",
+}
+
+// engine is a pool of connections that tries again where that helps.
+type engine struct {
+	pool   *pgxpool.Pool
+	where  string // the address, without secrets
+	schema string
+	log    *slog.Logger
+	closed atomic.Bool
+}
+
+// newEngine reads an address and makes the pool; nothing is dialled yet.
+func newEngine(address string, o Options) (*engine, error) {
+	config, err := pgxpool.ParseConfig(address)
+	if err != nil {
+		// The error repeats the address, in which a password may stand where nobody expects it.
+		return nil, errors.New("store.url is no address of PostgreSQL: postgres://user@host:port/database?parameter=value, with special characters of the password escaped (%40 is @)")
+	}
+	e := &engine{where: where(config.ConnConfig), schema: "broadsheet", log: o.Log}
+	c := config.ConnConfig
+	if path := c.RuntimeParams["search_path"]; path != "" {
+		e.schema = path
+	}
+	delete(c.RuntimeParams, "search_path") // set below, when the schema is known to be one name
+	if strings.ContainsAny(e.schema, `",`) {
+		return nil, errors.New("search_path in store.url must be the name of one schema")
+	}
+	if c.RuntimeParams["application_name"] == "" {
+		c.RuntimeParams["application_name"] = applicationName
+	}
+	if c.ConnectTimeout == 0 {
+		c.ConnectTimeout = connectTimeout
+	}
+	if !strings.Contains(address, "pool_max_conns") {
+		config.MaxConns = maxConns
+	}
+	if !strings.Contains(address, "pool_max_conn_idle_time") {
+		config.MaxConnIdleTime = 5 * time.Minute
+	}
+	names, values := []string{"search_path"}, []string{`"` + e.schema + `"`}
+	for name, value := range settings {
+		if c.RuntimeParams[name] == "" {
+			names, values = append(names, name), append(values, value)
+		}
+	}
+	config.AfterConnect = func(ctx context.Context, c *pgx.Conn) error {
+		// Only what the engine knows: others than PostgreSQL lack some.
+		_, err := c.Exec(ctx, `SELECT set_config(n.name, n.value, false) FROM unnest($1::text[], $2::text[]) AS n(name, value)
+			WHERE n.name IN (SELECT name FROM pg_settings)`, names, values)
+		return err
+	}
+	e.pool, err = pgxpool.NewWithConfig(context.Background(), config)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", e.where, err)
+	}
+	return e, nil
+}
+
+// where names the servers and the database of an address.
+func where(c *pgx.ConnConfig) string {
+	hosts := []string{fmt.Sprintf("%s:%d", c.Host, c.Port)}
+	for _, f := range c.Fallbacks {
+		if h := fmt.Sprintf("%s:%d", f.Host, f.Port); h != hosts[len(hosts)-1] {
+			hosts = append(hosts, h)
+		}
+	}
+	return "PostgreSQL at " + strings.Join(hosts, ", ") + ", database " + c.Database
+}
+
+// do runs f with a connection. It is run again from its beginning where the server asks for that (a deadlock, a
+// serialisation failure), and for a while where a server could not be reached, went away or was not the primary. What f
+// does must therefore bear being done twice.
+func (e *engine) do(ctx context.Context, f func(context.Context, *conn) error) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	end := time.Now().Add(patience)
+	for pause, n := 20*time.Millisecond, 1; ; n++ {
+		v, err := e.once(ctx, f)
+		if err == nil {
+			return nil
+		}
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		if v == final || v == away && time.Now().After(end) || n >= 20 {
+			return fmt.Errorf("%s: %w", e.where, explain(err))
+		}
+		if v == demoted {
+			e.pool.Reset() // its connections are all of a server that was the primary
+		}
+		e.log.Debug("PostgreSQL: once more", "attempt", n, "err", err)
+		select {
+		case <-time.After(pause/2 + rand.N(pause)):
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+		if v != clash {
+			pause = min(2*pause, time.Second)
+		}
+	}
+}
+
+// errBusy says that a call waited in vain for one of the pool's connections.
+var errBusy = errors.New("all connections of this process are in use; pool_max_conns in store.url permits more")
+
+func (e *engine) once(ctx context.Context, f func(context.Context, *conn) error) (verdict, error) {
+	attempt, cancel := context.WithTimeout(ctx, attemptTimeout)
+	defer cancel()
+	c, err := e.pool.Acquire(attempt)
+	if err != nil {
+		var connect *pgconn.ConnectError
+		if errors.Is(err, context.DeadlineExceeded) && !errors.As(err, &connect) {
+			return final, errBusy
+		}
+		return judge(err, !e.closed.Load()), err
+	}
+	defer c.Release() // a connection that is left within a transaction is closed
+	err = f(attempt, c)
+	if err == nil {
+		return final, nil
+	}
+	if attempt.Err() != nil {
+		// Nobody refused: the server's machine is gone, and all our other connections to it will be as silent.
+		e.pool.Reset()
+	}
+	lost := c.Conn().IsClosed()
+	if !lost && c.Conn().PgConn().TxStatus() != 'I' {
+		c.Exec(attempt, "ROLLBACK")
+	}
+	return judge(err, lost), err
+}
+
+// send sends a batch, which may hold any number of statements but not none.
+func send(ctx context.Context, c *conn, b *batch) error {
+	return c.SendBatch(ctx, b).Close()
+}
+
+// A verdict is what to do about an error.
+type verdict int
+
+const (
+	final   verdict = iota // trying again would not help
+	clash                  // another transaction was in the way
+	away                   // no server, or not any more
+	demoted                // the server does not take writes any more
+)
+
+// judge looks at an error; lost says that there is no connection any more.
+func judge(err error, lost bool) verdict {
+	var pg *pgconn.PgError
+	if errors.As(err, &pg) {
+		switch class := pg.Code[:min(2, len(pg.Code))]; {
+		case class == "40":
+			return clash
+		case pg.Code == "25006":
+			return demoted
+		case class == "28" || class == "3D":
+			return final // who we are, and which databases there are, will not be another in a second
+		case class == "08" || class == "57" && pg.Code != "57014" || pg.Code == "53300":
+			return away
+		}
+		return final
+	}
+	if lost {
+		return away
+	}
+	return final
+}
+
+// explain adds a remedy where there is one.
+func explain(err error) error {
+	var pg *pgconn.PgError
+	if !errors.As(err, &pg) {
+		return err
+	}
+	switch pg.Code {
+	case "3D000":
+		return fmt.Errorf("%w; create it: createdb -E UTF8 NAME", err)
+	case "42501":
+		return fmt.Errorf("%w; the user needs the right to create a schema in the database, or a schema of its own (search_path=NAME in store.url)", err)
+	case "57014":
+		return fmt.Errorf("%w; a statement took longer than %v", err, statementTimeout)
+	case "53300":
+		return fmt.Errorf("%w; give the server a larger max_connections or store.url a smaller pool_max_conns (now %d)", err, maxConns)
+	}
+	return err
+}
+
+// missing reports whether a statement failed because a table or schema is not there.
+func missing(err error) bool {
+	var pg *pgconn.PgError
+	return errors.As(err, &pg) && (pg.Code == "42P01" || pg.Code == "3F000")
+}
+
+// exists reports whether a statement failed because what it makes is there already.
+func exists(err error) bool {
+	var pg *pgconn.PgError
+	return errors.As(err, &pg) && (pg.Code == "42P07" || pg.Code == "42P06" || pg.Code == "23505")
+}

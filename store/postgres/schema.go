@@ -1,0 +1,97 @@
+package postgres
+
+import (
+	"context"
+	"embed"
+	"fmt"
+	"io/fs"
+	"strings"
+	"time"
+)
+
+//go:embed migrations/*.sql
+var migrations embed.FS
+
+// steps are the migrations, each a list of statements; the first has the number 1.
+func steps() (all [][]string, err error) {
+	names, err := fs.Glob(migrations, "migrations/*.sql")
+	if err != nil {
+		return nil, err
+	}
+	for _, name := range names { // sorted
+		sql, err := migrations.ReadFile(name)
+		if err != nil {
+			return nil, err
+		}
+		var statements []string
+		for part := range strings.SplitSeq(string(sql), ";\n") {
+			if part = strings.TrimSpace(part); part != "" {
+				statements = append(statements, part)
+			}
+		}
+		all = append(all, statements)
+	}
+	return all, nil
+}
+
+// migrate brings the schema up to what this program needs, and reads what the Store remembers of it. Of several
+// processes that come at once one does it: it holds the row of the table migrations, and the others find it done.
+func (s *Store) migrate(ctx context.Context) error {
+	all, err := steps()
+	if err != nil {
+		return err
+	}
+	return s.do(ctx, func(ctx context.Context, c *conn) error {
+		var done int
+		err := c.QueryRow(ctx, "SELECT done FROM migrations WHERE one = 1").Scan(&done)
+		if missing(err) || err == errNoRows || err == nil && done < len(all) {
+			done, err = s.catchUp(ctx, c, all)
+		}
+		if err != nil {
+			return err
+		}
+		if done > len(all) {
+			return fmt.Errorf("the store was written by a newer version of broadsheet (schema %d, this one reads %d): run that version", done, len(all))
+		}
+		err = c.QueryRow(ctx, "SELECT id, created FROM head WHERE one = 1").Scan(&s.id, &s.created)
+		s.created = s.created.UTC()
+		return err
+	})
+}
+
+// catchUp does the migrations that are not done yet.
+func (s *Store) catchUp(ctx context.Context, c *conn, all [][]string) (done int, err error) {
+	for _, sql := range []string{
+		`CREATE SCHEMA IF NOT EXISTS "` + s.schema + `"`,
+		"CREATE TABLE IF NOT EXISTS migrations (one int PRIMARY KEY CHECK (one = 1), done int NOT NULL)",
+		"INSERT INTO migrations VALUES (1, 0) ON CONFLICT DO NOTHING",
+	} {
+		// Two that make one table at once: the second fails although it says IF NOT EXISTS.
+		if _, err := c.Exec(ctx, sql); err != nil && !exists(err) {
+			return 0, err
+		}
+	}
+	if _, err := c.Exec(ctx, "BEGIN"); err != nil {
+		return 0, err
+	}
+	if err := c.QueryRow(ctx, "SELECT done FROM migrations WHERE one = 1 FOR UPDATE").Scan(&done); err != nil {
+		return 0, err
+	}
+	for _, statements := range all[min(done, len(all)):] {
+		for _, sql := range statements {
+			if _, err := c.Exec(ctx, sql); err != nil {
+				return 0, fmt.Errorf("migration %d: %w", done+1, err)
+			}
+		}
+		done++
+	}
+	if _, err := c.Exec(ctx, `INSERT INTO head (one, id, created, revision, last, day, names, sweep)
+		VALUES (1, $1, $2, 0, 0, 0, '', '') ON CONFLICT DO NOTHING`, newUUID(), time.Now().Truncate(time.Microsecond)); err != nil {
+		return 0, err
+	}
+	if _, err := c.Exec(ctx, "UPDATE migrations SET done = $1 WHERE one = 1", done); err != nil {
+		return 0, err
+	}
+	_, err = c.Exec(ctx, "COMMIT")
+	return done, err
+}
