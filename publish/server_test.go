@@ -77,7 +77,7 @@ func TestServer(t *testing.T) {
 	for path, want := range types {
 		for _, prefix := range []string{"", "/news"} {
 			resp, body := ask(t, "GET", base+prefix+path+"?utm_source=x")
-			d := e.at(path)
+			d := e.at(path, nil).document
 			if resp.StatusCode != 200 || body != string(d.Body) || resp.Header.Get("Content-Type") != want {
 				t.Errorf("%s: %d %s", prefix+path, resp.StatusCode, resp.Header.Get("Content-Type"))
 			}
@@ -122,7 +122,7 @@ func TestServer(t *testing.T) {
 	// A window of a browser is told that a feed is XML, so that it shows it; nobody else is.
 	for path, want := range map[string]string{"/all.rss": typeXML, "/all.atom": typeXML, "/all.json": typeJSON, "/all": typeHTML} {
 		resp, body := ask(t, "GET", base+path, "Sec-Fetch-Dest: document", "Accept: text/html,*/*;q=0.1")
-		if resp.Header.Get("Content-Type") != want || body != string(e.at(path).Body) || want == typeXML != strings.HasPrefix(resp.Header.Get("Cache-Control"), "private") {
+		if resp.Header.Get("Content-Type") != want || body != string(e.at(path, nil).document.Body) || want == typeXML != strings.HasPrefix(resp.Header.Get("Cache-Control"), "private") {
 			t.Errorf("%s in a window: %v", path, resp.Header)
 		}
 		for _, dest := range []string{"Sec-Fetch-Dest: empty", "Accept: text/html"} {

@@ -109,7 +109,7 @@ func (s *status) document(r *http.Request) (*Document, error) {
 			newDocument("status", typeHTML, s.publisher.statusPage(rows, began), time.Time{}, 0),
 			s.publisher.outages(s.base, rows),
 		} {
-			d.internal = true
+			d.Private = true // no business of search engines, nor of other sites' scripts
 			s.docs["/"+d.Path] = d
 		}
 		s.fresh = time.Now().Add(4 * time.Since(began))

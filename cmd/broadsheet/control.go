@@ -92,6 +92,7 @@ type message struct {
 // rendered is an edition on its way to a client, which writes it where it stands.
 type rendered struct {
 	Revision  store.Revision
+	Digest    string
 	Documents []*publish.Document
 }
 
@@ -132,10 +133,11 @@ func (d *daemon) control() http.Handler {
 			http.Error(w, err.Error(), http.StatusInternalServerError)
 			return
 		}
-		if err := gob.NewEncoder(w).Encode(rendered{e.Revision, slices.Collect(e.Documents())}); err != nil {
+		if err := gob.NewEncoder(w).Encode(rendered{e.Revision, e.Digest, slices.Collect(e.Documents())}); err != nil {
 			d.log.Warn("control: documents not sent", "err", err)
 		}
 	}))
+	mux.HandleFunc("POST /archives", d.agreed(d.controlArchives))
 	mux.HandleFunc("GET /note", d.agreed(func(w http.ResponseWriter, r *http.Request) {
 		note, err := d.store.Note(r.Context(), r.FormValue("kind"), r.FormValue("key"))
 		answerJSON(w, d.log, note, err)
@@ -214,6 +216,34 @@ func (d *daemon) controlOnce(w http.ResponseWriter, r *http.Request) {
 	for m := range lines {
 		out.Encode(m) // a client that went away ends r.Context, and with it lines
 		http.NewResponseController(w).Flush()
+	}
+}
+
+// controlArchives sends the archives that a client has not written yet as they are now, each as soon as it is rendered.
+func (d *daemon) controlArchives(w http.ResponseWriter, r *http.Request) {
+	var have publish.Bound
+	if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, 64<<20)).Decode(&have); err != nil {
+		http.Error(w, err.Error(), http.StatusBadRequest)
+		return
+	}
+	now, stale, err := d.parts().publisher.Archives(r.Context(), have)
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusInternalServerError)
+		return
+	}
+	out := gob.NewEncoder(w)
+	err = out.Encode(now)
+	for a, failed := range stale {
+		if err = errors.Join(err, failed); err == nil {
+			err = out.Encode(a)
+		}
+		if err != nil {
+			break
+		}
+	}
+	if err != nil {
+		d.log.Warn("control: archives not sent", "err", err)
+		panic(http.ErrAbortHandler) // the client must see a broken answer, not a short one
 	}
 }
 

@@ -199,7 +199,41 @@ func (r *remote) edition(ctx context.Context) (*publish.Edition, error) {
 	if err := gob.NewDecoder(body).Decode(&e); err != nil {
 		return nil, fmt.Errorf("ask the running daemon: %w", err)
 	}
-	return publish.NewEdition(e.Revision, e.Documents), nil
+	return publish.NewEdition(e.Revision, e.Digest, e.Documents), nil
+}
+
+// The daemon renders archives, one after the other; its clients write them.
+var _ publish.Archivist = (*remote)(nil)
+
+func (r *remote) Archives(ctx context.Context, have publish.Bound) (now publish.Bound, stale iter.Seq2[publish.Archive, error], err error) {
+	asked, err := json.Marshal(have)
+	if err != nil {
+		return now, nil, err
+	}
+	body, err := r.do(ctx, http.MethodPost, "/archives", bytes.NewReader(asked))
+	if err != nil {
+		return now, nil, err
+	}
+	answer := gob.NewDecoder(body)
+	if err := answer.Decode(&now); err != nil {
+		return now, nil, errors.Join(fmt.Errorf("ask the running daemon: %w", err), body.Close())
+	}
+	return now, func(yield func(publish.Archive, error) bool) {
+		defer body.Close()
+		for {
+			var a publish.Archive
+			err := answer.Decode(&a)
+			if errors.Is(err, io.EOF) {
+				return
+			}
+			if err != nil {
+				err = fmt.Errorf("ask the running daemon: %w", err)
+			}
+			if !yield(a, err) || err != nil {
+				return
+			}
+		}
+	}, nil
 }
 
 // The daemon keeps its clients' notes, as the store does where there is no daemon.

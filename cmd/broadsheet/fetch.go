@@ -110,6 +110,9 @@ func (p *program) fetchOnce(ctx context.Context, want fetch.Request, strict bool
 // once polls what is due in a process of its own, and prunes.
 func (pl *plan) once(ctx context.Context, st *bolt.Store, want fetch.Request, log *slog.Logger, step func(fetch.Progress)) (fetch.Summary, error) {
 	var sum fetch.Summary
+	if err := publish.Remember(ctx, st, pl.publication); err != nil {
+		return sum, err
+	}
 	err := pl.running(ctx, st, log, func(s *fetch.Scheduler) (err error) {
 		sum, err = s.Once(ctx, want, step)
 		return err
@@ -142,13 +145,24 @@ func (pl *plan) write(ctx context.Context, st *bolt.Store, r *remote, dir string
 		if err != nil {
 			return 0, nil, err
 		}
-		n, err := e.Write(ctx, dir, pl.publication.Digest, r)
-		return n, e, err
+		n, err := e.Write(ctx, dir, r)
+		if err != nil {
+			return n, nil, err
+		}
+		archives, err := publish.WriteArchives(ctx, dir, r, r)
+		return n + archives, e, err
+	}
+	if err := publish.Remember(ctx, st, pl.publication); err != nil {
+		return 0, nil, err
 	}
 	publisher, err := publish.New(pl.publication, st, log)
 	if err != nil {
 		return 0, nil, err
 	}
 	n, err := publisher.Write(ctx, dir, st)
-	return n, publisher.Rendered(), err
+	if err != nil {
+		return n, nil, err
+	}
+	archives, err := publish.WriteArchives(ctx, dir, st, publisher)
+	return n + archives, publisher.Rendered(), err
 }

@@ -175,7 +175,7 @@ func (d *daemon) preview(ctx context.Context, want previewing) (out publish.Prev
 
 // renamed is a store as it would be after renames, which are not done.
 type renamed struct {
-	store.Store
+	publish.Keeper
 	renames []store.Rename
 }
 
@@ -190,7 +190,7 @@ func (s renamed) Items(ctx context.Context, q store.Query) iter.Seq2[store.Item,
 		}
 	}
 	return func(yield func(store.Item, error) bool) {
-		for it, err := range s.Store.Items(ctx, q) {
+		for it, err := range s.Keeper.Items(ctx, q) {
 			for i := range s.renames {
 				s.renames[i].Item(&it)
 			}

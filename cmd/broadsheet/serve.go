@@ -50,6 +50,7 @@ type daemon struct {
 	scheduler *fetch.Scheduler
 	pushed    *fetch.Subscriber // nil unless we poll and serve
 	changed   chan struct{}     // holds one signal: something was stored, or the configuration changed
+	written   chan struct{}     // holds one signal: sections were written as files, and archives may have to be
 	work      atomic.Pointer[parts]
 }
 
@@ -156,10 +157,13 @@ func runPlan(ctx context.Context, pl *plan, what duties, log *slog.Logger, besid
 	if err := pl.prepare(ctx, st, log); err != nil {
 		return err
 	}
+	if err := publish.Remember(ctx, st, pl.publication); err != nil {
+		return err
+	}
 	if !what.fetch || !what.serve {
 		pl.unpushed()
 	}
-	d := &daemon{duties: what, log: log, store: st, changed: make(chan struct{}, 1)}
+	d := &daemon{duties: what, log: log, store: st, changed: make(chan struct{}, 1), written: make(chan struct{}, 1)}
 	first, err := d.newParts(pl)
 	if err != nil {
 		return err
@@ -208,6 +212,7 @@ func runPlan(ctx context.Context, pl *plan, what duties, log *slog.Logger, besid
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return d.scheduler.Run(ctx) })
 	g.Go(func() error { return d.publishing(ctx) })
+	g.Go(func() error { return d.archiving(ctx) })
 	g.Go(func() error { return d.announcements(ctx) })
 	if d.pushed != nil {
 		g.Go(func() error { return d.pushed.Run(ctx) })
@@ -302,6 +307,7 @@ func (d *daemon) publishing(ctx context.Context) error {
 		case <-ctx.Done():
 			return nil
 		case <-d.changed:
+		case <-time.After(time.Minute): // another process may have withdrawn something
 		}
 		began := time.Now()
 		if err := d.publish(ctx); err != nil && ctx.Err() == nil {
@@ -339,11 +345,36 @@ func (d *daemon) publish(ctx context.Context) error {
 	if dir == "" {
 		return nil
 	}
-	_, err := p.publisher.Write(ctx, dir, d.store)
-	if err == nil && !d.serve && p.announcer != nil {
+	if _, err := p.publisher.Write(ctx, dir, d.store); err != nil {
+		return err
+	}
+	if !d.serve && p.announcer != nil {
 		p.announcer.Announce(p.publisher.Rendered())
 	}
-	return err
+	select {
+	case d.written <- struct{}{}:
+	default:
+	}
+	return nil
+}
+
+// archiving writes archives after sections were written, so that sections never wait for them.
+func (d *daemon) archiving(ctx context.Context) error {
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-d.written:
+		}
+		p := d.parts()
+		dir := p.config.Publish.Dir
+		if dir == "" { // a reload came between
+			continue
+		}
+		if _, err := publish.WriteArchives(ctx, dir, d.store, p.publisher); err != nil && ctx.Err() == nil {
+			d.log.Error("archives not written; what was written before stays", "err", err)
+		}
+	}
 }
 
 // ready says why the daemon is not ready, if it is not.
@@ -397,6 +428,9 @@ func (d *daemon) reload(load func() (*plan, error)) {
 	if err != nil {
 		d.log.Error("configuration not reloaded; the one before stays in force", "err", err)
 		return
+	}
+	if err := publish.Remember(context.Background(), d.store, pl.publication); err != nil {
+		d.log.Error("what the configuration withdraws and names is not remembered yet", "err", err)
 	}
 	if len(pl.renames) > 0 {
 		if err := show(); err != nil {
