@@ -16,7 +16,7 @@ type statusFeed struct {
 	Class, Label string // of its state
 	Days, Visits chart
 
-	Next, Success, News, SilentSince string // times
+	Next, Success, News string // times
 }
 
 // A chart is a drawing of one line, and what it shows in words.
@@ -48,7 +48,7 @@ func (p *Publisher) statusPage(rows []Row, now time.Time) []byte {
 	for _, r := range rows {
 		f := statusFeed{
 			Row: r, Days: days(&r.History, now), Visits: visits(&r.History),
-			Next: p.clock(r.NextPoll), Success: p.clock(r.LastSuccess), News: p.clock(r.LastNewItem), SilentSince: p.clock(r.Silent),
+			Next: p.clock(r.NextPoll), Success: p.clock(r.LastSuccess), News: p.clock(r.LastNewItem),
 		}
 		f.Class, f.Label = r.condition()
 		counts[f.Label]++
@@ -122,6 +122,10 @@ func visits(h *store.History) chart {
 		n++
 		counts[o]++
 	}
+	var base strings.Builder
+	for i := range store.HistoryVisits - n {
+		fmt.Fprintf(&base, "M%d %dh%dv-1h-%dz", i*chartStep, chartHeight/2, chartBar, chartBar)
+	}
 	i := store.HistoryVisits - n // the newest stands at the end
 	for _, o := range h.LastVisits() {
 		if shapes[o] == nil {
@@ -135,15 +139,18 @@ func visits(h *store.History) chart {
 		i++
 	}
 	c := chart{Width: store.HistoryVisits*chartStep - (chartStep - chartBar), Height: chartHeight / 2, Words: "never polled"}
+	if base.Len() > 0 {
+		c.Paths = append(c.Paths, chartPath{"base", base.String()})
+	}
 	var words []string
 	for _, o := range outcomes {
 		if counts[o] > 0 {
 			c.Paths = append(c.Paths, chartPath{strings.ReplaceAll(o.String(), " ", "-"), shapes[o].String()})
-			words = append(words, fmt.Sprintf("%d %s", counts[o], o))
+			words = append(words, fmt.Sprintf("%d × %s", counts[o], o))
 		}
 	}
 	if n > 0 {
-		c.Words = fmt.Sprintf("last %d polls: %s", n, strings.Join(words, ", "))
+		c.Words = fmt.Sprintf("polls, of the last %d: %s", n, strings.Join(words, ", "))
 	}
 	return c
 }
