@@ -329,7 +329,7 @@ func TestHubVerification(t *testing.T) {
 		"another":   func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "challenge") },
 		"and more":  func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, r.FormValue("hub.challenge")+"!") },
 		"nothing":   func(http.ResponseWriter, *http.Request) {},
-		"redirect":  func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/elsewhere?"+r.URL.RawQuery, 302) },
+		"redirect":  func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/elsewhere?"+r.URL.RawQuery, http.StatusFound) },
 		"500":       func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(500); echo(w, r) },
 		"very long": func(w http.ResponseWriter, r *http.Request) { echo(w, r); w.Write(make([]byte, 1<<20)) },
 	} {
