@@ -270,6 +270,9 @@ func TestConnectionsCut(t *testing.T) {
 
 // The server is restarted, crashes and comes back while polls are saved.
 func TestRestart(t *testing.T) {
+	if testing.Short() {
+		t.Skip("starts servers over and over: takes long")
+	}
 	cluster := pgtest.Start(t)
 	s := openAt(t, cluster.Database(t, "paper"))
 	acknowledged := 0
@@ -321,6 +324,9 @@ func TestRestart(t *testing.T) {
 
 // The primary dies and its standby takes its place: what was acknowledged is there.
 func TestFailover(t *testing.T) {
+	if testing.Short() {
+		t.Skip("starts servers over and over: takes long")
+	}
 	primary := pgtest.Start(t)
 	address := primary.Database(t, "paper")
 	openAt(t, address).Close()
