@@ -17,6 +17,7 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/sync/errgroup"
 
+	"broadsheet/config"
 	"broadsheet/fetch"
 	"broadsheet/publish"
 	"broadsheet/store"
@@ -78,7 +79,7 @@ func (d *daemon) newParts(pl *plan) (*parts, error) {
 		return nil, err
 	}
 	p := &parts{plan: pl, store: d.store, publisher: publisher, documents: publish.NewHandler(pl.config.BaseURL), client: fetch.NewClient(pl.settings, nil), replaced: make(chan struct{})}
-	status := publish.Status(func(r *http.Request) ([]publish.Row, error) { return p.rows(r.Context()) })
+	status := publisher.Status(operatorsURL(pl.config), p.rows)
 	ready := publish.Health(func(r *http.Request) error { return d.condition(r.Context()) })
 	alive := publish.Health(func(*http.Request) error { return nil })
 	public, admin := http.NewServeMux(), http.NewServeMux()
@@ -86,9 +87,13 @@ func (d *daemon) newParts(pl *plan) (*parts, error) {
 	if pl.config.Server.Admin != "" {
 		operators = admin
 		admin.Handle("/healthz", alive)
+		for _, sheet := range []string{"/style.css", "/feed.css", "/own.css"} {
+			admin.Handle(sheet, p.documents)
+		}
 	}
-	operators.Handle("/status", status)
-	operators.Handle("/status.json", status)
+	for _, path := range []string{"/status", "/status.json", "/status.atom"} {
+		operators.Handle(path, status)
+	}
 	operators.Handle("/readyz", ready)
 	public.Handle("/healthz", alive)
 	var hub http.Handler
@@ -101,6 +106,20 @@ func (d *daemon) newParts(pl *plan) (*parts, error) {
 	public.Handle("/", p.documents)
 	p.public, p.admin = publish.Under(pl.config.BaseURL, public), admin
 	return p, nil
+}
+
+// operatorsURL is the address of what server.admin takes away from the public.
+func operatorsURL(cfg *config.Config) string {
+	admin := cfg.Server.Admin
+	switch {
+	case admin == "":
+		return cfg.BaseURL
+	case strings.HasPrefix(admin, "unix:"):
+		return "http://localhost" // whatever leads there
+	case strings.HasPrefix(admin, ":"):
+		return "http://localhost" + admin
+	}
+	return "http://" + admin
 }
 
 // runDaemon loads the configuration and runs it.
