@@ -27,6 +27,7 @@ func (f *rawFeed) readAtom(o *atomFeed) {
 	f.items = make([]rawItem, len(o.Entries))
 	for i, e := range o.Entries {
 		r := &f.items[i]
+		r.note = f.notes[i]
 		r.readAtom(e)
 		if len(r.authors) == 0 { // RFC 4287 §4.2.1
 			r.authors = f.authors
@@ -38,10 +39,11 @@ func (f *rawFeed) readAtom(o *atomFeed) {
 }
 
 func (r *rawItem) readAtom(o *atomEntry) {
-	r.title, r.summary, r.rights = o.Title, o.Summary, o.Rights
+	own := &r.note.own
+	r.title, r.summary, r.content, r.rights = firstOf(own[noteTitle], o.Title), firstOf(own[noteSummary], o.Summary), own[noteContent], o.Rights
 	r.links = []string{first(o.Extensions, "feedburner", "origlink"), atomLink(o.Links, "alternate")}
 	if o.Content != nil {
-		r.content = o.Content.Value
+		r.content = firstOf(r.content, o.Content.Value)
 		r.links = append(r.links, o.Content.Src)
 	}
 	r.links = append(r.links, permalink(o.ID))

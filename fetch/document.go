@@ -71,6 +71,7 @@ type rawFeed struct {
 	base     *url.URL
 	links    feedLinks
 	note     tidyNote
+	notes    []tidyNote // of the items
 	items    []rawItem
 	damaged  error
 }

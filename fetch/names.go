@@ -1,6 +1,7 @@
 package fetch
 
 import (
+	"bytes"
 	"strings"
 )
 
@@ -83,10 +84,11 @@ var literalPrefixes = map[string]string{
 // feeds but those made to confuse.
 func (t *tidier) declare() {
 	for _, a := range t.attrs {
-		prefix, ok := strings.CutPrefix(string(a.name), "xmlns:")
+		rest, ok := bytes.CutPrefix(a.name, []byte("xmlns:"))
 		if !ok {
 			continue
 		}
+		prefix := string(rest)
 		means := prefixOf(string(a.value))
 		if means == "other" && literalPrefixes[prefix] != "" {
 			means = literalPrefixes[prefix]
@@ -100,7 +102,7 @@ func (t *tidier) declare() {
 
 // element reads what a start tag says of its element.
 func (t *tidier) element(tok *token, parent tidyElement) tidyElement {
-	e := tidyElement{raw: string(tok.name), space: parent.space, base: parent.base, lang: parent.lang}
+	e := tidyElement{space: parent.space, base: parent.base, lang: parent.lang}
 	for _, a := range t.attrs {
 		switch string(a.name) {
 		case "xmlns":
@@ -120,18 +122,17 @@ func (t *tidier) element(tok *token, parent tidyElement) tidyElement {
 		}
 	}
 	known := t.known(tok.name, e.space)
-	e.name, e.role = known.name, known.role
+	e.raw, e.name, e.role = known.raw, known.name, known.role
 	return e
 }
 
 // known looks a name up as it stands where space is the prefix of names without one.
 func (t *tidier) known(raw []byte, space string) knownName {
-	if space == "" {
-		if k, ok := t.names[string(raw)]; ok {
-			return k
-		}
+	if k, ok := t.names[space][string(raw)]; ok {
+		return k
 	}
-	prefix, local, ok := strings.Cut(string(raw), ":")
+	written := string(raw)
+	prefix, local, ok := strings.Cut(written, ":")
 	if !ok {
 		prefix, local = space, prefix
 	} else if means, declared := t.prefix[prefix]; declared {
@@ -146,14 +147,19 @@ func (t *tidier) known(raw []byte, space string) knownName {
 	if prefix != "" {
 		name = prefix + ":" + name
 	}
-	k := knownName{name, roles[name]}
-	if space == "" && len(t.names) < 1000 {
-		t.names[string(raw)] = k
+	k := knownName{written, name, roles[name]}
+	if t.names[space] == nil && len(t.names) < 10 {
+		t.names[space] = map[string]knownName{}
+	}
+	if names := t.names[space]; names != nil && len(names) < 1000 {
+		names[written] = k
 	}
 	return k
 }
 
+// A knownName is what is known of an element by how it is written, where a namespace is the default.
 type knownName struct {
-	name string
+	raw  string // as it is written
+	name string // as in roles
 	role role
 }

@@ -88,7 +88,7 @@ func (f *rawFeed) readXML(src []byte) error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", errUnreadable, err)
 	}
-	f.damaged, f.note, f.language = t.damaged, t.feed, t.feed.lang
+	f.damaged, f.note, f.notes, f.language = t.damaged, t.feed, t.items, t.feed.lang
 	if t.feed.base != nil {
 		f.base = t.feed.base
 	}
@@ -104,9 +104,6 @@ func (f *rawFeed) readXML(src []byte) error {
 	}
 	for i := range f.items {
 		it := &f.items[i]
-		if i < len(t.items) {
-			it.note = t.items[i]
-		}
 		for _, s := range []*string{&it.title, &it.summary, &it.content, &it.mediaText, &it.rights,
 			&it.podcast.Title, &it.origin.title, &it.origin.subtitle, &it.origin.rights} {
 			*s = t.full(*s)

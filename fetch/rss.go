@@ -52,15 +52,17 @@ func (f *rawFeed) readRSS(o *rssFeed) {
 	}
 	f.items = make([]rawItem, len(o.Items))
 	for i, it := range o.Items {
+		f.items[i].note = f.notes[i]
 		f.items[i].readRSS(it)
 	}
 }
 
 func (r *rawItem) readRSS(o *rssItem) {
 	x := o.Extensions
-	r.title = firstOf(o.Title, first(x, "dc", "title"), first(x, "atom", "title"), first(x, "media", "title"))
-	r.summary = firstOf(o.Description, first(x, "dc", "description"), first(x, "atom", "summary"), first(x, "itunes", "summary"), first(x, "itunes", "subtitle"), o.Custom["summary"])
-	r.content = firstOf(o.Content, first(x, "xhtml", "body"), o.Custom["body"], o.Custom["fullitem"], o.Custom["content"], first(x, "atom", "content"))
+	own := &r.note.own
+	r.title = firstOf(own[noteTitle], o.Title, first(x, "dc", "title"), first(x, "atom", "title"), first(x, "media", "title"))
+	r.summary = firstOf(own[noteSummary], o.Description, first(x, "dc", "description"), first(x, "atom", "summary"), first(x, "itunes", "summary"), first(x, "itunes", "subtitle"), o.Custom["summary"])
+	r.content = firstOf(own[noteContent], o.Content, first(x, "xhtml", "body"), o.Custom["body"], o.Custom["fullitem"], o.Custom["content"], first(x, "atom", "content"))
 	r.links = append(r.links, first(x, "feedburner", "origlink"))
 	r.links = append(r.links, o.Links...)
 	for _, l := range x["atom"]["link"] {

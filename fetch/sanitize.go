@@ -67,34 +67,49 @@ func approve(tags []byte) [][]byte {
 	return approved
 }
 
-// usualTag reports whether tag is one that the policy passes unchanged: a link or picture with an address of usual
-// characters and other attributes that are short numbers or texts. FuzzUsualTag holds it against the policy.
+// usualTag reports whether tag is one that the policy passes unchanged: attributes that it permits, an address of usual
+// characters, and else short numbers or texts. FuzzUsualTag holds it against the policy.
 func usualTag(tag []byte) bool {
-	address := []byte("href")
-	rest, found := bytes.CutPrefix(tag, []byte("<a "))
-	if !found {
-		if rest, found = bytes.CutPrefix(tag, []byte("<img ")); !found {
-			return false
-		}
-		address = []byte("src")
+	name, rest, found := bytes.Cut(tag, []byte(" "))
+	if !found || len(name) < 2 || name[0] != '<' {
+		return false
 	}
-	for first := true; ; first = false {
-		name, value, ok := bytes.Cut(rest, []byte(`="`))
+	name = name[1:]
+	address := ""
+	switch string(name) {
+	case "a":
+		address = "href"
+	case "img":
+		address = "src"
+	case "p", "blockquote", "ul", "ol", "li", "h2", "h3", "h4", "h5", "h6", "em", "strong", "b", "i", "abbr", "pre", "code", "figure":
+	default:
+		return false
+	}
+	addressed := address == ""
+	for {
+		attribute, value, ok := bytes.Cut(rest, []byte(`="`))
 		if !ok {
 			return false
 		}
 		if value, rest, ok = bytes.Cut(value, []byte(`"`)); !ok {
 			return false
 		}
-		switch {
-		case first:
-			ok = bytes.Equal(name, address) && usualAddress(value)
-		case string(name) == "rel":
-			ok = address[0] == 'h' && string(value) == linkRel
-		case string(name) == "title", string(name) == "alt" && address[0] == 's':
+		switch of := string(attribute); of {
+		case "href", "src":
+			ok = of == address && !addressed && usualAddress(value)
+			addressed = true
+		case "rel":
+			ok = address == "href" && string(value) == linkRel
+		case "title":
 			ok = usualValue(value)
-		case (string(name) == "width" || string(name) == "height") && address[0] == 's':
-			ok = len(value) > 0 && len(value) <= 5 && len(bytes.Trim(value, "0123456789")) == 0
+		case "alt":
+			ok = address == "src" && usualValue(value)
+		case "width", "height":
+			ok = address == "src" && len(value) > 0 && len(value) <= 5 && len(bytes.Trim(value, "0123456789")) == 0
+		case "lang":
+			ok = len(value) > 0 && len(value) <= 35 && usualLanguage(value)
+		case "dir":
+			ok = string(value) == "ltr" || string(value) == "rtl"
 		default:
 			ok = false
 		}
@@ -102,13 +117,22 @@ func usualTag(tag []byte) bool {
 			return false
 		}
 		if len(rest) == 1 && rest[0] == '>' {
-			return true
+			return addressed
 		}
 		if len(rest) == 0 || rest[0] != ' ' {
 			return false
 		}
 		rest = rest[1:]
 	}
+}
+
+func usualLanguage(value []byte) bool {
+	for _, c := range value {
+		if !isAlnum(c) && c != '-' {
+			return false
+		}
+	}
+	return true
 }
 
 // usualAddress reports whether a value is an absolute address that net/url would write in no other way.

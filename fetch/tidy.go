@@ -31,6 +31,7 @@ type tidyNote struct {
 	lang  string   // xml:lang in scope
 	id    string   // Atom's id or RDF's about, as written
 	texts [3]textNote
+	own   [3]string // of an item: the texts of its format's own elements
 }
 
 // A textNote says how one of an item's texts is written.
@@ -75,7 +76,7 @@ func tidy(src []byte, address *url.URL) (*tidied, error) {
 	t := &tidier{
 		lexer: lexer{src: src}, address: address,
 		out: make([]byte, 0, len(src)/4+512), item: -1,
-		prefix: map[string]string{"xml": "xml"}, names: map[string]knownName{},
+		prefix: map[string]string{"xml": "xml"}, names: map[string]map[string]knownName{},
 	}
 	if err := t.root(); err != nil {
 		return nil, err
@@ -97,9 +98,9 @@ type tidier struct {
 	ending  string // what closes out
 	result  tidied
 
-	atom     bool              // an Atom feed: its elements have no prefix
-	prefix   map[string]string // as the document declares it → as roles has it
-	names    map[string]knownName
+	atom     bool                            // an Atom feed: its elements have no prefix
+	prefix   map[string]string               // as the document declares it → as roles has it
+	names    map[string]map[string]knownName // by the default namespace, and how they are written
 	open     []tidyElement
 	text     []byte // of the element that was read last
 	elements int

@@ -64,7 +64,14 @@ func (t *tidier) readText(e *tidyElement, tok *token) {
 			t.text = when.UTC().AppendFormat(t.text, time.RFC3339Nano)
 		}
 	}
-	if text := bytes.TrimSpace(t.text); mayBeLong(e.name) && (len(text) > longText || bytes.HasPrefix(text, []byte(longMark))) {
+	text := bytes.TrimSpace(t.text)
+	if t.isOwn(e) && !bytes.HasPrefix(text, []byte(longMark)) {
+		t.result.items[len(t.result.items)-1].own[which] = string(text)
+		t.out = t.out[:from]
+		t.note(e, which, plain)
+		return
+	}
+	if mayBeLong(e.name) && (len(text) > longText || bytes.HasPrefix(text, []byte(longMark))) {
 		t.result.texts = append(t.result.texts, string(text))
 		t.text = strconv.AppendInt(append(t.text[:0], longMark...), int64(len(t.result.texts)-1), 10)
 		t.emitText()
@@ -181,6 +188,25 @@ func (t *tidier) noted(e *tidyElement) int {
 		return noteID
 	}
 	return -1
+}
+
+// isOwn reports whether e is one of the three texts that nearly every item has. They are kept where they are read: what
+// encoding/xml and gofeed do with a text costs more than all else that becomes of it here.
+func (t *tidier) isOwn(e *tidyElement) bool {
+	if t.open[len(t.open)-1].role != roleItem {
+		return false
+	}
+	switch e.name {
+	case "title":
+		return true
+	case "description", "content:encoded":
+		return !t.atom
+	case "summary":
+		return t.atom
+	case "content":
+		return t.atom && t.attribute("src") == ""
+	}
+	return false
 }
 
 // note keeps what gofeed does not tell of a text that was just read.

@@ -21,7 +21,12 @@ func TestUsualTag(t *testing.T) {
 		`<a href="https://user@outlet.example/" rel="nofollow noopener noreferrer">`:                          false,
 		`<a href="javascript:alert(1)" rel="nofollow noopener noreferrer">`:                                   false,
 		`<a href="https://outlet.example/" alt="a">`:                                                          false,
-		`<p title="a">`: false,
+		`<p title="a" lang="en-GB" dir="rtl">`:                                                                true,
+		`<p dir="auto">`:                                                                                      false,
+		`<a title="a" href="https://outlet.example/" rel="nofollow noopener noreferrer">`:                     true,
+		`<a title="a" rel="nofollow noopener noreferrer">`:                                                    false,
+		`<a href="https://outlet.example/" href="https://outlet.example/">`:                                   false,
+		`<span title="a">`: false,
 		`<img src="https://outlet.example/a.jpg" width="1e9">`: false,
 		`<img src="https://outlet.example/a.jpg"`:              false,
 		`<img src="https://outlet.example/a.jpg" >`:            false,
@@ -48,6 +53,7 @@ func FuzzUsualTag(f *testing.F) {
 		f.Add(`<img src="https://outlet.example/" alt="` + attack + `">`)
 	}
 	for _, s := range []string{"?a=1&amp;b=%7E;c", "//../%2e/*!$()", "#.a%20/?(b)", "a:b@c,d+e?f/g?h=~", "a%25%C3%A9"} {
+		f.Add(`<p title="` + s + `" lang="en" dir="ltr">`)
 		f.Add(`<a href="https://outlet.example/` + s + `" rel="nofollow noopener noreferrer" title="a &amp; b &#34;é&#39;">`)
 		f.Add(`<img src="http://outlet.example/` + s + `" alt="&lt;&gt; 東京" width="1" height="99999">`)
 	}
