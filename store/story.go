@@ -94,7 +94,7 @@ func (x *Index) settle(s *settler, in *Insert) {
 	}
 	var near []found
 	for _, n := range x.candidates(p, weights) {
-		e := x.at(n)
+		e := x.at(n.entry)
 		j := x.judge(p, e, weights)
 		if (j.above >= 0 || j.related) && s.stored(e.Item) {
 			near = append(near, found{e, j})
