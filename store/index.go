@@ -20,7 +20,7 @@ type Index struct {
 	openings map[uint64]int32 // the newest entry that begins so
 	titles   map[uint64]int32 // how often an owner used a title
 
-	found   []int32   // room for candidates
+	found   []int32 // room for candidates
 	near    []nearby
 	weights []float32 // room for weights
 }
