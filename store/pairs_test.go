@@ -13,7 +13,7 @@ import (
 //	N  different
 type labelled struct {
 	label string
-	links [2]string // the earlier item first
+	links [2]string
 }
 
 // labels reads testdata/pairs.tsv: label, day and link of the one, day and link of the other.

@@ -26,6 +26,9 @@ type heard struct {
 // be imported here: all that matters of it is the text.
 func recorded(t *testing.T) (stream []heard) {
 	t.Helper()
+	if testing.Short() {
+		t.Skip("the recordings are played in the long tests")
+	}
 	shared := cmp.Or(os.Getenv("BROADSHEET_SHARED"), filepath.Join("..", "..", "shared"))
 	archives, _ := filepath.Glob(filepath.Join(shared, "data", "recorded", "*.tar.xz"))
 	if len(archives) == 0 {
