@@ -61,7 +61,7 @@ const (
 	askedWords = 16   // and with so many it is looked for
 	rareShare  = 0.03 // of its words that no greater part of the items has
 	sharedRare = 2    // and so many must agree
-	maxNear    = 24   // candidates that are looked at, those with the most words in common
+	maxNear    = 16   // candidates that are looked at, those with the most words in common
 
 	// Before a store has seen enough, words are as rare as in other stores: that counts as much as so many items do.
 	priorItems  = 400
