@@ -9,13 +9,15 @@ import (
 
 // readAtom reads Atom as gofeed has it (the table is in parse.go).
 func (f *rawFeed) readAtom(o *atomFeed) {
-	f.title, f.subtitle, f.rights, f.language = o.Title, o.Subtitle, o.Rights, firstOf(o.Language, f.language)
+	f.title, f.subtitle, f.rights, f.language = o.Title, o.Subtitle, o.Rights, firstOf(first(o.Extensions, "dc", "language"), o.Language, f.language)
 	f.link, f.self = absoluteLink(f.base, atomLink(o.Links, "alternate")), atomLink(o.Links, "self")
 	f.license = firstOf(atomLink(o.Links, "license"), licenseIn(o.Extensions))
 	for _, l := range o.Links {
 		f.links.add(l.Rel, l.Href)
 	}
-	f.updated = firstTime(o.UpdatedParsed)
+	if f.updated = firstTime(o.UpdatedParsed); f.updated.IsZero() {
+		f.updated = firstDate(o.Extensions, "dcterms:modified", "dc:date")
+	}
 	f.image = firstOf(o.Logo, o.Icon)
 	if f.authors = persons(o.Authors); len(f.authors) == 0 {
 		f.authors = authorsIn(o.Extensions)
@@ -65,7 +67,7 @@ func (r *rawItem) readAtom(o *atomEntry) {
 		r.published = firstDate(o.Extensions, "dcterms:issued", "dcterms:created", "dcterms:available", "dc:date")
 	}
 	if r.updated.IsZero() {
-		r.updated = firstDate(o.Extensions, "dcterms:modified")
+		r.updated = firstDate(o.Extensions, "dcterms:modified", "dc:date")
 	}
 	if o.Source != nil {
 		r.origin.readAtom(o.Source)

@@ -9,8 +9,6 @@ import (
 
 	"golang.org/x/text/encoding"
 	"golang.org/x/text/encoding/charmap"
-	"golang.org/x/text/encoding/htmlindex"
-	"golang.org/x/text/encoding/ianaindex"
 	"golang.org/x/text/encoding/unicode"
 	"golang.org/x/text/encoding/unicode/utf32"
 )
@@ -22,25 +20,35 @@ import (
 // fault says so in this last case, which is a guess; else it is "".
 func toUTF8(body []byte, contentType string) (text []byte, fault string) {
 	if e, n := byteOrder(body); e != nil {
-		return decodeAs(e, body[n:]), ""
+		if e == charmap.CodePage037 { // enough to read the declaration of any EBCDIC
+			text = textCharset(e)(body[:min(len(body), 1024)])
+			if c, _ := charsetByName(declaredCharset(text)); c != nil {
+				return bytes.ReplaceAll(c(body), []byte("\u0085"), []byte("\n")), ""
+			}
+		}
+		return textCharset(e)(body[n:]), ""
 	}
 	if bytes.HasPrefix(body, utf8BOM) {
 		text, _ = repairUTF8(body[len(utf8BOM):])
 		return text, ""
 	}
-	if utf8.Valid(body) && (bytes.IndexByte(body, 0x1b) < 0 || !isASCII(body)) { // with escapes it may be ISO-2022
+	valid := utf8.Valid(body)
+	if valid && !isASCII(body) {
 		return body, ""
 	}
 	_, params, _ := mime.ParseMediaType(contentType)
 	declared := declaredCharset(body)
 	for _, label := range []string{params["charset"], declared} {
-		e := charsetByName(label)
-		if e == nil || e == unicode.UTF8 {
+		c, sevenBit := charsetByName(label)
+		if c == nil || valid && !sevenBit { // what looks like ASCII and need not be
 			continue
 		}
-		if out := decodeAs(e, body); e == encoding.Replacement || !mostlyBroken(out, body) {
+		if out := c(body); !mostlyBroken(out, body) {
 			return out, ""
 		}
+	}
+	if valid {
+		return body, ""
 	}
 	text, guessed := repairUTF8(body)
 	if guessed {
@@ -99,29 +107,6 @@ func declaredCharset(body []byte) string {
 	}
 	name, _, _ := bytes.Cut(rest[1:], rest[:1])
 	return string(bytes.TrimSpace(name))
-}
-
-// charsetByName looks a charset up as browsers do, then as IANA does; nil if neither knows it.
-func charsetByName(name string) encoding.Encoding {
-	if name == "" {
-		return nil
-	}
-	if e, err := htmlindex.Get(name); err == nil {
-		return e
-	}
-	if e, err := ianaindex.IANA.Encoding(name); err == nil {
-		return e
-	}
-	return nil
-}
-
-func decodeAs(e encoding.Encoding, body []byte) []byte {
-	out, err := e.NewDecoder().Bytes(body)
-	if err != nil {
-		out, _ = repairUTF8(body)
-		return out
-	}
-	return bytes.TrimPrefix(out, utf8BOM)
 }
 
 // mostlyBroken reports whether decoding gave so many replacement characters that the charset is a lie.

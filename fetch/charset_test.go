@@ -85,6 +85,48 @@ func TestCharsets(t *testing.T) {
 	}
 }
 
+// Charsets that neither browsers nor golang.org/x/text know by these names.
+func TestOldCharsets(t *testing.T) {
+	for _, test := range []struct{ name, in, want string }{
+		{"utf-7", "+BB0EPgQyBD4EQQRCBDg +BDQEPQRP, 1 +- 1 +AOk-x", "Новости дня, 1 + 1 éx"},
+		{"hz", "~{=qHUPBNE~}: ok", "今日新闻: ok"},
+		{"iso2022_jp", "\x1b$BF|K\\\x1b(B ok", "日本 ok"},
+		{"iso-2022-jp-2", "\x1b$(C?@4C\x1b(B \x1b$A=qHU\x1b(B", "오늘 今日"},
+		{"iso2022_kr", "\x1b$)C\x0e?@4C@G\x0f ok", "오늘의 ok"},
+		{"big5hkscs", "\xa4\xb5\xa4\xe9", "今日"},
+		{"cp932", "\x93\xfa\x96{", "日本"},
+		{"cp949", "\xbf\xc0\xb4\xc3", "오늘"},
+		{"mac-greek", "\xb6\xe9\xe4", "Ειδ"},
+		{"IBM424", "\x41\x42\x15\xc1", "אב\nA"},
+		{"cp1125", "\x8d\xae\xa2\xae", "Ново"},
+	} {
+		c, _ := charsetByName(test.name)
+		if c == nil {
+			t.Errorf("%s: unknown", test.name)
+		} else if got := string(c([]byte(test.in))); got != test.want {
+			t.Errorf("%s: %q, want %q", test.name, got, test.want)
+		}
+	}
+	// What looks like ASCII is read as what it says that it is.
+	if got := titleIn(t, nil, "+BB0EPgQyBD4EQQRCBDg-", "utf-7", ""); got != "Новости" {
+		t.Errorf("UTF-7: %q", got)
+	}
+	// EBCDIC says of which country it is in EBCDIC.
+	back := map[rune]byte{}
+	c, _ := charsetByName("cp424")
+	for b := range 256 {
+		back[[]rune(string(c([]byte{byte(b)})))[0]] = byte(b)
+	}
+	var body []byte
+	for _, r := range `<?xml version="1.0" encoding="cp424"?><rss><channel><title>חדשות</title></channel></rss>` {
+		body = append(body, back[r])
+	}
+	d, err := parseDocument(body, "", testAddress())
+	if err != nil || d.Title != "חדשות" {
+		t.Errorf("EBCDIC: %v, %v", d, err)
+	}
+}
+
 // A few bytes amiss do not make a document windows-1252.
 func TestCharsetRepair(t *testing.T) {
 	for _, test := range []struct{ body, want string }{

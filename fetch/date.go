@@ -122,10 +122,19 @@ func (d *dateParts) number() {
 		d.clock(a)
 	case !d.hasYear && !d.hasDay && rest != "" && strings.IndexByte("-/.", rest[0]) >= 0 && d.follows(rest[0]):
 		d.numeric(a, n, rest[0], first == 1 && d.s[0] == '-')
+	case n == 4 && first == 1 && d.s[0] == '-' && rest == "": // ISO 8601: -YYMM
+		d.year, d.month, d.hasYear = shortYear(a/100), time.Month(a%100), true
+	case n == 4 && d.hasTime && d.hasYear && !d.hasZone: // its sign is missing
+		d.offset, d.hasZone, d.bad = 3600*(a/100)+60*(a%100), true, a/100 > 14 || a%100 > 59
 	case n == 4 && !d.hasYear:
 		d.year, d.hasYear = a, true
+	case n == 7 && !d.hasYear && !d.hasDay && first == 0: // the day of the year
+		d.year, d.yearDay, d.hasYear, d.hasDay = a/1000, a%1000, true, true
+		d.bad = d.yearDay < 1 || d.yearDay > 366
 	case n == 8 && !d.hasYear && !d.hasDay:
 		d.date(a/10000, a/100%100, a%100)
+	case n == 6 && d.hasYear && !d.hasTime && d.s[first-1] == 'T':
+		d.hour, d.min, d.sec, d.hasTime = a/1e4, a/100%100, a%100, true
 	case n == 14 && !d.hasYear && !d.hasDay:
 		d.date(a/1e10, a/1e8%100, a/1e6%100)
 		d.hour, d.min, d.sec, d.hasTime = a/1e4%100, a/100%100, a%100, true
@@ -144,7 +153,7 @@ func (d *dateParts) number() {
 		d.year, d.hasYear = shortYear(a), true
 	case n == 3 && !d.hasYear && a >= 100: // years since 1900
 		d.year, d.hasYear = 1900+a, true
-	case n <= 2 && d.hasDay && d.hasYear && !d.hasTime && d.s[first-1] == ' ':
+	case n <= 2 && d.hasDay && d.hasYear && !d.hasTime && (d.s[first-1] == ' ' || d.s[first-1] == 'T'):
 		d.hour, d.hasTime = a, true
 	default:
 		d.bad = true
@@ -197,6 +206,9 @@ func (d *dateParts) numeric(a, n int, separator byte, noCentury bool) {
 			d.bad = b < 1 || b > 366
 		case n == 4:
 			d.year, d.month, d.hasYear = a, time.Month(b), true
+		case n == 2 && m == 3:
+			d.year, d.yearDay, d.hasYear, d.hasDay = shortYear(a), b, true, true
+			d.bad = b < 1 || b > 366
 		case noCentury:
 			d.year, d.month, d.hasYear = shortYear(a), time.Month(b), true
 		default:
@@ -273,6 +285,10 @@ func (d *dateParts) word() {
 		}
 		return
 	}
+	if offset, ok := military(w); ok && d.hasTime && !d.hasZone && d.i == len(d.s) {
+		d.offset, d.hasZone = offset, true
+		return
+	}
 	switch lower {
 	case "am", "오전", "上午":
 		d.half = 1
@@ -288,7 +304,7 @@ func (d *dateParts) word() {
 			return
 		}
 		d.bad = true
-	case "t", "at", "de", "of", "um", "uhr", "à", "в", "г", "st", "nd", "rd", "th", "年", "日", "月", "년", "월", "일", "h":
+	case "t", "at", "etc", "de", "of", "um", "uhr", "à", "в", "г", "st", "nd", "rd", "th", "年", "日", "月", "년", "월", "일", "h":
 	default:
 		// Before the first number it is the name of a day, in whatever language; behind the time a zone.
 		if d.bad = (d.numbers || d.month != 0) && !(d.hasTime && len(w) <= 5 && w == strings.ToUpper(w) && w != lower); !d.bad && d.numbers {
@@ -297,6 +313,21 @@ func (d *dateParts) word() {
 	}
 	if (lower == "오전" || lower == "오후") && !d.hasZone {
 		d.offset, d.hasZone = 9*3600, true
+	}
+}
+
+// military is the zone of a letter as RFC 822 §5.1 has it: A is an hour west, N an hour east.
+func military(w string) (offset int, ok bool) {
+	if len(w) != 1 || w[0] == 'J' || w[0] < 'A' || w[0] > 'Y' {
+		return 0, false
+	}
+	switch n := int(w[0]-'A') + 1; {
+	case w[0] >= 'N':
+		return 3600 * int(w[0]-'N'+1), true
+	case w[0] > 'J':
+		return -3600 * (n - 1), true
+	default:
+		return -3600 * n, true
 	}
 }
 
@@ -330,7 +361,10 @@ var months = func() map[string]time.Month {
 			m[name] = time.Month(i + 1)
 		}
 	}
-	m["sept"] = time.September
+	for name, month := range map[string]time.Month{"sept": 9, "februári": 2, "majus": 5, "máujus": 5,
+		"μάώ": 3, "μαώ": 3, "μαϊ": 5, "ιον": 6, "ιολ": 7} {
+		m[name] = month
+	}
 	return m
 }()
 

@@ -5,7 +5,8 @@
 // Scheduler decides which feed is due and may be asked now (schedule.go, hosts.go, share.go, timing.go), a
 // poller visits one feed from request to items (poll.go, client.go, guard.go; decode.go, parse.go,
 // sanitize.go, link.go), and a saver commits what has come in since its last commit (save.go). Client.Discover
-// looks for the feeds of a page (discover.go, robots.go).
+// looks for the feeds of a page (discover.go, robots.go). A Subscriber lets the hubs that feeds name push what is new, which then
+// goes the same way (websub.go, hubs.go, ask.go, subscription.go, callback.go; pushed.go is the Scheduler's part).
 //
 // Start with Scheduler. Nothing here knows of sections.
 package fetch

@@ -59,6 +59,9 @@ func FuzzParse(f *testing.F) {
 			return
 		}
 		checkDocument(t, "", d)
+		if found := active(d); found != "" {
+			t.Fatal(found)
+		}
 		again, err := parseDocument(body, contentType, testAddress())
 		if err != nil || len(again.Arrivals) != len(d.Arrivals) {
 			t.Fatal("not the same the second time", err)

@@ -154,6 +154,10 @@ func textOf(s string) string {
 			return b.String()
 		case html.TextToken:
 			b.Write(z.Text())
+		case html.StartTagToken, html.SelfClosingTagToken:
+			if name, _ := z.TagName(); string(name) == "br" {
+				b.WriteByte(' ')
+			}
 		}
 	}
 }
@@ -250,7 +254,8 @@ func lookUp(d *document, path []any) (got []string, kind string) {
 	return nil, ""
 }
 
-// authorField is the field of the author that path names; without a path the first as one string.
+// authorField is the field of the author that path names; without a path the first as one string, in any of the
+// ways in which feeds write it.
 func authorField(authors []store.Author, path []any) ([]string, string) {
 	n, field := 0, any("")
 	if len(path) > 1 {
@@ -268,10 +273,13 @@ func authorField(authors []store.Author, path []any) ([]string, string) {
 	case "href":
 		return []string{a.URL}, kindLink
 	}
-	if a.Email != "" {
-		return []string{a.Name + " (" + a.Email + ")"}, kindText
+	switch local, _, _ := strings.Cut(a.Email, "@"); {
+	case a.Email == "":
+		return []string{a.Name}, kindText
+	case a.Name == local: // made of it, where there is none
+		return []string{a.Email}, kindText
 	}
-	return []string{a.Name}, kindText
+	return []string{a.Name + " (" + a.Email + ")", a.Email + " (" + a.Name + ")", a.Name + " <" + a.Email + ">"}, kindText
 }
 
 func tagField(categories []store.Category, path []any) (terms []string, kind string) {
@@ -327,44 +335,12 @@ func active(d *document) string {
 			}
 		}
 	}
-	links := reflectLinks(d)
-	for _, l := range links {
-		if !strings.HasPrefix(l, "http://") && !strings.HasPrefix(l, "https://") {
-			return "link " + l
+	for i := range d.Arrivals {
+		for _, l := range append(linksIn(reflect.ValueOf(d.Arrivals[i].Item)), linksIn(reflect.ValueOf(d.Arrivals[i].Body))...) {
+			if !strings.HasPrefix(l, "http://") && !strings.HasPrefix(l, "https://") {
+				return "link " + l
+			}
 		}
 	}
 	return ""
-}
-
-// reflectLinks are all addresses of a document, wherever they are kept.
-func reflectLinks(d *document) (links []string) {
-	var walk func(reflect.Value)
-	walk = func(v reflect.Value) {
-		switch v.Kind() {
-		case reflect.Struct:
-			for i := range v.NumField() {
-				switch f := v.Field(i); v.Type().Field(i).Name {
-				case "URL", "Link", "Image", "Comments", "Feed":
-					if f.Kind() == reflect.String {
-						if f.String() != "" {
-							links = append(links, f.String())
-						}
-						continue
-					}
-					fallthrough
-				default:
-					walk(f)
-				}
-			}
-		case reflect.Slice:
-			for i := range v.Len() {
-				walk(v.Index(i))
-			}
-		}
-	}
-	for i := range d.Arrivals {
-		walk(reflect.ValueOf(d.Arrivals[i].Item))
-		walk(reflect.ValueOf(d.Arrivals[i].Body))
-	}
-	return links
 }

@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"reflect"
 	"regexp"
 	"strconv"
 	"strings"
@@ -81,29 +82,28 @@ func checkDocument(t testing.TB, name string, d *document) {
 	t.Helper()
 	for i := range d.Arrivals {
 		it, body := &d.Arrivals[i].Item, &d.Arrivals[i].Body
-		for _, s := range []string{it.GUID, it.Title, it.Lead, it.Language, it.Link, body.Summary, body.Content, body.Rights, body.Feed.Title, body.Feed.ID} {
+		for _, s := range append(stringsIn(reflect.ValueOf(*it)), stringsIn(reflect.ValueOf(*body))...) {
 			if !utf8.ValidString(s) || strings.ContainsFunc(s, func(r rune) bool { return !isText(r) }) {
 				t.Fatalf("%s: item %d: %.100q is no text", name, i, s)
 			}
 		}
-		links := []string{it.Link, it.Image, body.Comments}
 		for _, e := range it.Enclosures {
-			if links = append(links, e.URL); e.URL == "" || e.Length < 0 {
+			if e.URL == "" || e.Length < 0 {
 				t.Fatalf("%s: item %d: enclosure %+v", name, i, e)
 			}
 		}
 		for _, a := range it.Authors {
-			if links = append(links, a.URL); a.Name == "" || !utf8.ValidString(a.Name) {
+			if a.Name == "" {
 				t.Fatalf("%s: item %d: author %+v", name, i, a)
 			}
 		}
-		for _, l := range links {
-			if l != "" && !linkForm.MatchString(l) {
+		for _, l := range append(linksIn(reflect.ValueOf(*it)), linksIn(reflect.ValueOf(*body))...) {
+			if !linkForm.MatchString(l) {
 				t.Fatalf("%s: item %d: link %q", name, i, l)
 			}
 		}
 		for _, c := range it.Categories {
-			if c.Term == "" || !utf8.ValidString(c.Term) {
+			if c.Term == "" {
 				t.Fatalf("%s: item %d: category %+v", name, i, c)
 			}
 		}
@@ -113,9 +113,54 @@ func checkDocument(t testing.TB, name string, d *document) {
 		if again := CanonicalLink(d.Arrivals[i].Canonical); again != d.Arrivals[i].Canonical {
 			t.Fatalf("%s: item %d: %q and %q", name, i, d.Arrivals[i].Canonical, again)
 		}
+		checkHarmless(t, name, body.Feed.Subtitle)
+		checkHarmless(t, name, body.Origin.Subtitle)
 		checkHarmless(t, name, body.Summary)
 		checkHarmless(t, name, body.Content)
 	}
+}
+
+// stringsIn are all texts of a value.
+func stringsIn(v reflect.Value) (all []string) {
+	switch v.Kind() {
+	case reflect.String:
+		return []string{v.String()}
+	case reflect.Struct:
+		for i := range v.NumField() {
+			all = append(all, stringsIn(v.Field(i))...)
+		}
+	case reflect.Slice:
+		for i := range v.Len() {
+			all = append(all, stringsIn(v.Index(i))...)
+		}
+	}
+	return all
+}
+
+// linksIn are all addresses of a value, wherever they are kept.
+func linksIn(v reflect.Value) (links []string) {
+	switch v.Kind() {
+	case reflect.Struct:
+		for i := range v.NumField() {
+			switch f := v.Field(i); v.Type().Field(i).Name {
+			case "URL", "Link", "Image", "Comments", "Feed", "License":
+				if f.Kind() == reflect.String {
+					if f.String() != "" {
+						links = append(links, f.String())
+					}
+					continue
+				}
+				fallthrough
+			default:
+				links = append(links, linksIn(f)...)
+			}
+		}
+	case reflect.Slice:
+		for i := range v.Len() {
+			links = append(links, linksIn(v.Index(i))...)
+		}
+	}
+	return links
 }
 
 // linkForm is what RFC 3986 lets an http address be made of.

@@ -28,7 +28,7 @@ func (t *tidier) readText(e *tidyElement, tok *token) {
 			t.out = t.out[:from]
 			return
 		}
-		plain = plain && !sawMarkup && (t.attribute("type") != "" || e.name == "name" || !looksLikeHTML(t.text))
+		plain = plain && !sawMarkup && (t.attribute("type") != "" || e.name == "name" || e.name == "title" || !looksLikeHTML(t.text))
 		if t.atom && !sawMarkup && len(t.text) > 0 { // as RSS has it
 			inAttribute := map[string]string{"link": "href", "category": "term"}[e.name]
 			if inAttribute != "" && t.attribute(inAttribute) == "" {
@@ -45,7 +45,13 @@ func (t *tidier) readText(e *tidyElement, tok *token) {
 		}
 	}
 	switch e.name {
-	case "id", "guid", "atom:id", "link", "url", "uri", "href", "comments": // kept as the outlet wrote them
+	case "id", "guid", "atom:id": // kept as the outlet wrote them
+	case "link", "url", "uri", "href", "homepage", "comments", "icon", "logo", "atom:uri":
+		if e.base != t.base() && len(t.text) > 0 {
+			if u, err := parseReference(e.base, string(t.text)); err == nil {
+				t.text = append(t.text[:0], u.String()...)
+			}
+		}
 	default:
 		t.text = undouble(t.text)
 	}

@@ -12,6 +12,8 @@ type (
 		Media     string      `xml:"xmlns:media,attr,omitempty"`
 		Podcast   string      `xml:"xmlns:podcast,attr,omitempty"`
 		Lang      string      `xml:"xml:lang,attr,omitempty"`
+		History   string      `xml:"xmlns:fh,attr,omitempty"`
+		Archive   *struct{}   `xml:"fh:archive"`
 		Title     charData    `xml:"title"`
 		Subtitle  *charData   `xml:"subtitle"`
 		Author    atomPerson  `xml:"author"`
@@ -68,13 +70,19 @@ func (p *Publisher) atom(l *list) *Document {
 	feed := atomFeed{
 		Lang: languageTag(p.pub.Language),
 		Links: []atomLink{
-			{Rel: "self", Type: "application/atom+xml", Href: p.url(l.Slug + ".atom")},
-			{Rel: "alternate", Type: "text/html", Href: p.url(l.Slug + ".html")},
+			{Rel: "self", Type: "application/atom+xml", Href: p.address(l, l.Path, ".atom")},
+			{Rel: "alternate", Type: "text/html", Href: p.address(l, l.Path, ".html")},
 		},
 		Generator: generator,
 	}
-	if p.pub.Hub != "" {
-		feed.Links = append(feed.Links, atomLink{Rel: "hub", Href: p.pub.Hub})
+	for _, c := range p.chain(l, ".atom") {
+		feed.Links = append(feed.Links, atomLink{Rel: c.rel, Type: "application/atom+xml", Href: c.href})
+	}
+	if l.Closed {
+		feed.History, feed.Archive = historySpace, &struct{}{}
+	}
+	if hub := p.hub(l); hub != "" {
+		feed.Links = append(feed.Links, atomLink{Rel: "hub", Href: hub})
 	}
 	feed.Xmlns = "http://www.w3.org/2005/Atom"
 	feed.Id = l.ID
@@ -92,7 +100,7 @@ func (p *Publisher) atom(l *list) *Document {
 		}
 		feed.Entries = append(feed.Entries, e)
 	}
-	return p.feed(l, "atom", typeAtom, marshalXML(feed, "feed.css"))
+	return p.feed(l, "atom", typeAtom, marshalXML(feed, l.root()+"feed.css"))
 }
 
 func atomEntryOf(e *listed) atomEntry {

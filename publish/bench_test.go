@@ -47,6 +47,9 @@ func BenchmarkPublish(b *testing.B) {
 		{Slug: "tag", Limit: 50, From: []string{"tag:tag7"}, MaxAge: 30 * 24 * time.Hour},
 		{Slug: "words", Limit: 50, Include: []string{"after 7 days"}},
 		{Slug: "never", Limit: 50, Include: []string{"never"}, MaxAge: 30 * 24 * time.Hour},
+		{Slug: "covered", Limit: 50, MinOutlets: 3, MaxAge: 30 * 24 * time.Hour},
+		{Slug: "nowhere", Limit: 50, MinOutlets: 9}, // nor any story
+		{Slug: "german", Limit: 50, Languages: []string{"de"}, LanguagesUnknown: "drop"},
 		{Slug: "where", Limit: 50, Where: `title contains "after 7 days" && "tag7" in tags`},
 		{Slug: "text", Limit: 50, Where: `text contains "after 7 days"`},
 	}

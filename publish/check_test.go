@@ -380,4 +380,4 @@ func checkHTML(t testing.TB, path, s string) {
 	}
 }
 
-var ownPath = regexp.MustCompile(`^(/(news/)?|(\.\./)*)([a-z0-9-]+/archive/)?[a-z0-9-]+\.(html|atom|rss|json|opml|css)$|^#[a-z]+$`)
+var ownPath = regexp.MustCompile(`^(/(news/)?|(\.\./)*)([a-z0-9-]+/archive/)?[a-z0-9-]+\.(html|atom|rss|json|opml|css)(\?key=.*)?$|^#[a-z]+$`)

@@ -30,7 +30,10 @@ func (e *listed) restrict(content string) {
 			e.Summary = "<p>" + escapeText.Replace(e.Summary) + "</p>"
 		}
 	case "title":
-		e.Lead, e.Summary, e.Content, e.Image, e.Files = "", "", "", "", nil
+		*e = listed{
+			ID: e.ID, GUID: e.GUID, Title: e.Title, Link: e.Link, Language: e.Language, Authors: e.Authors, Tags: e.Tags, Comments: e.Comments,
+			Rights: e.Rights, Published: e.Published, Updated: e.Updated, Outlet: e.Outlet, Feed: e.Feed, Source: e.Source, Via: e.Via,
+		}
 		e.Pictures, e.Podcast = nil, store.Podcast{}
 	}
 }

@@ -1,9 +1,14 @@
 package publish
 
 import (
+	"bytes"
+	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"unicode/utf8"
+
+	"broadsheet/store"
 )
 
 func TestExcerpt(t *testing.T) {
@@ -33,5 +38,87 @@ func TestExcerpt(t *testing.T) {
 		if n := utf8.RuneCountInString(excerpt(text)); n > excerptLength {
 			t.Errorf("%d characters: %q", n, excerpt(text))
 		}
+	}
+}
+
+// What an outlet does not permit stands in no document, archive or file.
+func TestContentLeaksNowhere(t *testing.T) {
+	w := newWorld(t)
+	text := func(id string) string {
+		return fmt.Sprintf(`<p>The <b>%s</b> begins. %s</p><p><img src="https://%s.example/inner.jpg" alt=""> And %s-SECRET ends it.</p>`,
+			id, strings.Repeat("It goes on & on for long. ", 30), id, id)
+	}
+	for _, month := range []string{"0s", "744h", "1488h"} {
+		for _, id := range []string{"full", "brief", "bare", "free"} {
+			w.poll(in(month), id, feedOf(id), news("Title "+id, "https://"+id+".example/"+month, text(id), func(a *store.Arrival) {
+				a.Body.Rights = "© " + id
+				a.Body.Summary = "A summary by " + id + ", which is long: " + strings.Repeat("again and again, ", 30) + id + "-SECRET."
+				a.Item.Image = "https://" + id + ".example/outer.jpg"
+				a.Item.Enclosures = []store.Enclosure{{URL: "https://" + id + ".example/sound.mp3", Type: "audio/mpeg", Length: 9}}
+			}), news("", "https://"+id+".example/untitled/"+month, id+"-LEAD and nothing else"))
+		}
+	}
+	content := func(c string) func(*Outlet) { return func(o *Outlet) { o.Content = c } }
+	outlets := []Outlet{outlet("full"), outlet("brief", content("excerpt")), outlet("bare", content("title")), outlet("free", content("full"))}
+	loose := publication(outlets, Section{Slug: "all", Stories: "link", Content: "full"}, Section{Slug: "strict", From: []string{"free"}, Content: "title"})
+	all := map[string]*Document{}
+	dir := t.TempDir()
+	p := w.publisher(loose)
+	for d := range w.edition(p).Documents() {
+		all[d.Path] = d
+	}
+	if _, err := p.Write(t.Context(), dir, w.st); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := WriteArchives(t.Context(), dir, w.st, p); err != nil {
+		t.Fatal(err)
+	}
+	for path, body := range filesIn(t, dir) {
+		if d := all[path]; d == nil {
+			all[path] = &Document{Path: path, Body: body}
+		} else if !bytes.Equal(d.Body, body) {
+			t.Errorf("%s is another file than document", path)
+		}
+	}
+	if archives := 2 * 2 * 4; len(all) != len(slices.Collect(w.edition(p).Documents()))+archives {
+		t.Errorf("%d documents", len(all))
+	}
+	for path, d := range all {
+		body := string(d.Body)
+		for _, secret := range []string{"brief-SECRET", "bare-SECRET", "bare.example/outer.jpg", "bare.example/sound.mp3", "bare.example/inner.jpg", "brief.example/inner.jpg", "bare-LEAD"} {
+			if strings.Contains(body, secret) {
+				t.Errorf("%s holds %s", path, secret)
+			}
+		}
+		if strings.HasPrefix(path, "strict") && (strings.Contains(body, "-SECRET") || strings.Contains(body, "-LEAD")) {
+			t.Errorf("%s holds more than its section may", path)
+		}
+		feed := strings.HasSuffix(path, ".atom") || strings.HasSuffix(path, ".rss") || strings.HasSuffix(path, ".json")
+		if !feed || !strings.HasPrefix(path, "all") {
+			continue
+		}
+		for _, kept := range []string{"full-SECRET", "brief.example/outer.jpg", "brief.example/sound.mp3", "© bare", "© brief", "https://bare.example/"} {
+			if kept == "brief.example/outer.jpg" && !strings.HasSuffix(path, ".json") {
+				continue // the XML formats have no room for a picture beside the text
+			}
+			if !strings.Contains(body, kept) && (kept[:4] != "© b" || !strings.HasSuffix(path, ".json")) {
+				t.Errorf("%s lacks %s", path, kept)
+			}
+		}
+	}
+
+	// A stricter policy moves no date.
+	strict := loose
+	strict.Digest = "two"
+	strict.Sections = []Section{{Slug: "all", Title: "Section all", Stories: "link", Content: "title"}}
+	before, after := p.desks[0].list, func() *list { q := w.publisher(strict); w.edition(q); return q.desks[0].list }()
+	for i := range before.Items {
+		a, b := before.Items[i], after.Items[i]
+		if a.ID != b.ID || !a.Updated.Equal(b.Updated) || !a.Published.Equal(b.Published) || b.Summary+b.Content != "" {
+			t.Errorf("%s: %v %v, under the stricter policy %s: %v %v", a.ID, a.Updated, a.Published, b.ID, b.Updated, b.Published)
+		}
+	}
+	if !before.Updated.Equal(after.Updated) {
+		t.Errorf("updated moved from %v to %v", before.Updated, after.Updated)
 	}
 }

@@ -12,14 +12,17 @@ import (
 
 // A desk is the work on one section between editions.
 type desk struct {
-	section  Section
-	chooser  chooser
-	ttl      time.Duration  // the median interval of its feeds
-	revision store.Revision // up to which view is right
-	resumed  bool           // view was made by another process, which has written the documents
-	view     view
-	list     *list
-	docs     []*Document
+	section   Section
+	id        string         // what the ids of its feeds are made of
+	chooser   chooser        // for view
+	archivist chooser        // for archives, which are rendered meanwhile
+	ttl       time.Duration  // the median interval of its feeds
+	revision  store.Revision // up to which view is right
+	resumed   bool           // view was made by another process, which has written the documents
+	view      view
+	list      *list
+	docs      []*Document
+	calendar  calendar // what docs say of archives
 }
 
 // known reports whether view was ever made. A view of an empty store is made again with the first items.
@@ -173,7 +176,7 @@ func (d *desk) merge(ctx context.Context, touched map[store.StoryID]bool) (view,
 		v.Choices, v.More = v.Choices[:s.Limit], true
 	}
 	v.watch(append(found, old.Choices...))
-	whole := len(v.Choices) > 0 && (!v.More || len(v.Choices) == s.Limit)
+	whole := !v.More || len(v.Choices) == s.Limit
 	return v, whole, nil
 }
 

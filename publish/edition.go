@@ -16,12 +16,20 @@ import (
 // An Edition is a set of documents that belong together. It never changes.
 type Edition struct {
 	Revision store.Revision // of the store that it shows
+	Digest   string         // of the configuration and what is remembered of earlier ones
 	docs     map[string]*Document
+
+	// What only a publisher's own editions have: routes.go.
+	private map[string]*Document // of private sections
+	locks   map[string]lock      // of private sections, by slug
+	slugs   map[string]slug      // that were ever published
+	moved   map[string]string    // slugs by their former ones
+	shelf   *shelf
 }
 
 // NewEdition makes an edition of documents, for instance of those that another process rendered.
-func NewEdition(rev store.Revision, docs []*Document) *Edition {
-	e := &Edition{Revision: rev, docs: map[string]*Document{}}
+func NewEdition(rev store.Revision, digest string, docs []*Document) *Edition {
+	e := &Edition{Revision: rev, Digest: digest, docs: map[string]*Document{}}
 	for _, d := range docs {
 		e.docs[d.Path] = d
 	}
@@ -47,6 +55,9 @@ func (e *Edition) Pack() {
 	for d := range e.Documents() {
 		d.pack()
 	}
+	for _, d := range e.private {
+		d.pack()
+	}
 }
 
 // A Document is one file of an edition. It never changes. One that was taken out of its process (encoded
@@ -56,8 +67,10 @@ type Document struct {
 	ContentType string
 	Body        []byte
 	ETag        string        // strong, quoted: of Body as it is
-	Modified    time.Time     // whole seconds, UTC; the static file carries it as well
+	Modified    time.Time     // whole seconds, UTC; the static file carries it as well; zero if only ETag tells
 	MaxAge      time.Duration // how long a cache may answer for it; 0: it has to ask each time
+
+	Private bool // of a private section: only for who has its key
 
 	// What a feed that hubs may tell of has besides.
 	Links string // the header field of that name
@@ -115,5 +128,8 @@ func (d *Document) cacheControl() string {
 		return "no-cache"
 	}
 	age := int(d.MaxAge / time.Second)
+	if d.Private {
+		return fmt.Sprintf("private, max-age=%d", age)
+	}
 	return fmt.Sprintf("public, max-age=%d, stale-while-revalidate=%d, stale-if-error=86400", age, age)
 }

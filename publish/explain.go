@@ -20,7 +20,7 @@ type Verdict struct {
 
 // A Rule is one thing that a verdict hangs on.
 type Rule struct {
-	Key   string `json:"key"`             // "include[0]" of the section; "outlet", "outlet.republish" of the item's outlet
+	Key   string `json:"key"`             // "include[0]" of the section; "outlet", "outlet.republish" of the item's outlet; "publish.withdraw"
 	Text  string `json:"text"`            // what it said
 	Place string `json:"place,omitempty"` // file and line of the key, for whoever knows the file
 }
@@ -29,6 +29,9 @@ type Rule struct {
 func (p *Publisher) Explain(ctx context.Context, it store.Item) ([]Verdict, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if err := p.recall(ctx); err != nil {
+		return nil, fmt.Errorf("publish: %w", err)
+	}
 	var out []Verdict
 	for _, d := range p.desks {
 		v, err := d.now(ctx, p.st)
@@ -149,6 +152,9 @@ func (f *filter) rules(it *store.Item) (out []Rule) {
 	switch decided.key {
 	case "outlet":
 		say("outlet", "the configuration has no outlet %s (any more)", it.Outlet)
+		return out
+	case "withdraw":
+		say("publish.withdraw", "it is withdrawn, by its id, its link or its outlet, now or earlier; \"!\" before what names it takes that back")
 		return out
 	case "republish":
 		say("outlet.republish", "it came by feeds only that are polled with a secret, and republish is false")

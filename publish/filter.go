@@ -176,6 +176,9 @@ func (f *filter) refusal(it *store.Item) ruling {
 	if o == nil {
 		return ruling{false, "outlet", -1}
 	}
+	if f.roster.withdrawn.item(it, o) {
+		return ruling{false, "withdraw", -1}
+	}
 	if _, public := f.roster.carriers(it); len(public) > 0 {
 		return ruling{false, "from", -1}
 	}
@@ -255,15 +258,25 @@ func fold(s string) string {
 	out := make([]byte, 0, len(s)+8)
 	space := false
 	for i := 0; i < len(s); {
-		r, size := rune(s[i]), 1
-		if r >= utf8.RuneSelf {
-			r, size = utf8.DecodeRuneInString(s[i:])
+		if c := s[i]; c < utf8.RuneSelf { // most are
+			i++
+			if c <= ' ' {
+				space = len(out) > 0
+				continue
+			}
+			if space {
+				out = append(out, ' ')
+				space = false
+			}
+			if 'A' <= c && c <= 'Z' {
+				c += 'a' - 'A'
+			}
+			out = append(out, c)
+			continue
 		}
+		r, size := utf8.DecodeRuneInString(s[i:])
 		i += size
 		switch {
-		case 'A' <= r && r <= 'Z':
-			r += 'a' - 'A'
-		case ' ' < r && r < utf8.RuneSelf:
 		case unicode.IsSpace(r):
 			space = len(out) > 0
 			continue

@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"iter"
 	"os"
+	"path"
 	"path/filepath"
 	"syscall"
 	"time"
@@ -56,25 +58,29 @@ func writeError(dir string, err error) error {
 	return fmt.Errorf("write %s: %w; %s", dir, err, remedy)
 }
 
-func writeDocuments(root *os.Root, e *Edition) (n int, err error) {
-	for d := range e.Documents() {
+func writeDocuments(root *os.Root, docs iter.Seq[*Document]) (n int, err error) {
+	folders := map[string]bool{}
+	for d := range docs {
 		wrote, err := writeDocument(root, d)
 		if err != nil {
 			return n, err
 		}
 		if wrote {
 			n++
+			folders[path.Dir(d.Path)] = true
 		}
 	}
-	if n == 0 {
-		return 0, nil
+	for folder := range folders {
+		if err := syncFolder(root, folder); err != nil {
+			return n, err
+		}
 	}
-	return n, syncFolder(root)
+	return n, nil
 }
 
 // syncFolder makes what was renamed in a folder last.
-func syncFolder(root *os.Root) error {
-	folder, err := root.Open(".")
+func syncFolder(root *os.Root, name string) error {
+	folder, err := root.Open(name)
 	if err != nil {
 		return err
 	}
@@ -90,7 +96,13 @@ func writeDocument(root *os.Root, d *Document) (wrote bool, err error) {
 			return false, nil
 		}
 	}
-	temp := "." + d.Path + ".new"
+	folder, name := path.Split(d.Path)
+	if folder != "" {
+		if err := root.MkdirAll(path.Clean(folder), 0o755); err != nil {
+			return false, err
+		}
+	}
+	temp := folder + "." + name + ".new"
 	if err := root.Remove(temp); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return false, err // left over by a process that died
 	}

@@ -22,7 +22,7 @@ type spread struct {
 func (p *Publisher) frontPage() *Document {
 	modified, age := p.st.Created(), listAge
 	var newest time.Time
-	for _, d := range p.desks {
+	for _, d := range p.public() {
 		modified = latest(modified, d.list.Modified)
 		age = min(age, d.list.MaxAge)
 		for i := range d.list.Items {
@@ -44,8 +44,8 @@ func (p *Publisher) frontPage() *Document {
 		data.Lead, data.Kicker = &it, data.Nav[section]
 		shown[lead.ID] = true
 	}
-	for i, d := range p.desks {
-		b := spread{pageSection: data.Nav[i], Feeds: p.addresses(d.section.Slug, data.Nav[i].Title)}
+	for i, d := range p.public() {
+		b := spread{pageSection: data.Nav[i], Feeds: p.addresses(d.list, "")}
 		n := 0
 		for j := range d.list.Items {
 			e := &d.list.Items[j]
@@ -71,7 +71,7 @@ func (p *Publisher) frontPage() *Document {
 // leading is the item that leads the front page, and the number of its section: of the newest of each section the one
 // that most other outlets carry, of equals the one of the section that is listed first.
 func (p *Publisher) leading() (lead *listed, section int) {
-	for i, d := range p.desks {
+	for i, d := range p.public() {
 		for j := range min(len(d.list.Items), frontItems) {
 			if e := &d.list.Items[j]; lead == nil || len(e.Also) > len(lead.Also) {
 				lead, section = e, i

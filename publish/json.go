@@ -77,10 +77,13 @@ func (p *Publisher) json(l *list) *Document {
 	feed.Title = l.Title
 	feed.Description = l.Description
 	feed.Language = languageTag(p.pub.Language)
-	feed.HomePageUrl = p.url(l.Slug + ".html")
-	feed.FeedUrl = p.url(l.Slug + ".json")
-	if p.pub.Hub != "" {
-		feed.Hubs = []*jsonHub{{Type: "WebSub", Url: p.pub.Hub}}
+	feed.HomePageUrl = p.address(l, l.Path, ".html")
+	feed.FeedUrl = p.address(l, l.Path, ".json")
+	if l.Prev != "" {
+		feed.NextUrl = p.address(l, l.Prev, ".json")
+	}
+	if hub := p.hub(l); hub != "" {
+		feed.Hubs = []*jsonHub{{Type: "WebSub", Url: hub}}
 	}
 	feed.Authors = []*jsonAuthor{author}
 	for i := range l.Items {

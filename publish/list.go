@@ -22,6 +22,7 @@ import (
 // decide but how each format spells it.
 type list struct {
 	Slug, Title, Description string
+	Path, Query              string    // of its addresses: what comes before and after the ending of a format
 	ID                       string    // of the feeds (RFC 4287 §4.2.6)
 	Updated                  time.Time // newest change of what is listed
 	Modified                 time.Time // the same, joins of stories included
@@ -29,6 +30,13 @@ type list struct {
 	Items                    []listed
 	Outlets                  []*Outlet // that the section draws on
 	Itunes                   Itunes
+
+	// What RFC 5005 §4 wants said.
+	Month      time.Time   // of an archive; zero for the section itself
+	Closed     bool        // it is an archive of which no entry will change
+	Prev, Next string      // paths of archives, without endings; "" for none
+	Archives   []time.Time // months that are over, oldest first
+	Oldest     time.Time   // arrival of the oldest item that its stories have
 }
 
 // A listed is one place in a list.
@@ -79,10 +87,11 @@ type also struct{ Outlet, Title, Link string }
 // related names an item of another story that tells of the same, though not the same.
 type related struct{ Outlet, Title, Link string }
 
-// list reads what a desk's choices show.
-func (p *Publisher) list(ctx context.Context, d *desk) (*list, error) {
+// list reads what choices show. An archive goes without those whose ids are of items that are pruned: they belong to
+// a month that is gone.
+func (p *Publisher) list(ctx context.Context, d *desk, choices []choice, archive bool) (*list, error) {
 	var want, bodies []store.ItemID
-	for _, c := range d.view.Choices {
+	for _, c := range choices {
 		want = slices.Concat(want, c.Members, c.Related, []store.ItemID{c.Stands})
 		bodies = append(bodies, c.Stands)
 	}
@@ -106,15 +115,15 @@ func (p *Publisher) list(ctx context.Context, d *desk) (*list, error) {
 	}
 	l := &list{
 		Slug: d.section.Slug, Title: cmp.Or(plainLine(d.section.Title), d.section.Slug), Description: plainLine(d.section.Description),
-		ID:  feedID(p.st.ID(), d.section.Slug),
+		Path: d.section.Slug, Query: d.section.query(), ID: feedID(p.st.ID(), d.id),
 		TTL: d.ttl, MaxAge: cacheAge(d.ttl), Outlets: d.chooser.filter.drawnOn(), Itunes: d.section.Itunes,
 	}
-	for i := range d.view.Choices {
-		c := &d.view.Choices[i]
+	for i := range choices {
+		c := &choices[i]
 		// What has been pruned since it was chosen is gone from the story as well.
 		c.Members = slices.DeleteFunc(slices.Clone(c.Members), func(id store.ItemID) bool { return items[id] == nil })
 		it, b := items[c.Stands], body[c.Stands]
-		if it == nil {
+		if it == nil || archive && !slices.ContainsFunc(c.Members, func(id store.ItemID) bool { return items[id].PublishedID == c.ID }) {
 			continue
 		}
 		if b == nil {
@@ -131,21 +140,24 @@ func (p *Publisher) list(ctx context.Context, d *desk) (*list, error) {
 		entry.Updated = fraction(updated, c.ID)
 		for _, id := range c.Members {
 			m := items[id]
+			if l.Oldest.IsZero() || m.Arrived.Before(l.Oldest) {
+				l.Oldest = m.Arrived
+			}
 			if m.Outlet == it.Outlet || slices.ContainsFunc(entry.Also, func(a also) bool { return a.Outlet == m.Outlet }) {
 				continue
 			}
-			if o, feeds := p.roster.carriers(m); len(feeds) > 0 {
+			if o, feeds := d.chooser.roster.carriers(m); len(feeds) > 0 {
 				entry.Also = append(entry.Also, also{o.ID, label(o.Name), cmp.Or(address(m.Link), entry.Link)})
 				l.Modified = latest(l.Modified, m.Changed)
 			}
 		}
 		for _, id := range c.Related {
 			m := items[id]
-			if m == nil {
+			if m == nil || archive { // it would change with items of other months
 				continue
 			}
 			r := related{Title: plainLine(m.Title), Link: address(m.Link)}
-			if o, feeds := p.roster.carriers(m); len(feeds) > 0 && r.Title != "" && r.Link != "" {
+			if o, feeds := d.chooser.roster.carriers(m); len(feeds) > 0 && r.Title != "" && r.Link != "" {
 				r.Outlet = label(o.Name)
 				entry.Related = append(entry.Related, r)
 				l.Modified = latest(l.Modified, m.Changed)
@@ -216,7 +228,7 @@ func (f *filter) drawnOn() []*Outlet {
 	for i := range f.roster.outlets {
 		o := f.roster.outlets[i]
 		o.Feeds = slices.DeleteFunc(slices.Clone(o.Feeds), func(feed Feed) bool {
-			return feed.Private || f.from != nil && !f.from[f.roster.outlets[i].feed(feed.URL)]
+			return feed.Private || f.roster.withdrawn.outlet(&o) || f.from != nil && !f.from[f.roster.outlets[i].feed(feed.URL)]
 		})
 		if len(o.Feeds) > 0 {
 			out = append(out, &o)

@@ -3,6 +3,7 @@ package publish
 import (
 	"cmp"
 	"encoding/xml"
+	"slices"
 )
 
 // OPML 2.0: http://opml.org/spec2.opml
@@ -67,13 +68,14 @@ func (p *Publisher) sectionOutlets(l *list) *Document {
 
 // allOutlets lists every outlet.
 func (p *Publisher) allOutlets() *Document {
-	return newDocument("outlets.opml", typeOPML, OPML(p.pub.Title, p.pub.Outlets), p.st.Created(), listAge)
+	shown := slices.DeleteFunc(slices.Clone(p.pub.Outlets), func(o Outlet) bool { return p.roster.withdrawn.outlet(&o) })
+	return newDocument("outlets.opml", typeOPML, OPML(p.pub.Title, shown), p.st.Created(), listAge)
 }
 
 // allSections lists the feeds that we publish.
 func (p *Publisher) allSections() *Document {
 	var lines []opmlOutline
-	for _, d := range p.desks {
+	for _, d := range p.public() {
 		lines = append(lines, opmlOutline{Type: "rss", Text: label(d.list.Title), Title: label(d.list.Title),
 			XMLURL: p.url(d.list.Slug + ".atom"), HTMLURL: p.url(d.list.Slug + ".html"), Description: label(d.list.Description)})
 	}

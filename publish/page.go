@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"embed"
 	"html/template"
+	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -61,6 +62,9 @@ type pageItem struct {
 
 type pageFile struct{ URL, Name string }
 
+// A pageMonth is a month in a section's archives.
+type pageMonth struct{ Name, Path string }
+
 // A feedAddress is where readers subscribe.
 type feedAddress struct{ Section, Name, Type, Path, URL string }
 
@@ -71,29 +75,35 @@ func (p *Publisher) pageOf(title, slug string, depth int) page {
 		Title: title, Publication: line(p.pub.Title), Language: cmp.Or(tag, "en"), Direction: direction(tag), Words: wordsIn(tag),
 		Root: strings.Repeat("../", depth), Slug: slug, Sheet: p.pub.Sheet != nil, Footer: footer(p.pub.Footer), Zone: p.pub.Location.String(),
 	}
-	for _, d := range p.desks {
-		out.Nav = append(out.Nav, pageSection{d.section.Slug, cmp.Or(plainLine(d.section.Title), d.section.Slug), plainLine(d.section.Description)})
+	for _, s := range p.pub.Sections {
+		if s.Key == "" {
+			out.Nav = append(out.Nav, pageSection{s.Slug, cmp.Or(plainLine(s.Title), s.Slug), plainLine(s.Description)})
+		}
 	}
 	return out
 }
 
-// addresses are the feeds of a section.
-func (p *Publisher) addresses(slug, title string) []feedAddress {
-	return []feedAddress{
-		{title, "Atom", "application/atom+xml", slug + ".atom", p.url(slug + ".atom")},
-		{title, "RSS", "application/rss+xml", slug + ".rss", p.url(slug + ".rss")},
-		{title, "JSON Feed", "application/feed+json", slug + ".json", p.url(slug + ".json")},
+// addresses are the feeds of a section, for a page from which root leads to the front page's folder.
+func (p *Publisher) addresses(l *list, root string) (out []feedAddress) {
+	for _, f := range [][3]string{{"Atom", "application/atom+xml", ".atom"}, {"RSS", "application/rss+xml", ".rss"}, {"JSON Feed", "application/feed+json", ".json"}} {
+		out = append(out, feedAddress{l.Title, f[0], f[1], root + l.Slug + f[2] + l.Query, p.address(l, l.Slug, f[2])})
 	}
+	return out
 }
 
 // page renders a section for people.
 func (p *Publisher) page(l *list) *Document {
 	data := struct {
 		page
-		Items []pageItem
-		Feeds []feedAddress
-	}{page: p.pageOf(l.Title, l.Slug, 0), Feeds: p.addresses(l.Slug, l.Title)}
+		Items  []pageItem
+		Feeds  []feedAddress
+		Query  string // that the addresses of a private section need, with its "?"
+		Months []pageMonth
+	}{page: p.pageOf(l.Title, l.Slug, 0), Feeds: p.addresses(l, ""), Query: l.Query}
 	data.Description = l.Description
+	for _, month := range slices.Backward(l.Archives) {
+		data.Months = append(data.Months, pageMonth{data.Words.month(month), archivePath(l.Slug, month) + ".html" + l.Query})
+	}
 	for i := range l.Items {
 		data.Items = append(data.Items, p.pageItem(&l.Items[i], &data.Words))
 	}

@@ -61,12 +61,12 @@ type present struct {
 
 // now looks at a section; nil if there is none of that name.
 func (p *Publisher) now(ctx context.Context, slug string) (*present, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	i := slices.IndexFunc(p.desks, func(d *desk) bool { return d.section.Slug == slug })
 	if i < 0 {
 		return nil, nil
 	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
 	v, err := p.desks[i].now(ctx, p.st)
 	if err != nil {
 		return nil, fmt.Errorf("publish: section %s: %w", slug, err)
@@ -100,12 +100,15 @@ func (p *Publisher) tell(ctx context.Context, slug string, v *view) (Listing, er
 			items[it.ID] = it
 		}
 	}
+	p.mu.Lock()
+	roster := p.roster
+	p.mu.Unlock()
 	for _, c := range v.Choices {
 		it := items[c.Stands]
 		s := Shown{ID: c.ID, Item: c.Stands, Outlet: c.Outlet, Title: plainLine(it.Title), Link: it.Link, Place: c.Place}
 		for _, id := range c.Members {
 			m := items[id]
-			if o, _ := p.roster.carriers(&m); o != nil && o.ID != c.Outlet && !slices.Contains(s.Also, o.ID) {
+			if o, _ := roster.carriers(&m); o != nil && o.ID != c.Outlet && !slices.Contains(s.Also, o.ID) {
 				s.Also = append(s.Also, o.ID)
 			}
 		}

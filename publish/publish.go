@@ -10,6 +10,9 @@
 // → render (rss.go, atom.go, json.go, opml.go; page.go and front.go
 // with prose.go and words.go) → serve (server.go) or write (static.go, folder.go).
 //
+// A Hub delivers what is new to subscribers, Pings tell another hub of it (hub.go, hubform.go, ping.go; courier.go and notice.go:
+// what is owed to whom, kept until it is told).
+//
 // Everything up to the bytes depends on what is stored and on the Publication alone, never on the time
 // of day, so that two processes that share a store publish the same bytes.
 package publish
@@ -19,6 +22,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
+	"net/url"
 	"slices"
 	"strings"
 	"sync"
@@ -39,6 +44,7 @@ type Publication struct {
 	Footer   string         // a line on every page, in which "[name](address)" is a link
 	Outlets  []Outlet
 	Sections []Section
+	Withdraw []Withdrawal
 
 	AlsoInText bool // feeds name the other outlets of a story in its text as well
 
@@ -50,9 +56,10 @@ type Publication struct {
 // An Outlet is a publication whose items may be shown. Items of outlets that are not listed never are.
 type Outlet struct {
 	ID, Name string
-	URL      string // home page; "" if there is none
-	Language string // BCP 47, of items that do not say; "" if unknown
-	Rights   string // plain text, of items that do not say
+	Formerly []string // earlier ids
+	URL      string   // home page; "" if there is none
+	Language string   // BCP 47, of items that do not say; "" if unknown
+	Rights   string   // plain text, of items that do not say
 	Tags     []string
 	Priority int    // whose version of a story stands for it; higher wins
 	Content  string // "full", "excerpt" or "title": what may be published of its items; "" is "full"
@@ -81,8 +88,18 @@ type Section struct {
 	MaxPerOutlet             int
 	MaxAge                   time.Duration // from the section's newest arrival back to an item's date
 	Limit                    int
-	Content                  string // at most this; "" is what the outlets permit
-	Itunes                   Itunes // of a section that is a podcast
+	Content                  string   // at most this; "" is what the outlets permit
+	Formerly                 []string // earlier slugs
+	Key                      string   // its addresses need it; "" is a public section
+	Itunes                   Itunes   // of a section that is a podcast
+}
+
+// query is what follows the addresses of a section: the key of a private one.
+func (s *Section) query() string {
+	if s.Key == "" {
+		return ""
+	}
+	return "?key=" + url.QueryEscape(s.Key)
 }
 
 // A Problem is something wrong in a Section.
@@ -99,41 +116,49 @@ func CheckSection(s Section) []Problem {
 
 // A Publisher makes Editions of a Publication.
 type Publisher struct {
-	pub    Publication
-	st     store.Store
-	log    *slog.Logger
-	roster roster
+	pub Publication
+	st  Keeper
+	log *slog.Logger
+
+	archives archiveCache
 
 	mu       sync.Mutex // guards what follows: one edition is made at a time
+	memory   memory     // by which what follows was made
+	roster   *roster    // does not change, nor what it has
 	desks    []*desk
 	revision store.Revision // of the last update
-	current  *Edition       // nil if a desk has moved since
+	shelf    *shelf
+	current  *Edition // nil if a desk has moved since
 }
 
 // New checks pub and prepares its sections; it reads nothing from st yet.
-func New(pub Publication, st store.Store, log *slog.Logger) (*Publisher, error) {
+func New(pub Publication, st Keeper, log *slog.Logger) (*Publisher, error) {
 	if pub.Location == nil {
 		pub.Location = time.UTC
 	}
 	pub.BaseURL = strings.TrimRight(pub.BaseURL, "/")
-	p := &Publisher{pub: pub, st: st, log: log}
-	p.roster = newRoster(pub.Outlets)
+	p := &Publisher{pub: pub, st: st, log: log, archives: archiveCache{turn: make(chan struct{}, 1)}}
+	return p, p.prepare(memory{}.with(pub))
+}
+
+// prepare makes roster and desks anew, by what is remembered.
+func (p *Publisher) prepare(m memory) error {
+	p.memory, p.roster = m, newRoster(p.pub.Outlets)
+	p.roster.withdrawn = m.withdrawals()
+	p.desks, p.current = nil, nil
 	var errs []error
-	for _, s := range pub.Sections {
-		f, problems := newFilter(s, &p.roster)
+	for _, s := range p.pub.Sections {
+		f, problems := newFilter(s, p.roster)
 		for _, e := range problems {
 			errs = append(errs, fmt.Errorf("section %q: %s: %s", s.Slug, e.Key, e.Text))
 		}
 		if len(problems) == 0 {
-			f.location = pub.Location
-			p.desks = append(p.desks, &desk{
-				section: s,
-				chooser: chooser{st: st, roster: &p.roster, section: s, filter: f, log: log},
-				ttl:     f.interval(),
-			})
+			f.location = p.pub.Location
+			c := chooser{st: p.st, roster: p.roster, section: s, filter: f, log: p.log}
+			p.desks = append(p.desks, &desk{section: s, id: m.Slugs[s.Slug].ID, chooser: c, archivist: c, ttl: f.interval()})
 		}
 	}
-	return p, errors.Join(errs...)
+	return errors.Join(errs...)
 }
 
 // Edition returns the documents as the store has them now. Sections that nothing new concerns keep
@@ -141,7 +166,7 @@ func New(pub Publication, st store.Store, log *slog.Logger) (*Publisher, error) 
 func (p *Publisher) Edition(ctx context.Context) (*Edition, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if _, err := p.update(ctx); err != nil {
+	if _, err := p.update(ctx, true); err != nil {
 		return nil, err
 	}
 	for _, d := range p.desks {
@@ -157,38 +182,47 @@ func (p *Publisher) Edition(ctx context.Context) (*Edition, error) {
 		if err != nil {
 			return nil, err
 		}
-		p.current = NewEdition(p.revision, docs)
+		p.current = p.edition(docs)
 	} else if p.current.Revision != p.revision {
 		e := *p.current
-		e.Revision = p.revision
+		e.Revision, e.shelf = p.revision, p.shelf
 		p.current = &e
 	}
 	return p.current, nil
 }
 
-// update brings every desk up to the store's revision, and reports whether any list changed.
-func (p *Publisher) update(ctx context.Context) (moved bool, err error) {
+// update brings the desks up to the store's revision, those of private sections only if that is wanted, and reports
+// whether any document of a section changed.
+func (p *Publisher) update(ctx context.Context, private bool) (moved bool, err error) {
+	if err := p.recall(ctx); err != nil {
+		return false, fmt.Errorf("publish: %w", err)
+	}
 	rev, err := p.st.Revision(ctx)
 	if err != nil {
 		return false, fmt.Errorf("publish: %w", err)
 	}
-	changes := map[store.Revision][]store.Item{} // since a desk's revision
+	changes := changes{p.st, map[store.Revision][]store.Item{}}
+	if err := p.turn(ctx, rev, changes); err != nil {
+		return false, fmt.Errorf("publish: %w", err)
+	}
 	for _, d := range p.desks {
+		if d.section.Key != "" && !private {
+			continue
+		}
+		var changed []store.Item
 		if d.known() {
 			if d.revision == rev {
 				continue
 			}
-			if _, ok := changes[d.revision]; !ok {
-				if changes[d.revision], err = collect(p.st.Items(ctx, store.Query{Since: d.revision})); err != nil {
-					return false, fmt.Errorf("publish: %w", err)
-				}
+			if changed, err = changes.since(ctx, d.revision); err != nil {
+				return false, fmt.Errorf("publish: %w", err)
 			}
 		}
-		stale, err := d.update(ctx, changes[d.revision])
+		stale, err := d.update(ctx, changed)
 		if err != nil {
 			return false, fmt.Errorf("publish: section %s: %w", d.section.Slug, err)
 		}
-		if stale {
+		if stale || !d.calendar.says(p.shelf.calendar) {
 			if err := p.render(ctx, d); err != nil {
 				return false, err
 			}
@@ -201,47 +235,144 @@ func (p *Publisher) update(ctx context.Context) (moved bool, err error) {
 	return moved, nil
 }
 
-// render makes the documents of a section.
-func (p *Publisher) render(ctx context.Context, d *desk) error {
-	l, err := p.list(ctx, d)
+// recall begins anew if another process has withdrawn something, or given a section another name.
+func (p *Publisher) recall(ctx context.Context) error {
+	m, err := recall(ctx, p.st)
+	if err != nil {
+		return err
+	}
+	if m = m.with(p.pub); m.equal(p.memory) {
+		return nil
+	}
+	return p.prepare(m)
+}
+
+// changes are the items that changed since some revisions, each read once.
+type changes struct {
+	st   store.Store
+	read map[store.Revision][]store.Item
+}
+
+func (c changes) since(ctx context.Context, rev store.Revision) (items []store.Item, err error) {
+	items, ok := c.read[rev]
+	if !ok {
+		if items, err = collect(c.st.Items(ctx, store.Query{Since: rev})); err == nil {
+			c.read[rev] = items
+		}
+	}
+	return items, err
+}
+
+// turn makes the shelf of a revision.
+func (p *Publisher) turn(ctx context.Context, rev store.Revision, changes changes) error {
+	m, err := p.st.Months(ctx)
+	if err != nil {
+		return err
+	}
+	s := &shelf{p: p, calendar: newCalendar(m), revision: rev, pruned: m.Pruned, touched: map[time.Time]store.Revision{}, desks: map[string]*desk{}}
+	for _, d := range p.desks {
+		s.desks[d.section.Slug] = d
+	}
+	if p.shelf != nil {
+		maps.Copy(s.touched, p.shelf.touched)
+		if before := p.shelf.revision; before > 0 && before != rev {
+			changed, err := changes.since(ctx, before)
+			if err != nil {
+				return err
+			}
+			months, err := p.months(ctx, s.calendar, changed)
+			if err != nil {
+				return err
+			}
+			for month := range months {
+				s.touched[month] = rev
+			}
+			s.touched[s.calendar.open] = rev // also of what is gone from it
+		}
+	}
+	p.shelf = s
+	return nil
+}
+
+// digest names all that documents depend on beside what is stored.
+func (p *Publisher) digest() string { return p.pub.Digest + " " + p.memory.digest() }
+
+// edition makes an edition of the documents of public sections, and of all that is kept for who knows of it.
+func (p *Publisher) edition(docs []*Document) *Edition {
+	e := NewEdition(p.revision, p.digest(), docs)
+	e.shelf, e.private, e.locks, e.slugs, e.moved = p.shelf, map[string]*Document{}, map[string]lock{}, p.memory.Slugs, map[string]string{}
+	for _, d := range p.desks {
+		for _, former := range d.section.Formerly {
+			e.moved[former] = d.section.Slug
+		}
+		if d.section.Key == "" {
+			continue
+		}
+		e.locks[d.section.Slug] = newLock(d.section.Key)
+		for _, doc := range d.docs {
+			e.private[doc.Path] = doc
+		}
+	}
+	return e
+}
+
+// present reads what a section shows now.
+func (p *Publisher) present(ctx context.Context, d *desk) error {
+	l, err := p.list(ctx, d, d.view.Choices, false)
 	if err != nil {
 		return fmt.Errorf("publish: section %s: %w", d.section.Slug, err)
 	}
-	d.list = l
+	d.list, d.calendar = l, p.shelf.calendar
+	l.Prev, l.Archives = archivePath(l.Slug, d.calendar.newest()), d.calendar.closed
+	return nil
+}
+
+// render makes the documents of a section.
+func (p *Publisher) render(ctx context.Context, d *desk) error {
+	if err := p.present(ctx, d); err != nil {
+		return err
+	}
+	l := d.list
 	feeds := l
 	if p.pub.AlsoInText {
 		feeds = l.withAlsoText()
 	}
 	d.docs = []*Document{p.page(l), p.rss(feeds), p.atom(feeds), p.json(feeds), p.sectionOutlets(l)}
+	for _, doc := range d.docs {
+		doc.Private = l.Query != ""
+	}
 	return nil
 }
 
-// Rendered returns those documents of sections that were rendered so far: after a Write, what changed at least.
+// Rendered returns those documents of public sections that were rendered so far: after a Write, what changed at least.
 func (p *Publisher) Rendered() *Edition {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	var docs []*Document
-	for _, d := range p.desks {
+	for _, d := range p.public() {
 		docs = append(docs, d.docs...)
 	}
-	return NewEdition(p.revision, docs)
+	return p.edition(docs)
 }
 
-// documents returns all documents, but for those of sections that have none.
+// documents returns all public documents, but for those of sections that have none.
 func (p *Publisher) documents(ctx context.Context) ([]*Document, error) {
 	var docs []*Document
-	for _, d := range p.desks {
+	for _, d := range p.public() {
 		docs = append(docs, d.docs...)
 		if d.list == nil { // the front page wants to show it
-			l, err := p.list(ctx, d)
-			if err != nil {
-				return nil, fmt.Errorf("publish: section %s: %w", d.section.Slug, err)
+			if err := p.present(ctx, d); err != nil {
+				return nil, err
 			}
-			d.list = l
 		}
 	}
 	docs = append(docs, p.frontPage(), p.missingPage(), p.allOutlets(), p.allSections())
 	return append(docs, p.sheets()...), nil
+}
+
+// public returns the desks of the sections that everybody may see.
+func (p *Publisher) public() []*desk {
+	return slices.DeleteFunc(slices.Clone(p.desks), func(d *desk) bool { return d.section.Key != "" })
 }
 
 // commonPaths are the documents that belong to no section, sectionPaths those of one.
@@ -259,12 +390,13 @@ func sectionPaths(slug string) []string {
 
 // roster knows the configured outlets and feeds.
 type roster struct {
-	outlets []Outlet
-	byID    map[string]*Outlet
+	outlets   []Outlet
+	byID      map[string]*Outlet
+	withdrawn withdrawals
 }
 
-func newRoster(outlets []Outlet) roster {
-	r := roster{outlets: slices.Clone(outlets), byID: map[string]*Outlet{}}
+func newRoster(outlets []Outlet) *roster {
+	r := &roster{outlets: slices.Clone(outlets), byID: map[string]*Outlet{}}
 	for i := range r.outlets {
 		o := &r.outlets[i]
 		o.Feeds = slices.Clone(o.Feeds)
@@ -285,7 +417,7 @@ func newRoster(outlets []Outlet) roster {
 // shown: its outlet is gone from the configuration, or it came only by feeds that are private or gone.
 func (r *roster) carriers(it *store.Item) (*Outlet, []*Feed) {
 	o := r.byID[it.Outlet]
-	if o == nil {
+	if o == nil || r.withdrawn.item(it, o) {
 		return nil, nil
 	}
 	var feeds []*Feed

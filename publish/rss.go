@@ -16,6 +16,7 @@ type (
 		Atom    string   `xml:"xmlns:atom,attr"`
 		DC      string   `xml:"xmlns:dc,attr"`
 		Media   string   `xml:"xmlns:media,attr"`
+		History string   `xml:"xmlns:fh,attr,omitempty"`
 		Podcast string   `xml:"xmlns:podcast,attr,omitempty"`
 		Itunes  string   `xml:"xmlns:itunes,attr,omitempty"`
 		Channel rssChannel
@@ -25,6 +26,7 @@ type (
 		Title       charData  `xml:"title"`
 		Description charData  `xml:"description"`
 		Links       []rssLink `xml:"atom:link"`
+		Archive     *struct{} `xml:"fh:archive"`
 		itunesChannel
 		Items []rssItem `xml:"item"`
 	}
@@ -71,17 +73,20 @@ func (p *Publisher) rss(l *list) *Document {
 	ch := rssChannel{
 		Title:       plainText(l.Title),
 		Description: plainText(l.about()),
-		Links:       []rssLink{{Rel: "self", Type: "application/rss+xml", Href: p.url(l.Slug + ".rss")}},
+		Links:       []rssLink{{Rel: "self", Type: "application/rss+xml", Href: p.address(l, l.Path, ".rss")}},
 	}
-	if p.pub.Hub != "" {
-		ch.Links = append(ch.Links, rssLink{Rel: "hub", Href: p.pub.Hub})
+	if hub := p.hub(l); hub != "" {
+		ch.Links = append(ch.Links, rssLink{Rel: "hub", Href: hub})
 	}
-	ch.Link = p.url(l.Slug + ".html")
+	ch.Link = p.address(l, l.Path, ".html")
 	ch.Language = languageTag(p.pub.Language)
 	ch.LastBuildDate = rssTime(l.Updated)
 	ch.Generator = generator
 	ch.Docs = "https://www.rssboard.org/rss-specification"
 	ch.Ttl = l.minutes()
+	for _, c := range p.chain(l, ".rss") {
+		ch.Links = append(ch.Links, rssLink{Rel: c.rel, Type: "application/rss+xml", Href: c.href})
+	}
 	ch.itunesChannel = l.Itunes.channel()
 	doc := rssDocument{
 		Version: "2.0",
@@ -89,6 +94,9 @@ func (p *Publisher) rss(l *list) *Document {
 		Atom:    "http://www.w3.org/2005/Atom",
 		DC:      "http://purl.org/dc/elements/1.1/",
 		Media:   spaceMedia,
+	}
+	if l.Closed {
+		doc.History, ch.Archive = historySpace, &struct{}{}
 	}
 	if l.Itunes != (Itunes{}) {
 		doc.Itunes = spaceItunes
@@ -105,7 +113,7 @@ func (p *Publisher) rss(l *list) *Document {
 		ch.Items = append(ch.Items, it)
 	}
 	doc.Channel = ch
-	return p.feed(l, "rss", typeRSS, marshalXML(doc, "feed.css"))
+	return p.feed(l, "rss", typeRSS, marshalXML(doc, l.root()+"feed.css"))
 }
 
 // minutes is the ttl: how long a reader may wait, at least as long as caches do.

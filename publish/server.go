@@ -45,32 +45,20 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	// As it is first: a section may be called what the base URL's path is called.
-	d := e.at(r.URL.Path)
-	if rest, ok := strings.CutPrefix(r.URL.Path, h.base); d == nil && ok && h.base != "" {
+	query := r.URL.Query()
+	a := e.at(r.URL.Path, query)
+	if rest, ok := strings.CutPrefix(r.URL.Path, h.base); !a.something() && ok && h.base != "" {
 		if rest == "" {
 			redirect(w, r, h.base+"/")
 			return
 		}
-		d = e.at(rest)
+		a = e.at(rest, query)
 	}
-	if d == nil {
+	if !a.something() {
 		h.notFound(w, r, e)
 		return
 	}
-	switch r.Method {
-	case http.MethodGet, http.MethodHead:
-		d.serve(w, r)
-	case http.MethodOptions:
-		w.Header().Set("Allow", allowed)
-		w.Header().Set("Access-Control-Allow-Origin", "*")
-		w.Header().Set("Access-Control-Allow-Methods", allowed)
-		w.Header().Set("Access-Control-Allow-Headers", "If-None-Match, If-Modified-Since")
-		w.Header().Set("Access-Control-Max-Age", "86400")
-		w.WriteHeader(http.StatusNoContent)
-	default:
-		w.Header().Set("Allow", allowed)
-		plainAnswer(w, http.StatusMethodNotAllowed, "Documents can be read only: GET, HEAD.")
-	}
+	a.give(w, r)
 }
 
 // notFound answers people with a page, and programs with a line. Nothing of the request stands in either.
@@ -93,24 +81,6 @@ func redirect(w http.ResponseWriter, r *http.Request, path string) {
 	u := url.URL{Path: path, RawQuery: r.URL.RawQuery}
 	w.Header().Set("Location", u.String())
 	plainAnswer(w, http.StatusPermanentRedirect, "See "+u.String())
-}
-
-// at finds the document for a path of the URL: "/" and "/world" are pages, too.
-func (e *Edition) at(path string) *Document {
-	name, ok := strings.CutPrefix(path, "/")
-	if !ok {
-		return nil
-	}
-	if name == "" {
-		name = "index.html"
-	}
-	if d := e.docs[name]; d != nil {
-		return d
-	}
-	if name == "index" || strings.ContainsAny(name, "./") {
-		return nil
-	}
-	return e.docs[name+".html"]
 }
 
 // plainAnswer says something that is no document.
@@ -141,7 +111,9 @@ func (d *Document) serve(w http.ResponseWriter, r *http.Request) {
 	h := w.Header()
 	h.Set("Content-Type", d.ContentType)
 	h.Set("ETag", tag)
-	h.Set("Last-Modified", d.Modified.Format(http.TimeFormat))
+	if !d.Modified.IsZero() {
+		h.Set("Last-Modified", d.Modified.Format(http.TimeFormat))
+	}
 	h.Set("Cache-Control", d.cacheControl())
 	h.Set("Vary", "Accept-Encoding")
 	if d.shownByBrowsers() && r.Header.Get("Sec-Fetch-Dest") == "document" {
@@ -150,8 +122,12 @@ func (d *Document) serve(w http.ResponseWriter, r *http.Request) {
 		h.Add("Vary", "Sec-Fetch-Dest")
 	}
 	h.Set("X-Content-Type-Options", "nosniff")
-	h.Set("Access-Control-Allow-Origin", "*")
-	h.Set("Access-Control-Expose-Headers", "ETag, Last-Modified")
+	if d.Private {
+		h.Set("X-Robots-Tag", "noindex")
+	} else {
+		h.Set("Access-Control-Allow-Origin", "*")
+		h.Set("Access-Control-Expose-Headers", "ETag, Last-Modified")
+	}
 	if d.isFeed() {
 		h.Set("Content-Security-Policy", policyFeed)
 	} else {

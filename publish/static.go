@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path"
 	"path/filepath"
 	"time"
 
@@ -17,7 +18,8 @@ type written struct {
 	Digest   string                 `json:"digest"`
 	Revision store.Revision         `json:"revision"`
 	Files    map[string]writtenFile `json:"files"`
-	Sections map[string]view        `json:"sections"` // what they list
+	Sections map[string]view        `json:"sections"`         // what they list
+	Closed   []time.Time            `json:"closed,omitempty"` // the months whose archives they name
 }
 
 type writtenFile struct {
@@ -32,19 +34,22 @@ const noteKind = "static"
 // is not even rendered, also by another process, as notes remember. Files of sections that are gone are
 // removed if they are still as they were written. dir is made if its parent exists.
 func (p *Publisher) Write(ctx context.Context, dir string, notes store.Notes) (int, error) {
-	f, err := openStatic(ctx, dir, p.pub.Digest, notes)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if err := p.recall(ctx); err != nil {
+		return 0, fmt.Errorf("publish: %w", err)
+	}
+	f, err := openStatic(ctx, dir, p.digest(), notes)
 	if err != nil {
 		return 0, err
 	}
 	defer f.close()
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	for _, d := range p.desks {
+	for _, d := range p.public() {
 		if v, ok := f.before.Sections[d.section.Slug]; ok && !d.known() && f.before.Revision > 0 && f.intact(sectionPaths(d.section.Slug)) {
-			d.view, d.revision, d.resumed = v, f.before.Revision, true
+			d.view, d.revision, d.resumed, d.calendar = v, f.before.Revision, true, calendar{closed: f.before.Closed}
 		}
 	}
-	moved, err := p.update(ctx)
+	moved, err := p.update(ctx, false)
 	if err != nil {
 		return 0, err
 	}
@@ -54,20 +59,20 @@ func (p *Publisher) Write(ctx context.Context, dir string, notes store.Notes) (i
 			return 0, err
 		}
 	} else {
-		for _, d := range p.desks {
+		for _, d := range p.public() {
 			docs = append(docs, d.docs...)
 		}
 	}
 	kept := map[string]view{}
-	for _, d := range p.desks {
+	for _, d := range p.public() {
 		kept[d.section.Slug] = d.view
 	}
-	return f.write(ctx, NewEdition(p.revision, docs), kept, p.commonPaths())
+	return f.write(ctx, p.edition(docs), kept, p.commonPaths())
 }
 
 // Write puts an edition into dir as Publisher.Write does, for a client of the process that rendered it.
-func (e *Edition) Write(ctx context.Context, dir, digest string, notes store.Notes) (int, error) {
-	f, err := openStatic(ctx, dir, digest, notes)
+func (e *Edition) Write(ctx context.Context, dir string, notes store.Notes) (int, error) {
+	f, err := openStatic(ctx, dir, e.Digest, notes)
 	if err != nil {
 		return 0, err
 	}
@@ -113,11 +118,14 @@ func (f *static) close() {
 // write writes the documents of e, removes what is gone, and remembers what the folder holds now. Where e is without what was
 // kept, sections and common say what that may be.
 func (f *static) write(ctx context.Context, e *Edition, sections map[string]view, common []string) (int, error) {
-	n, err := writeDocuments(f.root, e)
+	n, err := writeDocuments(f.root, e.Documents())
 	if err != nil {
 		return n, writeError(f.dir, err)
 	}
-	now := written{Digest: f.digest, Revision: e.Revision, Files: map[string]writtenFile{}, Sections: sections}
+	now := written{Digest: e.Digest, Revision: e.Revision, Files: map[string]writtenFile{}, Sections: sections}
+	if e.shelf != nil {
+		now.Closed = e.shelf.calendar.closed
+	}
 	keep := func(paths []string) {
 		for _, path := range paths {
 			now.Files[path] = f.before.Files[path]
@@ -130,7 +138,7 @@ func (f *static) write(ctx context.Context, e *Edition, sections map[string]view
 	for d := range e.Documents() {
 		now.Files[d.Path] = writtenFile{int64(len(d.Body)), d.Modified}
 	}
-	if err := f.remove(now); err != nil {
+	if err := f.remove(f.before.Files, now.Files); err != nil {
 		return n, writeError(f.dir, err)
 	}
 	if n == 0 && f.before.Digest == now.Digest && f.before.Revision == now.Revision {
@@ -168,20 +176,38 @@ func (f *static) intact(paths []string) bool {
 	return true
 }
 
-// remove deletes the files that now has no more, if nobody has changed them.
-func (f *static) remove(now written) error {
-	removed := false
-	for path, w := range f.before.Files {
-		if _, still := now.Files[path]; still || !inPlace(f.root, path, w.Size, w.Modified) {
+// remove deletes the files that are in before and not in now, if nobody has changed them, and the folders that are
+// empty then.
+func (f *static) remove(before, now map[string]writtenFile) error {
+	folders := map[string]bool{}
+	for name, w := range before {
+		if _, still := now[name]; still || !inPlace(f.root, name, w.Size, w.Modified) {
 			continue
 		}
-		if err := f.root.Remove(path); err != nil {
+		if err := f.root.Remove(name); err != nil {
 			return err
 		}
-		removed = true
+		folders[path.Dir(name)] = true
 	}
-	if !removed {
-		return nil
+	for folder := range folders {
+		if err := syncFolder(f.root, folder); err != nil {
+			return err
+		}
+		for ; folder != "."; folder = path.Dir(folder) {
+			if f.root.Remove(folder) != nil {
+				break // it is not empty
+			}
+		}
 	}
-	return syncFolder(f.root)
+	return nil
+}
+
+// inTurn does something while no other process writes to the folder.
+func (f *static) inTurn(do func() (int, error)) (int, error) {
+	turn, err := takeTurn(f.root)
+	if err != nil {
+		return 0, err
+	}
+	defer turn.Close()
+	return do()
 }

@@ -112,11 +112,11 @@ func TestWrite(t *testing.T) {
 
 	// A client writes what another process has rendered.
 	e := w.edition(w.publisher(fewer))
-	if n, err := e.Write(t.Context(), dir, fewer.Digest, w.st); n != 0 || err != nil {
+	if n, err := e.Write(t.Context(), dir, w.st); n != 0 || err != nil {
 		t.Errorf("a client wrote %d files; %v", n, err)
 	}
 	dir = t.TempDir()
-	if n, err := e.Write(t.Context(), dir, fewer.Digest, w.st); n != 11 || err != nil {
+	if n, err := e.Write(t.Context(), dir, w.st); n != 11 || err != nil {
 		t.Errorf("a client wrote %d files; %v", n, err)
 	}
 	write(fewer, 0)

@@ -47,6 +47,9 @@ func (c *chooser) choices(s store.Story, known map[store.ItemID]store.Item, in m
 		case "link":
 			id = article(&m)
 		}
+		if c.roster.withdrawn.names[id] {
+			continue
+		}
 		if groups[id] == nil {
 			at, place := m, m.Date
 			if c.counts() {

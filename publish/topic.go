@@ -8,9 +8,18 @@ import (
 
 // feed is a section's feed: a document that a hub may tell of.
 func (p *Publisher) feed(l *list, format, contentType string, body []byte) *Document {
-	d := newDocument(l.Slug+"."+format, contentType, body, l.Modified, l.MaxAge)
-	d.Links, d.News = linkHeader(p.pub.Hub, p.url(d.Path)), l.news()
+	d := newDocument(l.Path+"."+format, contentType, body, l.Modified, l.MaxAge)
+	d.Links, d.News = linkHeader(p.hub(l), p.address(l, l.Path, "."+format)), l.news()
 	return d
+}
+
+// hub is where one may subscribe to a list; "" for archives, of which there is no news, and private sections, of which
+// a hub is not to know.
+func (p *Publisher) hub(l *list) string {
+	if !l.Month.IsZero() || l.Query != "" {
+		return ""
+	}
+	return p.pub.Hub
 }
 
 // news stands for the ids and dates of what is listed: edits within an hour and outlets that join a story change the

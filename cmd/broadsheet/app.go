@@ -93,13 +93,21 @@ func assemble(cfg *config.Config) (*plan, config.Errors) {
 	if pub.Location, err = time.LoadLocation(cfg.Timezone); err != nil {
 		pub.Location = time.UTC // config has reported it
 	}
+	for _, entry := range cfg.Publish.Withdraw {
+		name, revoked := strings.CutPrefix(entry, "!")
+		w := publish.Withdrawal{Entry: name, Revoked: revoked}
+		if strings.Contains(name, "://") {
+			w.Canonical = fetch.CanonicalLink(name)
+		}
+		pub.Withdraw = append(pub.Withdraw, w)
+	}
 	judged := map[string]bool{}
 	for i := range cfg.Outlets {
 		o := &cfg.Outlets[i]
 		for _, id := range o.Formerly {
 			pl.renames = append(pl.renames, store.Rename{From: store.FeedName{Outlet: id}, To: store.FeedName{Outlet: o.ID}})
 		}
-		po := publish.Outlet{ID: o.ID, Name: o.Name, URL: o.URL, Language: o.Language, Rights: o.Rights, Tags: o.Tags, Priority: o.Priority, Content: o.Content}
+		po := publish.Outlet{ID: o.ID, Name: o.Name, Formerly: o.Formerly, URL: o.URL, Language: o.Language, Rights: o.Rights, Tags: o.Tags, Priority: o.Priority, Content: o.Content}
 		for j := range o.Feeds {
 			f := &o.Feeds[j]
 			for _, url := range f.Formerly {
@@ -128,7 +136,7 @@ func assemble(cfg *config.Config) (*plan, config.Errors) {
 		ps := publish.Section{
 			Slug: s.Slug, Title: s.Title, Description: s.Description, From: s.From, Include: s.Include, Exclude: s.Exclude, Languages: s.Languages,
 			LanguagesUnknown: s.Unknown, Where: s.Where, Stories: s.Stories, MinOutlets: s.MinOutlets, MaxPerOutlet: s.MaxPerOutlet, MaxAge: s.MaxAge,
-			Limit: s.Limit, Content: s.Content,
+			Limit: s.Limit, Content: s.Content, Formerly: s.Formerly, Key: s.Key,
 		}
 		if it := &s.Itunes; it.Category != "" {
 			ps.Itunes = publish.Itunes{Author: it.Author, Owner: it.Owner, Email: it.Email, Image: it.Image, Type: it.Type, Explicit: it.Explicit}

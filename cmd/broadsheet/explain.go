@@ -212,7 +212,9 @@ func (pl *plan) locate(e *explained) {
 		for i := range v.Rules {
 			r := &v.Rules[i]
 			path := fmt.Sprintf("section[%d].%s", section, r.Key)
-			if key, ok := strings.CutPrefix(r.Key, "outlet"); ok {
+			if strings.HasPrefix(r.Key, "publish.") {
+				path = r.Key
+			} else if key, ok := strings.CutPrefix(r.Key, "outlet"); ok {
 				if outlet < 0 {
 					continue // it is nowhere
 				}

@@ -10,7 +10,7 @@ import (
 
 	"broadsheet/fetch"
 	"broadsheet/publish"
-	"broadsheet/store/bolt"
+	"broadsheet/store"
 )
 
 func (p *program) fetchCommand() *cobra.Command {
@@ -108,8 +108,11 @@ func (p *program) fetchOnce(ctx context.Context, want fetch.Request, strict bool
 }
 
 // once polls what is due in a process of its own, and prunes.
-func (pl *plan) once(ctx context.Context, st *bolt.Store, want fetch.Request, log *slog.Logger, step func(fetch.Progress)) (fetch.Summary, error) {
+func (pl *plan) once(ctx context.Context, st keeper, want fetch.Request, log *slog.Logger, step func(fetch.Progress)) (fetch.Summary, error) {
 	var sum fetch.Summary
+	if err := publish.Remember(ctx, st, pl.publication); err != nil {
+		return sum, err
+	}
 	err := pl.running(ctx, st, log, func(s *fetch.Scheduler) (err error) {
 		sum, err = s.Once(ctx, want, step)
 		return err
@@ -121,7 +124,7 @@ func (pl *plan) once(ctx context.Context, st *bolt.Store, want fetch.Request, lo
 }
 
 // running does something with a scheduler that polls nothing by itself.
-func (pl *plan) running(ctx context.Context, st *bolt.Store, log *slog.Logger, do func(*fetch.Scheduler) error) error {
+func (pl *plan) running(ctx context.Context, st store.Store, log *slog.Logger, do func(*fetch.Scheduler) error) error {
 	s := fetch.New(fetch.Options{Store: st, Settings: pl.settings, Feeds: pl.feeds, Log: log})
 	polling, stop := context.WithCancel(ctx)
 	ran := make(chan error, 1)
@@ -136,19 +139,30 @@ func (pl *plan) running(ctx context.Context, st *bolt.Store, log *slog.Logger, d
 
 // write writes the sections as static files where this process stands: from the store, or from what
 // the daemon that holds it has rendered. It returns how many it wrote, and the documents that were rendered for that.
-func (pl *plan) write(ctx context.Context, st *bolt.Store, r *remote, dir string, log *slog.Logger) (int, *publish.Edition, error) {
+func (pl *plan) write(ctx context.Context, st keeper, r *remote, dir string, log *slog.Logger) (int, *publish.Edition, error) {
 	if r != nil {
 		e, err := r.edition(ctx)
 		if err != nil {
 			return 0, nil, err
 		}
-		n, err := e.Write(ctx, dir, pl.publication.Digest, r)
-		return n, e, err
+		n, err := e.Write(ctx, dir, r)
+		if err != nil {
+			return n, nil, err
+		}
+		archives, err := publish.WriteArchives(ctx, dir, r, r)
+		return n + archives, e, err
+	}
+	if err := publish.Remember(ctx, st, pl.publication); err != nil {
+		return 0, nil, err
 	}
 	publisher, err := publish.New(pl.publication, st, log)
 	if err != nil {
 		return 0, nil, err
 	}
 	n, err := publisher.Write(ctx, dir, st)
-	return n, publisher.Rendered(), err
+	if err != nil {
+		return n, nil, err
+	}
+	archives, err := publish.WriteArchives(ctx, dir, st, publisher)
+	return n + archives, publisher.Rendered(), err
 }

@@ -20,7 +20,6 @@ import (
 	"broadsheet/config"
 	"broadsheet/publish"
 	"broadsheet/store"
-	"broadsheet/store/bolt"
 )
 
 func (p *program) previewCommand() *cobra.Command {
@@ -52,7 +51,7 @@ func (p *program) preview(ctx context.Context, slug string, asJSON bool) error {
 		return fmt.Errorf("there is no store at %s yet", pl.config.Store.Path)
 	}
 	log := p.log(slog.LevelWarn)
-	st, r, err := reach(ctx, pl.config, bolt.Options{Log: log}) // renames nothing
+	st, r, err := reach(ctx, pl.config, log) // renames nothing
 	if err != nil {
 		return err
 	}
@@ -77,7 +76,7 @@ func (p *program) preview(ctx context.Context, slug string, asJSON bool) error {
 }
 
 // previewAlone compares with the static files or with another configuration, since no daemon publishes.
-func (p *program) previewAlone(ctx context.Context, pl *plan, st *bolt.Store, slug string, log *slog.Logger) (out publish.Preview, err error) {
+func (p *program) previewAlone(ctx context.Context, pl *plan, st keeper, slug string, log *slog.Logger) (out publish.Preview, err error) {
 	next, err := publish.New(pl.publication, renamed{st, pl.renames}, log)
 	if err != nil {
 		return out, err
@@ -175,7 +174,7 @@ func (d *daemon) preview(ctx context.Context, want previewing) (out publish.Prev
 
 // renamed is a store as it would be after renames, which are not done.
 type renamed struct {
-	store.Store
+	publish.Keeper
 	renames []store.Rename
 }
 
@@ -190,7 +189,7 @@ func (s renamed) Items(ctx context.Context, q store.Query) iter.Seq2[store.Item,
 		}
 	}
 	return func(yield func(store.Item, error) bool) {
-		for it, err := range s.Store.Items(ctx, q) {
+		for it, err := range s.Keeper.Items(ctx, q) {
 			for i := range s.renames {
 				s.renames[i].Item(&it)
 			}

@@ -1,0 +1,266 @@
+package publish
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"broadsheet/store"
+)
+
+// An archive is the history of a section by month of arrival (RFC 5005 §4): all that the section admits, whatever its
+// limit, max_per_outlet and max_age leave of it in the feed. Which entries it has, under which ids and dates, never
+// changes once its month is over; their texts are those that are stored, so that an edit shows, and what is withdrawn
+// is gone. Sections never wait for archives: those are rendered when somebody asks for them, one at a time.
+
+// archiveEndings are the formats of an archive.
+var archiveEndings = []string{".html", ".rss", ".atom", ".json"}
+
+// A shelf is what an edition knows of archives. It never changes.
+type shelf struct {
+	p        *Publisher
+	calendar calendar
+	revision store.Revision
+	pruned   time.Time
+	touched  map[time.Time]store.Revision // when a month last changed, if that is known
+	desks    map[string]*desk             // by slug; of a desk, only what never changes is read
+}
+
+// document returns the archive of a month that the calendar has, in a format; from the cache if it still holds.
+func (s *shelf) document(ctx context.Context, d *desk, month time.Time, ending string) (*Document, error) {
+	want := cached{desk: d, month: month, ending: ending, revision: s.revision, pruned: s.pruned, state: s.calendar.state(month)}
+	want.prev, want.next = s.calendar.around(month)
+	c := &s.p.archives
+	if doc := c.find(want, s.touched[month]); doc != nil {
+		return doc, nil
+	}
+	select {
+	case c.turn <- struct{}{}:
+		defer func() { <-c.turn }()
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+	if doc := c.find(want, s.touched[month]); doc != nil { // whoever had the turn wanted the same
+		return doc, nil
+	}
+	l, err := s.list(ctx, d, month)
+	if err != nil {
+		return nil, err
+	}
+	want.oldest, want.doc = l.Oldest, s.p.archive(l, ending)
+	c.keep(want)
+	return want.doc, nil
+}
+
+// list reads a month of a section.
+func (s *shelf) list(ctx context.Context, d *desk, month time.Time) (*list, error) {
+	c := d.archivist
+	var all []choice
+	q := store.Query{Outlets: c.filter.outlets, ByArrival: true, From: month, Until: month.AddDate(0, 1, 0)}
+	if c.counts() { // the item that made the number may be another outlet's
+		q.Outlets = nil
+	}
+	for chunk, err := range chunks(c.st.Items(ctx, q), 256) {
+		if err != nil {
+			return nil, err
+		}
+		here, _, err := c.places(ctx, chunk)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, here...)
+	}
+	slices.SortFunc(all, c.compare)
+	l, err := s.p.list(ctx, d, all, true)
+	if err != nil {
+		return nil, err
+	}
+	if w := c.filter.where; w != nil && w.stories { // what it counts may be pruned anywhere
+		l.Oldest = time.Time{}
+	}
+	slug := d.section.Slug
+	l.Path, l.Month = archivePath(slug, month), month
+	l.Prev = archivePath(slug, s.calendar.newest())
+	if s.calendar.state(month) == over {
+		prev, next := s.calendar.around(month)
+		l.Closed, l.Prev, l.Next = true, archivePath(slug, prev), archivePath(slug, next)
+		l.MaxAge = listAge
+	}
+	return l, nil
+}
+
+// historySpace is the namespace of RFC 5005.
+const historySpace = "http://purl.org/syndication/history/1.0"
+
+// A chainLink leads from a document to another one of the same history.
+type chainLink struct{ rel, href string }
+
+// chain is where a list stands in its history (RFC 5005 §4).
+func (p *Publisher) chain(l *list, ending string) (links []chainLink) {
+	if !l.Month.IsZero() {
+		links = append(links, chainLink{"current", p.address(l, l.Slug, ending)})
+	}
+	if l.Prev != "" {
+		links = append(links, chainLink{"prev-archive", p.address(l, l.Prev, ending)})
+	}
+	if l.Next != "" {
+		links = append(links, chainLink{"next-archive", p.address(l, l.Next, ending)})
+	}
+	return links
+}
+
+// root leads from a list's documents to the folder of the front page.
+func (l *list) root() string { return strings.Repeat("../", strings.Count(l.Path, "/")) }
+
+// address is where one of a section's documents is. That of a private section carries its key, or nobody could follow it.
+func (p *Publisher) address(l *list, path, ending string) string { return p.url(path+ending) + l.Query }
+
+// archive renders a month in one format.
+func (p *Publisher) archive(l *list, ending string) *Document {
+	feed := l
+	if p.pub.AlsoInText {
+		feed = l.withAlsoText()
+	}
+	var d *Document
+	switch ending {
+	case ".html":
+		d = p.archivePage(l)
+	case ".rss":
+		d = p.rss(feed)
+	case ".atom":
+		d = p.atom(feed)
+	default:
+		d = p.json(feed)
+	}
+	d.Private = l.Query != ""
+	return d
+}
+
+// months tells in which months something changed with the changed items: theirs, and those of their stories.
+func (p *Publisher) months(ctx context.Context, cal calendar, changed []store.Item) (map[time.Time]bool, error) {
+	out := map[time.Time]bool{}
+	var tied []store.Item
+	for _, it := range changed {
+		month := store.Month(it.Arrived)
+		out[month] = true
+		// What came after a first item of the open month came in that month as well.
+		if it.Story != store.StoryID(it.ID) || !month.Equal(cal.open) {
+			tied = append(tied, it)
+		}
+	}
+	if len(cal.closed) == 0 || len(tied) == 0 {
+		return out, nil
+	}
+	var stories []store.StoryID
+	for _, it := range tied {
+		stories = append(stories, it.Story)
+	}
+	slices.Sort(stories)
+	var members []store.ItemID
+	for s, err := range p.st.Stories(ctx, slices.Compact(stories)...) {
+		if err != nil {
+			return nil, err
+		}
+		members = append(members, s.Items...)
+	}
+	if len(members) == 0 {
+		return out, nil
+	}
+	for it, err := range p.st.Items(ctx, store.Query{IDs: members}) {
+		if err != nil {
+			return nil, err
+		}
+		out[store.Month(it.Arrived)] = true
+	}
+	return out, nil
+}
+
+// cacheBytes bounds what rendered archives are kept in memory, codings included.
+const cacheBytes = 64 << 20
+
+// archiveCache keeps rendered archives, those that were asked for last.
+type archiveCache struct {
+	turn chan struct{} // holds whoever renders
+
+	mu    sync.Mutex // guards kept
+	kept  []cached   // the one that was asked for last at the end
+	bytes int
+}
+
+// cached is an archive and what it depends on.
+type cached struct {
+	desk       *desk // of one configuration
+	month      time.Time
+	ending     string
+	state      monthState
+	prev, next time.Time
+	revision   store.Revision // from which on it was rendered
+	pruned     time.Time      // how far items were pruned then
+	oldest     time.Time      // arrival of the oldest item that its stories have
+	doc        *Document
+}
+
+// holds reports whether c is still what is wanted, whose month last changed at the revision touched.
+func (c *cached) holds(want *cached, touched store.Revision) bool {
+	return c.state == want.state && c.prev.Equal(want.prev) && c.next.Equal(want.next) && c.revision >= touched &&
+		(c.pruned.Equal(want.pruned) || want.pruned.Before(c.oldest))
+}
+
+func (c *archiveCache) find(want cached, touched store.Revision) *Document {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	i := slices.IndexFunc(c.kept, func(k cached) bool {
+		return k.desk == want.desk && k.month.Equal(want.month) && k.ending == want.ending
+	})
+	if i < 0 {
+		return nil
+	}
+	found := c.kept[i]
+	c.kept = slices.Delete(c.kept, i, i+1)
+	if !found.holds(&want, touched) {
+		c.bytes -= found.size()
+		return nil
+	}
+	c.kept = append(c.kept, found)
+	return found.doc
+}
+
+// keep takes up an archive; what was not asked for longest goes.
+func (c *archiveCache) keep(k cached) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.kept = append(c.kept, k)
+	c.bytes += k.size()
+	for c.bytes > cacheBytes && len(c.kept) > 1 {
+		c.bytes -= c.kept[0].size()
+		c.kept = slices.Delete(c.kept, 0, 1)
+	}
+}
+
+// size is what an archive takes in memory, with codings of it, roughly.
+func (c *cached) size() int { return 2 * len(c.doc.Body) }
+
+// archivePage renders a month for people: what there was, in short.
+func (p *Publisher) archivePage(l *list) *Document {
+	data := struct {
+		page
+		Name, Section  string // title and address of the section
+		Items          []pageItem
+		Feeds          []feedAddress
+		Earlier, Later string // addresses of the months around this one; "" for none
+	}{page: p.pageOf(l.Title, l.Slug, 2)}
+	data.Name, data.Section, data.Feeds = l.Title, data.Root+l.Slug+".html"+l.Query, p.addresses(l, data.Root)
+	if l.Prev != "" {
+		data.Earlier = data.Root + l.Prev + ".html" + l.Query
+	}
+	if l.Next != "" {
+		data.Later = data.Root + l.Next + ".html" + l.Query
+	}
+	for i := range l.Items {
+		data.Items = append(data.Items, p.pageItem(&l.Items[i], &data.Words))
+	}
+	data.Title += ", " + data.Words.month(l.Month)
+	return newDocument(l.Path+".html", typeHTML, renderPage("archive.html", data), l.Modified, l.MaxAge)
+}
