@@ -183,17 +183,6 @@ func (c checker) listen(key string, to *string) {
 	}
 }
 
-func (c checker) store() {
-	s := &c.cfg.Store
-	path, ok := strings.CutPrefix(s.URL, "bolt:")
-	// "bolt://x.db" would quietly mean /x.db.
-	if !ok || path == "" || strings.HasPrefix(path, "//") && !strings.HasPrefix(path, "///") {
-		c.problem("store.url", `%s is not known; known is "bolt:PATH", such as "bolt:broadsheet.db"`, quote(c.raw("store.url")))
-		return
-	}
-	s.Path = c.absolute(path)
-}
-
 func (c checker) fetch() {
 	f := &c.cfg.Fetch
 	if strings.TrimSpace(f.Schedule) == "" {

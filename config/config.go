@@ -50,15 +50,18 @@ type Config struct {
 type Server struct {
 	Listen         string         `key:"listen"`  // "host:port" or "unix:/absolute/path"
 	Admin          string         `key:"admin"`   // the same, or "" for none
-	Control        string         `key:"control"` // absolute path of a unix socket, or "" for beside the store
+	Control        string         `key:"control"` // absolute path of a unix socket, or "" for beside the store, or in the runtime directory
 	TrustedProxies []netip.Prefix `key:"trusted_proxies"`
 }
 
 // Store says where items are kept, and for how long.
 type Store struct {
-	URL       string        `key:"url"` // as written
-	Path      string        // absolute path of the bolt file
-	Retention time.Duration `key:"retention"` // from an item's arrival; 0 is no bound
+	URL          string        `key:"url"` // "bolt:PATH" or "postgres://…", with the password if there is one
+	PasswordFile string        `key:"password_file"`
+	Retention    time.Duration `key:"retention"` // from an item's arrival; 0 is no bound
+
+	Path  string // absolute path of the bolt file; "" for a database
+	Shown string // URL without password and parameters, for logs
 }
 
 // Fetch says how feeds are polled.

@@ -84,7 +84,7 @@ func TestExampleStatesTheDefaults(t *testing.T) {
 
 	want := defaults()
 	want.Contact = exampleContact
-	want.Store.Path = as.Store.Path
+	want.Store.Path, want.Store.Shown = as.Store.Path, as.Store.Shown
 	want.Hosts, want.Outlets, want.Sections = as.Hosts, as.Outlets, as.Sections
 	if !reflect.DeepEqual(*as, want) {
 		t.Errorf("the example is not the defaults:\n got %+v\nwant %+v", *as, want)

@@ -242,9 +242,10 @@ func TestRevivedElsewhere(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		st := quickStore(t, path)
 		defer st.Close()
-		gone := true
+		var gone atomic.Bool
+		gone.Store(true)
 		net := &fakeNet{answer: func(*http.Request) *http.Response {
-			if gone {
+			if gone.Load() {
 				return response(410, "", nil)
 			}
 			return nil
@@ -254,7 +255,7 @@ func TestRevivedElsewhere(t *testing.T) {
 		var wg sync.WaitGroup
 		pollers(ctx, &wg, net, testSettings(), fs, st)
 		time.Sleep(3 * time.Hour)
-		gone = false
+		gone.Store(false)
 		one, stop := context.WithCancel(ctx)
 		other := New(Options{Store: st, Settings: testSettings(), Feeds: fs, Log: discard, RoundTripper: net})
 		wg.Go(func() { other.Run(one) })

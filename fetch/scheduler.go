@@ -286,8 +286,10 @@ func (s *Scheduler) enqueue(j *job) {
 	if h := j.host; h.held && s.known(j) {
 		h.queue = append(h.queue, j)
 	} else {
-		if len(h.unseen) == 0 {
+		if now := time.Now(); len(h.unseen) == 0 && j.due.At.Before(now) { // those that wait longest first
 			h.again = later(h.again, j.due.At)
+		} else if len(h.unseen) == 0 {
+			h.again = later(h.again, now) // it was asked for before its time
 		}
 		h.unseen = append(h.unseen, j)
 	}

@@ -85,6 +85,15 @@ func (n *fakeNet) count(host string) int {
 	return len(n.asked[host])
 }
 
+func (n *fakeNet) total() (all int) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	for _, at := range n.asked {
+		all += len(at)
+	}
+	return all
+}
+
 func feeds(t *testing.T, addresses ...string) []Feed {
 	var fs []Feed
 	for _, a := range addresses {
@@ -295,9 +304,13 @@ func onceIn(t *testing.T, st store.Store, net *fakeNet, s Settings, fs []Feed, w
 	ctx, cancel := context.WithCancel(context.Background())
 	ran := make(chan error, 1)
 	go func() { ran <- sch.Run(ctx) }()
+	began, before := time.Now(), net.total()
 	sum, err := sch.Once(ctx, want, nil)
 	if err != nil {
 		t.Error(err)
+	}
+	if took, most := time.Since(began), time.Minute+time.Duration(net.total()-before)*(s.Timeout+s.HostGap); took > most {
+		t.Errorf("polling once took %v", took)
 	}
 	cancel()
 	if err := <-ran; err != nil {

@@ -67,7 +67,7 @@ type Document struct {
 	ContentType string
 	Body        []byte
 	ETag        string        // strong, quoted: of Body as it is
-	Modified    time.Time     // whole seconds, UTC; the static file carries it as well
+	Modified    time.Time     // whole seconds, UTC; the static file carries it as well; zero if only ETag tells
 	MaxAge      time.Duration // how long a cache may answer for it; 0: it has to ask each time
 
 	Private bool // of a private section: only for who has its key

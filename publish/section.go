@@ -163,6 +163,9 @@ func (c *chooser) newest(ctx context.Context) (store.Item, error) {
 // places finds the choices that have their place at one of items, in the order of items, and those that
 // have it elsewhere although one of items belongs to them.
 func (c *chooser) places(ctx context.Context, items []store.Item) (here, elsewhere []choice, err error) {
+	if c.counts() { // a story's first item, which most are alone, never makes the number
+		items = slices.DeleteFunc(slices.Clone(items), func(it store.Item) bool { return it.Story == store.StoryID(it.ID) })
+	}
 	admitted, err := c.admitted(ctx, items)
 	if err != nil {
 		return nil, nil, err

@@ -111,7 +111,9 @@ func (d *Document) serve(w http.ResponseWriter, r *http.Request) {
 	h := w.Header()
 	h.Set("Content-Type", d.ContentType)
 	h.Set("ETag", tag)
-	h.Set("Last-Modified", d.Modified.Format(http.TimeFormat))
+	if !d.Modified.IsZero() {
+		h.Set("Last-Modified", d.Modified.Format(http.TimeFormat))
+	}
 	h.Set("Cache-Control", d.cacheControl())
 	h.Set("Vary", "Accept-Encoding")
 	if d.shownByBrowsers() && r.Header.Get("Sec-Fetch-Dest") == "document" {

@@ -210,44 +210,13 @@ func TestConditional(t *testing.T) {
 	}
 }
 
-func TestStatus(t *testing.T) {
+func TestHealth(t *testing.T) {
 	w := newWorld(t)
-	at := in("0s")
-	rows := []Row{{Outlet: "a", Feed: "https://a.example/feed?key=${KEY}", State: "failing", Reason: "back-off", LastPoll: &at, Failures: 3,
-		Error: `<script>alert("x")</script>`, Items: 7}}
 	var trouble error
 	mux := http.NewServeMux()
-	status := Status(func(*http.Request) ([]Row, error) { return rows, trouble })
-	mux.Handle("/status", status)
-	mux.Handle("/status.json", status)
 	mux.Handle("/healthz", Health(func(*http.Request) error { return nil }))
 	mux.Handle("/readyz", Health(func(*http.Request) error { return trouble }))
 	base := listen(t, w, Under("https://paper.example/news", mux))
-	resp, body := ask(t, "GET", base+"/news/status.json")
-	const want = `[
-  {
-    "outlet": "a",
-    "feed": "https://a.example/feed?key=${KEY}",
-    "state": "failing",
-    "reason": "back-off",
-    "last_poll": "2026-03-01T12:00:00Z",
-    "last_success": null,
-    "last_new_item": null,
-    "next_poll": null,
-    "failures": 3,
-    "error": "\u003cscript\u003ealert(\"x\")\u003c/script\u003e",
-    "items": 7
-  }
-]
-`
-	if body != want || resp.Header.Get("Content-Type") != "application/json" {
-		t.Errorf("%s: %s", resp.Header.Get("Content-Type"), body)
-	}
-	resp, body = ask(t, "GET", base+"/status")
-	if resp.StatusCode != 200 || !strings.Contains(body, "&lt;script&gt;") || !strings.Contains(body, "2026-03-01 12:00:00") {
-		t.Error(body)
-	}
-	checkHTML(t, "status", strings.ReplaceAll(body, "status.json", "all.json"))
 	for path, want := range map[string]int{"/healthz": 200, "/news/readyz": 200} {
 		if resp, _ := ask(t, "GET", base+path); resp.StatusCode != want {
 			t.Errorf("%s: %d", path, resp.StatusCode)
@@ -261,7 +230,7 @@ func TestStatus(t *testing.T) {
 		t.Errorf("degraded: %d %s", resp.StatusCode, body)
 	}
 	trouble = context.DeadlineExceeded
-	for path, want := range map[string]int{"/healthz": 200, "/readyz": 503, "/status": 500} {
+	for path, want := range map[string]int{"/healthz": 200, "/readyz": 503} {
 		if resp, _ := ask(t, "GET", base+path); resp.StatusCode != want {
 			t.Errorf("%s in trouble: %d", path, resp.StatusCode)
 		}

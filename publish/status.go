@@ -1,10 +1,14 @@
 package publish
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"net/http"
+	"sync"
 	"time"
+
+	"broadsheet/store"
 )
 
 // A Row is the state of one feed as /status and `broadsheet outlets` tell it. Times are nil when they
@@ -21,45 +25,107 @@ type Row struct {
 	Failures    int        `json:"failures"`
 	Error       string     `json:"error"`
 	Items       int        `json:"items"`
+
+	// What only the daemon tells of it.
+	Name    string        `json:"-"` // of the outlet
+	Silent  *time.Time    `json:"-"` // since when, if for longer than its rhythm explains
+	Damaged bool          `json:"-"` // its last document was cut off or broken
+	History store.History `json:"-"`
 }
 
-// MarshalRows writes rows as /status.json has them.
+// MarshalRows writes rows as `broadsheet outlets --json` has them.
 func MarshalRows(rows []Row) ([]byte, error) {
 	if rows == nil {
 		rows = []Row{}
 	}
-	b, err := json.MarshalIndent(rows, "", "  ")
+	return marshalIndent(rows)
+}
+
+func marshalIndent(v any) ([]byte, error) {
+	b, err := json.MarshalIndent(v, "", "  ")
 	return append(b, '\n'), err
 }
 
-// Status serves /status and /status.json from the rows that it asks for at each request.
-func Status(rows func(*http.Request) ([]Row, error)) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if !readOnly(w, r) {
-			return
-		}
-		all, err := rows(r)
+// A statusRow is a row as /status.json has it.
+type statusRow struct {
+	Row
+	Silent      *time.Time             `json:"silent_since"`
+	ItemsPerDay [store.HistoryDays]int `json:"items_per_day"` // the last is today, in UTC
+	LastPolls   []statusPoll           `json:"last_polls"`    // the last is the newest
+}
+
+type statusPoll struct {
+	At      time.Time `json:"at"`
+	Outcome string    `json:"outcome"`
+}
+
+// status serves /status, /status.json and /status.atom.
+type status struct {
+	publisher *Publisher
+	base      string
+	rows      func(context.Context) ([]Row, error)
+
+	mu    sync.Mutex // guards what follows; one request renders, the others wait for it
+	docs  map[string]*Document
+	fresh time.Time // until then docs will do
+}
+
+// Status serves /status, /status.json and /status.atom from the rows that it asks for, at base, an address without a
+// trailing slash. However many ask, reading and rendering takes a fifth of the time of one core at most.
+func (p *Publisher) Status(base string, rows func(context.Context) ([]Row, error)) http.Handler {
+	return &status{publisher: p, base: base, rows: rows}
+}
+
+func (s *status) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if !readOnly(w, r) {
+		return
+	}
+	d, err := s.document(r)
+	switch {
+	case err != nil:
+		plainAnswer(w, http.StatusInternalServerError, "The state of the feeds cannot be read: "+err.Error())
+	case d == nil:
+		plainAnswer(w, http.StatusNotFound, "There is no such page.")
+	default:
+		d.serve(w, r)
+	}
+}
+
+func (s *status) document(r *http.Request) (*Document, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if began := time.Now(); began.After(s.fresh) {
+		rows, err := s.rows(r.Context())
 		if err != nil {
-			plainAnswer(w, http.StatusInternalServerError, "The state of the feeds cannot be read: "+err.Error())
-			return
+			return nil, err
 		}
-		h := w.Header()
-		h.Set("Cache-Control", "no-store")
-		h.Set("X-Content-Type-Options", "nosniff")
-		h.Set("Content-Security-Policy", policyPage)
-		if r.URL.Path == "/status.json" {
-			body, err := MarshalRows(all)
-			if err != nil {
-				plainAnswer(w, http.StatusInternalServerError, err.Error())
-				return
-			}
-			h.Set("Content-Type", "application/json")
-			w.Write(body)
-			return
+		s.docs = map[string]*Document{}
+		asJSON, err := statusJSON(rows, began)
+		if err != nil {
+			return nil, err
 		}
-		h.Set("Content-Type", typeHTML)
-		w.Write(renderPage("status.html", all))
-	})
+		for _, d := range []*Document{
+			newDocument("status.json", "application/json", asJSON, time.Time{}, 0),
+			newDocument("status", typeHTML, s.publisher.statusPage(rows, began), time.Time{}, 0),
+			s.publisher.outages(s.base, rows),
+		} {
+			d.Private = true // no business of search engines, nor of other sites' scripts
+			s.docs["/"+d.Path] = d
+		}
+		s.fresh = time.Now().Add(4 * time.Since(began))
+	}
+	return s.docs[r.URL.Path], nil
+}
+
+func statusJSON(rows []Row, now time.Time) ([]byte, error) {
+	all := make([]statusRow, len(rows))
+	for i, r := range rows {
+		all[i] = statusRow{Row: r, Silent: r.Silent, ItemsPerDay: r.History.LastDays(now), LastPolls: []statusPoll{}}
+		for at, outcome := range r.History.LastVisits() {
+			all[i].LastPolls = append(all[i].LastPolls, statusPoll{at, outcome.String()})
+		}
+	}
+	return marshalIndent(all)
 }
 
 // Degraded says what is wrong around a daemon that still does its work: nothing is gained by sending its

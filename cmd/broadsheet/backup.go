@@ -12,7 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"broadsheet/store/bolt"
+	"broadsheet/store"
 )
 
 func (p *program) backupCommand() *cobra.Command {
@@ -31,13 +31,16 @@ func (p *program) backup(ctx context.Context, to string) error {
 	if err != nil {
 		return err
 	}
+	if shared(plan.config) {
+		return errNoBackup
+	}
 	if _, err := os.Lstat(to); !errors.Is(err, os.ErrNotExist) {
 		return fmt.Errorf("%s is there already; a backup never overwrites", to)
 	}
 	if _, err := os.Stat(plan.config.Store.Path); errors.Is(err, os.ErrNotExist) {
 		return fmt.Errorf("there is no store at %s yet", plan.config.Store.Path)
 	}
-	st, r, err := reach(ctx, plan.config, bolt.Options{Log: p.log(slog.LevelWarn)})
+	st, r, err := reach(ctx, plan.config, p.log(slog.LevelWarn))
 	if err != nil {
 		return err
 	}
@@ -45,8 +48,10 @@ func (p *program) backup(ctx context.Context, to string) error {
 		return writeWhole(to, func(w io.Writer) error { return r.backup(ctx, w) })
 	}
 	defer st.Close()
-	return writeWhole(to, func(w io.Writer) error { return st.Backup(ctx, w) })
+	return writeWhole(to, func(w io.Writer) error { return st.(store.Backuper).Backup(ctx, w) })
 }
+
+var errNoBackup = errors.New("backup copies a store that is a file; a database has its own means (pg_dump, pg_basebackup), and `broadsheet copy` moves it into a file")
 
 // writeWhole makes a file appear whole and durable under its name, or not at all.
 func writeWhole(name string, write func(io.Writer) error) (err error) {

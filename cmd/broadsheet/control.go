@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/gob"
 	"encoding/json"
@@ -31,20 +32,20 @@ const (
 )
 
 // socketPath is where the daemon of a configuration listens for commands: beside the store, or in
-// the runtime directory where that path would be too long.
+// the runtime directory where that path would be too long, or the store is no file.
 func socketPath(cfg *config.Config) (string, error) {
 	path := cfg.Server.Control
-	if path == "" {
+	if path == "" && !shared(cfg) {
 		path = strings.TrimSuffix(cfg.Store.Path, filepath.Ext(cfg.Store.Path)) + ".sock"
 	}
-	if len(path) <= maxSocket {
+	if path != "" && len(path) <= maxSocket {
 		return path, nil
 	}
 	dir, err := runtimeDir()
 	if err != nil {
 		return "", err
 	}
-	return filepath.Join(dir, fmt.Sprintf("broadsheet-%s.sock", shortHash(path))), nil
+	return filepath.Join(dir, fmt.Sprintf("broadsheet-%s.sock", shortHash(cmp.Or(path, cfg.Store.Shown)))), nil
 }
 
 // runtimeDir is a folder that is ours alone.
@@ -67,9 +68,26 @@ func runtimeDir() (string, error) {
 	return dir, nil
 }
 
-// listenControl opens the socket. The store must be held: then a socket that lies there is left over
-// from a process that died.
-func listenControl(path string) (net.Listener, error) {
+// errControlled says that another process answers at the socket.
+var errControlled = errors.New("another process has the control socket")
+
+// listenControl opens the socket. A store that is held proves that a socket that lies there is left over from a process
+// that died; of processes that share one, the first has it, as a lock beside it proves.
+func listenControl(path string, shared bool) (_ net.Listener, err error) {
+	var lock *os.File
+	if shared {
+		if lock, err = os.OpenFile(path+".lock", os.O_CREATE|os.O_RDWR, 0o600); err != nil {
+			return nil, fmt.Errorf("control socket: %w; set server.control to a path that can be written", err)
+		}
+		defer func() {
+			if err != nil {
+				lock.Close()
+			}
+		}()
+		if err := syscall.Flock(int(lock.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+			return nil, errControlled
+		}
+	}
 	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return nil, fmt.Errorf("control socket: %w", err)
 	}
@@ -79,8 +97,19 @@ func listenControl(path string) (net.Listener, error) {
 	if err != nil {
 		return nil, fmt.Errorf("control socket %s: %w; set server.control to a path that can be written", path, err)
 	}
+	if lock != nil {
+		return &lockedListener{l, lock}, nil
+	}
 	return l, nil
 }
+
+// A lockedListener gives its lock back when it is closed.
+type lockedListener struct {
+	net.Listener
+	lock *os.File
+}
+
+func (l *lockedListener) Close() error { return errors.Join(l.Listener.Close(), l.lock.Close()) }
 
 // A message is a line of the answer to /once: progress, and at the end a summary or an error.
 type message struct {
@@ -172,7 +201,12 @@ func (d *daemon) control() http.Handler {
 		answerJSON(w, d.log, done, err)
 	}))
 	mux.HandleFunc("GET /backup", d.agreed(func(w http.ResponseWriter, r *http.Request) {
-		if err := d.store.Backup(r.Context(), w); err != nil {
+		b, ok := d.store.(store.Backuper)
+		if !ok {
+			http.Error(w, errNoBackup.Error(), http.StatusNotImplemented)
+			return
+		}
+		if err := b.Backup(r.Context(), w); err != nil {
 			d.log.Warn("control: backup not sent", "err", err)
 			panic(http.ErrAbortHandler) // the client must see a broken answer, not a short file
 		}

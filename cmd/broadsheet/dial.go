@@ -20,7 +20,6 @@ import (
 	"broadsheet/fetch"
 	"broadsheet/publish"
 	"broadsheet/store"
-	"broadsheet/store/bolt"
 )
 
 // holdWait is how long a command waits for a store that another process holds.
@@ -59,15 +58,19 @@ func dial(ctx context.Context, cfg *config.Config) (*remote, error) {
 }
 
 // reach opens the store of a configuration or, where a daemon holds it, finds the daemon: one of the
-// two is not nil. It waits holdWait for another one-shot to end.
-func reach(ctx context.Context, cfg *config.Config, o bolt.Options) (*bolt.Store, *remote, error) {
+// two is not nil. It waits holdWait for another one-shot to end. A store that processes share is opened beside whatever
+// daemons there are.
+func reach(ctx context.Context, cfg *config.Config, log *slog.Logger) (keeper, *remote, error) {
+	if shared(cfg) {
+		st, err := openStore(ctx, cfg, 0, log)
+		return st, nil, err
+	}
 	for end := time.Now().Add(holdWait); ; {
 		r, err := dial(ctx, cfg)
 		if r != nil || err != nil {
 			return nil, r, err
 		}
-		o.Wait = min(500*time.Millisecond, max(time.Until(end), 0))
-		st, err := bolt.Open(cfg.Store.Path, o)
+		st, err := openStore(ctx, cfg, min(500*time.Millisecond, max(time.Until(end), 0)), log)
 		if !errors.Is(err, store.ErrHeld) || !time.Now().Before(end) || ctx.Err() != nil {
 			return st, nil, err
 		}
@@ -76,8 +79,8 @@ func reach(ctx context.Context, cfg *config.Config, o bolt.Options) (*bolt.Store
 
 // reach is reach for what looks at the store's feeds or items: it is prepared first. A daemon
 // has done so itself.
-func (pl *plan) reach(ctx context.Context, log *slog.Logger) (*bolt.Store, *remote, error) {
-	st, r, err := reach(ctx, pl.config, bolt.Options{Log: log})
+func (pl *plan) reach(ctx context.Context, log *slog.Logger) (keeper, *remote, error) {
+	st, r, err := reach(ctx, pl.config, log)
 	if st == nil || err != nil {
 		return st, r, err
 	}
@@ -89,7 +92,7 @@ func (pl *plan) reach(ctx context.Context, log *slog.Logger) (*bolt.Store, *remo
 }
 
 // prepare brings a store up to what the configuration and the program want of it.
-func (pl *plan) prepare(ctx context.Context, st *bolt.Store, log *slog.Logger) error {
+func (pl *plan) prepare(ctx context.Context, st keeper, log *slog.Logger) error {
 	if err := fetch.Rename(ctx, st, log, pl.renames...); err != nil {
 		return err
 	}

@@ -10,7 +10,7 @@ import (
 
 	"broadsheet/fetch"
 	"broadsheet/publish"
-	"broadsheet/store/bolt"
+	"broadsheet/store"
 )
 
 func (p *program) fetchCommand() *cobra.Command {
@@ -108,7 +108,7 @@ func (p *program) fetchOnce(ctx context.Context, want fetch.Request, strict bool
 }
 
 // once polls what is due in a process of its own, and prunes.
-func (pl *plan) once(ctx context.Context, st *bolt.Store, want fetch.Request, log *slog.Logger, step func(fetch.Progress)) (fetch.Summary, error) {
+func (pl *plan) once(ctx context.Context, st keeper, want fetch.Request, log *slog.Logger, step func(fetch.Progress)) (fetch.Summary, error) {
 	var sum fetch.Summary
 	if err := publish.Remember(ctx, st, pl.publication); err != nil {
 		return sum, err
@@ -124,7 +124,7 @@ func (pl *plan) once(ctx context.Context, st *bolt.Store, want fetch.Request, lo
 }
 
 // running does something with a scheduler that polls nothing by itself.
-func (pl *plan) running(ctx context.Context, st *bolt.Store, log *slog.Logger, do func(*fetch.Scheduler) error) error {
+func (pl *plan) running(ctx context.Context, st store.Store, log *slog.Logger, do func(*fetch.Scheduler) error) error {
 	s := fetch.New(fetch.Options{Store: st, Settings: pl.settings, Feeds: pl.feeds, Log: log})
 	polling, stop := context.WithCancel(ctx)
 	ran := make(chan error, 1)
@@ -139,7 +139,7 @@ func (pl *plan) running(ctx context.Context, st *bolt.Store, log *slog.Logger, d
 
 // write writes the sections as static files where this process stands: from the store, or from what
 // the daemon that holds it has rendered. It returns how many it wrote, and the documents that were rendered for that.
-func (pl *plan) write(ctx context.Context, st *bolt.Store, r *remote, dir string, log *slog.Logger) (int, *publish.Edition, error) {
+func (pl *plan) write(ctx context.Context, st keeper, r *remote, dir string, log *slog.Logger) (int, *publish.Edition, error) {
 	if r != nil {
 		e, err := r.edition(ctx)
 		if err != nil {

@@ -146,11 +146,16 @@ func (pl *plan) rows(ctx context.Context, st store.Store) ([]publish.Row, error)
 	}
 	now := time.Now()
 	dues := fetch.Dues(pl.feeds, &pl.settings, states, now)
+	names := map[string]string{}
+	for _, o := range pl.publication.Outlets {
+		names[o.ID] = o.Name
+	}
 	rows := make([]publish.Row, 0, len(pl.feeds))
 	for i, f := range pl.feeds {
 		s, due := states[i], dues[i]
 		r := publish.Row{
 			Outlet: f.Outlet, Feed: f.URL, State: due.State, Reason: due.Reason, Failures: s.Failures, Error: s.Err, Items: s.Items,
+			Name: names[f.Outlet], Silent: known(s.SilentSince()), Damaged: s.Damaged, History: s.History,
 			LastPoll: known(s.LastPoll), LastSuccess: known(s.LastSuccess), LastNewItem: known(s.LastNewItem),
 		}
 		if !due.Never {
@@ -159,6 +164,9 @@ func (pl *plan) rows(ctx context.Context, st store.Store) ([]publish.Row, error)
 				next = now.UTC().Truncate(time.Second)
 			}
 			r.NextPoll = &next
+		}
+		if r.Silent != nil {
+			r.Reason += "; silent since " + r.Silent.Format("2006-01-02") + ", longer than its rhythm explains"
 		}
 		rows = append(rows, r)
 	}

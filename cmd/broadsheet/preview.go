@@ -20,7 +20,6 @@ import (
 	"broadsheet/config"
 	"broadsheet/publish"
 	"broadsheet/store"
-	"broadsheet/store/bolt"
 )
 
 func (p *program) previewCommand() *cobra.Command {
@@ -52,7 +51,7 @@ func (p *program) preview(ctx context.Context, slug string, asJSON bool) error {
 		return fmt.Errorf("there is no store at %s yet", pl.config.Store.Path)
 	}
 	log := p.log(slog.LevelWarn)
-	st, r, err := reach(ctx, pl.config, bolt.Options{Log: log}) // renames nothing
+	st, r, err := reach(ctx, pl.config, log) // renames nothing
 	if err != nil {
 		return err
 	}
@@ -77,7 +76,7 @@ func (p *program) preview(ctx context.Context, slug string, asJSON bool) error {
 }
 
 // previewAlone compares with the static files or with another configuration, since no daemon publishes.
-func (p *program) previewAlone(ctx context.Context, pl *plan, st *bolt.Store, slug string, log *slog.Logger) (out publish.Preview, err error) {
+func (p *program) previewAlone(ctx context.Context, pl *plan, st keeper, slug string, log *slog.Logger) (out publish.Preview, err error) {
 	next, err := publish.New(pl.publication, renamed{st, pl.renames}, log)
 	if err != nil {
 		return out, err

@@ -17,9 +17,10 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/sync/errgroup"
 
+	"broadsheet/config"
 	"broadsheet/fetch"
 	"broadsheet/publish"
-	"broadsheet/store/bolt"
+	"broadsheet/store"
 )
 
 func (p *program) serveCommand() *cobra.Command {
@@ -45,18 +46,19 @@ type duties struct{ fetch, serve bool }
 type daemon struct {
 	duties
 	log       *slog.Logger
-	store     *bolt.Store
+	store     keeper
 	scheduler *fetch.Scheduler
-	pushed    *fetch.Subscriber // nil unless we poll and serve
-	changed   chan struct{}     // holds one signal: something was stored, or the configuration changed
-	written   chan struct{}     // holds one signal: sections were written as files, and archives may have to be
+	pushed    *fetch.Subscriber     // nil unless we poll and serve
+	changed   chan struct{}         // holds one signal: something was stored, or the configuration changed
+	written   chan struct{}         // holds one signal: sections were written as files, and archives may have to be
+	unreached atomic.Pointer[error] // why a shared store does not answer, if it does not
 	work      atomic.Pointer[parts]
 }
 
 // parts are what a reload replaces, all at once.
 type parts struct {
 	*plan
-	store     *bolt.Store
+	store     keeper
 	publisher *publish.Publisher
 	documents *publish.Handler
 	client    *fetch.Client // of announcer
@@ -77,7 +79,7 @@ func (d *daemon) newParts(pl *plan) (*parts, error) {
 		return nil, err
 	}
 	p := &parts{plan: pl, store: d.store, publisher: publisher, documents: publish.NewHandler(pl.config.BaseURL), client: fetch.NewClient(pl.settings, nil), replaced: make(chan struct{})}
-	status := publish.Status(func(r *http.Request) ([]publish.Row, error) { return p.rows(r.Context()) })
+	status := publisher.Status(operatorsURL(pl.config), p.rows)
 	ready := publish.Health(func(r *http.Request) error { return d.condition(r.Context()) })
 	alive := publish.Health(func(*http.Request) error { return nil })
 	public, admin := http.NewServeMux(), http.NewServeMux()
@@ -85,9 +87,13 @@ func (d *daemon) newParts(pl *plan) (*parts, error) {
 	if pl.config.Server.Admin != "" {
 		operators = admin
 		admin.Handle("/healthz", alive)
+		for _, sheet := range []string{"/style.css", "/feed.css", "/own.css"} {
+			admin.Handle(sheet, p.documents)
+		}
 	}
-	operators.Handle("/status", status)
-	operators.Handle("/status.json", status)
+	for _, path := range []string{"/status", "/status.json", "/status.atom"} {
+		operators.Handle(path, status)
+	}
 	operators.Handle("/readyz", ready)
 	public.Handle("/healthz", alive)
 	var hub http.Handler
@@ -100,6 +106,20 @@ func (d *daemon) newParts(pl *plan) (*parts, error) {
 	public.Handle("/", p.documents)
 	p.public, p.admin = publish.Under(pl.config.BaseURL, public), admin
 	return p, nil
+}
+
+// operatorsURL is the address of what server.admin takes away from the public.
+func operatorsURL(cfg *config.Config) string {
+	admin := cfg.Server.Admin
+	switch {
+	case admin == "":
+		return cfg.BaseURL
+	case strings.HasPrefix(admin, "unix:"):
+		return "http://localhost" // whatever leads there
+	case strings.HasPrefix(admin, ":"):
+		return "http://localhost" + admin
+	}
+	return "http://" + admin
 }
 
 // runDaemon loads the configuration and runs it.
@@ -130,7 +150,7 @@ func (p *program) runDaemon(ctx context.Context, what duties) error {
 // runPlan opens what a daemon needs and runs it until ctx ends. beside, if it is not nil, runs beside it and
 // ends with its ctx; ready, if it is not nil, is told the address that is listened on.
 func runPlan(ctx context.Context, pl *plan, what duties, log *slog.Logger, beside func(context.Context, *daemon), ready func(net.Addr)) (err error) {
-	st, err := bolt.Open(pl.config.Store.Path, bolt.Options{Wait: holdWait, Log: log})
+	st, err := openStore(ctx, pl.config, holdWait, log)
 	if err != nil {
 		return err
 	}
@@ -173,11 +193,15 @@ func runPlan(ctx context.Context, pl *plan, what duties, log *slog.Logger, besid
 	if err != nil {
 		return err
 	}
-	controls, err := listenControl(path)
-	if err != nil {
+	controls, err := listenControl(path, shared(pl.config))
+	switch {
+	case errors.Is(err, errControlled):
+		log.Info("another process on this machine answers the command line", "socket", path)
+	case err != nil:
 		return err
+	default:
+		listeners = append(listeners, controls)
 	}
-	listeners = append(listeners, controls)
 	var public, admin net.Listener
 	if what.serve {
 		if public, err = listen(pl.config.Server.Listen, "server.listen"); err != nil {
@@ -198,7 +222,12 @@ func runPlan(ctx context.Context, pl *plan, what duties, log *slog.Logger, besid
 	if d.pushed != nil {
 		g.Go(func() error { return d.pushed.Run(ctx) })
 	}
-	g.Go(func() error { return d.serveControl(ctx, controls) })
+	if controls != nil {
+		g.Go(func() error { return d.serveControl(ctx, controls) })
+	}
+	if shared(pl.config) {
+		g.Go(func() error { return d.watch(ctx) })
+	}
 	if what.fetch {
 		g.Go(func() error {
 			return fetch.Repeat(ctx, "@hourly", log, func() {
@@ -291,7 +320,8 @@ func (d *daemon) publishing(ctx context.Context) error {
 		case <-time.After(time.Minute): // another process may have withdrawn something
 		}
 		began := time.Now()
-		if err := d.publish(ctx); err != nil && ctx.Err() == nil {
+		err := d.publish(ctx)
+		if err != nil && ctx.Err() == nil {
 			d.log.Error("not published; what was published before stays", "err", err)
 		}
 		if paid.Before(began) {
@@ -302,6 +332,9 @@ func (d *daemon) publishing(ctx context.Context) error {
 		case <-ctx.Done():
 			return nil
 		case <-time.After(min(time.Until(paid)-publishAhead, publishRest)):
+		}
+		if errors.Is(err, store.ErrAway) {
+			d.wake()
 		}
 	}
 }
@@ -363,14 +396,17 @@ func (d *daemon) ready(ctx context.Context) error {
 	if d.serve && d.parts().documents.Shown() == nil {
 		return errors.New("the first edition is not rendered yet")
 	}
-	_, err := d.store.Revision(ctx)
-	return err
+	return nil
 }
 
-// condition is what /readyz says: whether the daemon is ready, and whether the outlets are in its reach.
+// condition is what /readyz says: whether the daemon is ready, and whether the store and the outlets are in its reach. Without
+// them it serves what it has.
 func (d *daemon) condition(ctx context.Context) error {
 	if err := d.ready(ctx); err != nil {
 		return err
+	}
+	if err := d.unreached.Load(); err != nil {
+		return publish.Degraded{Err: *err}
 	}
 	if err := d.scheduler.Degraded(); err != nil {
 		return publish.Degraded{Err: err}
@@ -434,7 +470,7 @@ func (d *daemon) reload(load func() (*plan, error)) {
 func sameProcess(old, new *plan) error {
 	a, b := old.config, new.config
 	switch {
-	case a.Store.Path != b.Store.Path:
+	case a.Store.Path != b.Store.Path, shared(a) && a.Store.URL != b.Store.URL:
 		return errors.New("store.url has changed; restart the daemon")
 	case a.Server.Listen != b.Server.Listen, a.Server.Admin != b.Server.Admin, a.Server.Control != b.Server.Control:
 		return errors.New("an address in [server] has changed; restart the daemon")

@@ -42,6 +42,7 @@ var (
 	_ store.Store    = (*Store)(nil)
 	_ store.Notes    = (*Store)(nil)
 	_ store.Backuper = (*Store)(nil)
+	_ store.Copier   = (*Store)(nil)
 )
 
 // schema is what this program writes into new files, and the newest that it reads.
@@ -69,16 +70,18 @@ var (
 	createdKey  = []byte("created")
 	schemaKey   = []byte("schema")
 	revisionKey = []byte("revision")
-	dayKey      = []byte("day")    // of the last poll saved
-	sweepKey    = []byte("sweep")  // where the next sweep goes on
-	prunedKey   = []byte("pruned") // the latest arrival of a pruned item; not there before the first one
-	namesKey    = []byte("names")  // store.Names in JSON; not there before the first rename
+	dayKey      = []byte("day")     // of the last poll saved
+	sweepKey    = []byte("sweep")   // where the next sweep goes on
+	prunedKey   = []byte("pruned")  // the latest arrival of a pruned item; not there before the first one
+	namesKey    = []byte("names")   // store.Names in JSON; not there before the first rename
+	copyingKey  = []byte("copying") // store.Copying in JSON, while a copy into the file is not finished
 )
 
 // Options of a store file.
 type Options struct {
 	Wait   time.Duration // how long to wait for another process that holds the file; 0 tries once
 	NoSync bool          // do not wait for the disk: for tests and benchmarks, a crash destroys the file
+	Copy   bool          // open it also while a copy into it is not finished
 	Log    *slog.Logger  // nil is silent
 }
 
@@ -104,7 +107,7 @@ func Open(path string, o Options) (*Store, error) {
 		return nil, err
 	}
 	s := &Store{db: d, packer: record.NewPacker()}
-	if err := d.View(s.load); err != nil {
+	if err := d.View(func(tx *tx) error { return s.load(tx, o.Copy) }); err != nil {
 		s.Close()
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
@@ -146,7 +149,7 @@ func newUUID() string {
 }
 
 // load reads what the Store remembers of its file.
-func (s *Store) load(tx *tx) error {
+func (s *Store) load(tx *tx, copying bool) error {
 	meta := tx.Bucket(metaBucket)
 	if meta == nil || meta.Get(schemaKey) == nil {
 		return fmt.Errorf("is a bbolt file, but no store of Broadsheet; it is left as it is: give store.url another name")
@@ -154,6 +157,9 @@ func (s *Store) load(tx *tx) error {
 	if v := number(meta.Get(schemaKey)); v != schema {
 		return fmt.Errorf("was written by a newer version of broadsheet (store schema %d, this one reads %d): "+
 			"run that version, or put a backup in the file's place", v, schema)
+	}
+	if meta.Get(copyingKey) != nil && !copying {
+		return store.ErrUnfinished
 	}
 	s.id = string(meta.Get(idKey))
 	s.created = moment(number(meta.Get(createdKey)))

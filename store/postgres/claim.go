@@ -171,13 +171,7 @@ func queueNewer(b *batch, want []store.Want) map[store.FeedName]store.FeedState 
 	}
 	b.Queue(`SELECT f.state, f.items FROM unnest($1::text[], $2::text[], $3::bigint[]) AS n(outlet, url, saves)
 		JOIN feeds f ON f.outlet = n.outlet AND f.url = n.url AND f.saves <> n.saves`, outlets, urls, saves).Query(func(r rows) error {
-		var value []byte
-		var items int
-		return each(r, []any{&value, &items}, func() error {
-			f, err := decodeState(value, items)
-			newer[f.Name()] = f
-			return err
-		})
+		return eachState(r, func(f store.FeedState) { newer[f.Name()] = f })
 	})
 	return newer
 }

@@ -357,13 +357,7 @@ func (s *Store) Feeds(ctx context.Context) iter.Seq2[store.FeedState, error] {
 				return nil, false, err
 			}
 			defer r.Close()
-			var value []byte
-			var n int
-			err = each(r, []any{&value, &n}, func() error {
-				f, err := decodeState(value, n)
-				list = append(list, f)
-				return err
-			})
+			err = eachState(r, func(f store.FeedState) { list = append(list, f) })
 			if n := len(list); n > 0 {
 				last = list[n-1].Name()
 			}

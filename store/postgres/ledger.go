@@ -192,13 +192,7 @@ func (l *ledger) queueStates(b *batch, names []store.FeedName) {
 		sql += " FOR UPDATE OF f"
 	}
 	b.Queue(sql, outlets, urls).Query(func(r rows) error {
-		var value []byte
-		var items int
-		return each(r, []any{&value, &items}, func() error {
-			f, err := decodeState(value, items)
-			l.states[f.Name()] = &f
-			return err
-		})
+		return eachState(r, func(f store.FeedState) { l.states[f.Name()] = &f })
 	})
 }
 
@@ -235,6 +229,17 @@ func each(r rows, dest []any, f func() error) error {
 		}
 	}
 	return r.Err()
+}
+
+// eachState reads rows of state and items.
+func eachState(r rows, f func(store.FeedState)) error {
+	var value []byte
+	var items int
+	return each(r, []any{&value, &items}, func() error {
+		state, err := decodeState(value, items)
+		f(state)
+		return err
+	})
 }
 
 // eachItem reads rows of id, date and value.

@@ -30,13 +30,16 @@ import (
 )
 
 var (
-	_ store.Store = (*Store)(nil)
-	_ store.Notes = (*Store)(nil)
+	_ store.Store  = (*Store)(nil)
+	_ store.Notes  = (*Store)(nil)
+	_ store.Copier = (*Store)(nil)
 )
 
 // Options of a store.
 type Options struct {
-	Log *slog.Logger // nil is silent
+	Copy   bool         // open it also while a copy into it is not finished
+	Exists bool         // make none where there is none
+	Log    *slog.Logger // nil is silent
 }
 
 // A Store is a store in a database.
@@ -60,7 +63,7 @@ func Open(ctx context.Context, address string, o Options) (*Store, error) {
 		return nil, err
 	}
 	s := &Store{engine: e, packer: record.NewPacker()}
-	if err := s.migrate(ctx); err != nil {
+	if err := s.migrate(ctx, o); err != nil {
 		s.Close()
 		return nil, err
 	}

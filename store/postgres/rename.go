@@ -49,13 +49,7 @@ func (s *Store) rename(ctx context.Context, c *conn, renames []store.Rename) (do
 		return err
 	})
 	b.Queue("SELECT state, items FROM feeds WHERE outlet = ANY($1) ORDER BY outlet, url FOR UPDATE", outletsOf(renames)).Query(func(r rows) error {
-		var value []byte
-		var items int
-		return each(r, []any{&value, &items}, func() error {
-			f, err := decodeState(value, items)
-			states[f.Name()], before = f, append(before, f.Name())
-			return err
-		})
+		return eachState(r, func(f store.FeedState) { states[f.Name()], before = f, append(before, f.Name()) })
 	})
 	if err := send(ctx, c, b); err != nil {
 		return nil, err

@@ -7,6 +7,8 @@ import (
 	"io/fs"
 	"strings"
 	"time"
+
+	"broadsheet/store"
 )
 
 //go:embed migrations/*.sql
@@ -36,7 +38,7 @@ func steps() (all [][]string, err error) {
 
 // migrate brings the schema up to what this program needs, and reads what the Store remembers of it. Of several
 // processes that come at once one does it: it holds the row of the table migrations, and the others find it done.
-func (s *Store) migrate(ctx context.Context) error {
+func (s *Store) migrate(ctx context.Context, o Options) error {
 	all, err := steps()
 	if err != nil {
 		return err
@@ -44,6 +46,9 @@ func (s *Store) migrate(ctx context.Context) error {
 	return s.do(ctx, func(ctx context.Context, c *conn) error {
 		var done int
 		err := c.QueryRow(ctx, "SELECT done FROM migrations WHERE one = 1").Scan(&done)
+		if o.Exists && missing(err) {
+			return fmt.Errorf("there is no store of Broadsheet in the schema %q", s.schema)
+		}
 		if missing(err) || err == errNoRows || err == nil && done < len(all) {
 			done, err = s.catchUp(ctx, c, all)
 		}
@@ -53,8 +58,12 @@ func (s *Store) migrate(ctx context.Context) error {
 		if done > len(all) {
 			return fmt.Errorf("the store was written by a newer version of broadsheet (schema %d, this one reads %d): run that version", done, len(all))
 		}
-		err = c.QueryRow(ctx, "SELECT id, created FROM head WHERE one = 1").Scan(&s.id, &s.created)
+		var copying string
+		err = c.QueryRow(ctx, "SELECT id, created, copying FROM head WHERE one = 1").Scan(&s.id, &s.created, &copying)
 		s.created = s.created.UTC()
+		if err == nil && copying != "" && !o.Copy {
+			err = store.ErrUnfinished
+		}
 		return err
 	})
 }
@@ -85,8 +94,8 @@ func (s *Store) catchUp(ctx context.Context, c *conn, all [][]string) (done int,
 		}
 		done++
 	}
-	if _, err := c.Exec(ctx, `INSERT INTO head (one, id, created, revision, last, day, names, sweep)
-		VALUES (1, $1, $2, 0, 0, 0, '', '') ON CONFLICT DO NOTHING`, newUUID(), time.Now().Truncate(time.Microsecond)); err != nil {
+	if _, err := c.Exec(ctx, `INSERT INTO head (one, id, created, revision, last, day, names, sweep, copying)
+		VALUES (1, $1, $2, 0, 0, 0, '', '', '') ON CONFLICT DO NOTHING`, newUUID(), time.Now().Truncate(time.Microsecond)); err != nil {
 		return 0, err
 	}
 	if _, err := c.Exec(ctx, "UPDATE migrations SET done = $1 WHERE one = 1", done); err != nil {

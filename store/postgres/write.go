@@ -176,13 +176,18 @@ func (s *Store) pack(l *ledger) map[string]packing {
 
 // queueAll writes all that is dirty.
 func (s *Store) queueAll(b *batch, l *ledger, packed map[string]packing) error {
-	d := &l.dirty
-	changed := len(d.items) > 0
-	if changed {
+	if len(l.dirty.items) > 0 {
 		l.head.revision++
 		l.queueItems(b)
 		s.queueBodies(b, l, packed)
+		b.Queue("UPDATE head SET revision = $1, last = $2, day = $3 WHERE one = 1", l.head.revision, l.head.last, l.head.day)
 	}
+	return l.queueRest(b)
+}
+
+// queueRest writes what is dirty beside items.
+func (l *ledger) queueRest(b *batch) error {
+	d := &l.dirty
 	if changes := slices.Sorted(maps.Keys(d.changes)); len(changes) > 0 {
 		values := make([]string, len(changes))
 		for i, id := range changes {
@@ -217,13 +222,7 @@ func (s *Store) queueAll(b *batch, l *ledger, packed map[string]packing) error {
 			ON CONFLICT (key) DO UPDATE SET day = excluded.day, value = excluded.value`, uuids(links), days, values)
 	}
 	l.queueListed(b)
-	if err := l.queueFeeds(b); err != nil {
-		return err
-	}
-	if changed {
-		b.Queue("UPDATE head SET revision = $1, last = $2, day = $3 WHERE one = 1", l.head.revision, l.head.last, l.head.day)
-	}
-	return nil
+	return l.queueFeeds(b)
 }
 
 // queueFeeds writes the states, of new feeds too.

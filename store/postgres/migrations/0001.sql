@@ -11,7 +11,8 @@ CREATE TABLE IF NOT EXISTS head (
 	day      int NOT NULL,          -- of the last poll that brought something, counted from 1970
 	pruned   timestamptz,           -- latest arrival of all pruned items
 	names    text NOT NULL,         -- store.Names in JSON; empty before the first rename
-	sweep    text NOT NULL          -- where the next sweep goes on; empty before the first
+	sweep    text NOT NULL,         -- where the next sweep goes on; empty before the first
+	copying  text NOT NULL          -- store.Copying in JSON, while a copy into the store is not finished
 );
 
 -- Written with every poll: its index holds nothing that a poll changes, and its pages keep room, so

@@ -1,0 +1,99 @@
+package main
+
+import (
+	"bytes"
+	"io/fs"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"broadsheet/store/postgres/pgtest"
+)
+
+// A store goes from its file into a database, is published from there, and comes back into another file: what is published
+// is the same bytes, and a poll finds nothing new.
+func TestCopyCommand(t *testing.T) {
+	database := pgtest.New(t).Database(t)
+	const feed = `<rss version="2.0"><channel><title>Harbour News</title><link>https://harbour.example/</link><description>d</description>
+<item><guid isPermaLink="false">7</guid><link>https://harbour.example/7</link><title>The ferry is late</title><description>By an hour.</description></item>
+<item><link>https://harbour.example/6</link><title>The ferry is on time</title><pubDate>Mon, 02 Mar 2026 10:00:00 GMT</pubDate></item>
+</channel></rss>`
+	outlet := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/rss+xml")
+		w.Header().Set("ETag", `"one"`)
+		w.Write([]byte(feed))
+	}))
+	defer outlet.Close()
+	w := newWorld(t, outletBlock("harbour", "Harbour News", outlet.URL+"/rss")+everything)
+	w.must("fetch", "--once")
+	file := "bolt:" + filepath.Join(w.dir, "broadsheet.db")
+	back := "bolt:" + filepath.Join(w.dir, "back.db")
+
+	if said := w.must("copy", file, database); said != "" {
+		t.Errorf("in cron it says %q", said)
+	}
+	if said := w.must("copy", file, database, "-v"); !strings.Contains(said, "2 items of 1 feeds") {
+		t.Errorf("a second time it says %q", said)
+	}
+	published := func(dir string) {
+		t.Helper()
+		out := filepath.Join(w.dir, dir)
+		w.must("publish", "--out", out)
+		sameTrees(t, out, filepath.Join(w.dir, "public"))
+	}
+	toml := readFile(t, w.config)
+	configure := func(url string) {
+		if err := os.WriteFile(w.config, bytes.Replace(toml, []byte("bolt:broadsheet.db"), []byte(url), 1), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	w.must("copy", database, back)
+	configure(back)
+	published("from the file again")
+
+	for _, c := range []struct {
+		from, to, says string
+		code           int
+	}{
+		{"bolt:" + filepath.Join(w.dir, "nobody.db"), database, "there is no store", exitFailed},
+		{file, "sqlite:x", "bolt:PATH or postgres://", exitUsage},
+		{file, file, "the same store", exitUsage},
+		{file, "postgres://me:s3cret@127.0.0.1:1/x%zz", "is no address", exitFailed},
+		{file, back, "differs", exitFailed},
+	} {
+		code, _, stderr := w.run("copy", c.from, c.to)
+		if code != c.code || !strings.Contains(stderr, c.says) || strings.Contains(stderr, "s3cret") {
+			t.Errorf("copy %s %s: exit code %d, %s", c.from, c.to, code, stderr)
+		}
+	}
+}
+
+// sameTrees expects two folders with the same files.
+func sameTrees(t *testing.T, got, want string) {
+	t.Helper()
+	list := func(dir string) map[string]string {
+		files := map[string]string{}
+		err := filepath.WalkDir(dir, func(path string, e fs.DirEntry, err error) error {
+			if err == nil && !e.IsDir() {
+				files[strings.TrimPrefix(path, dir)] = string(readFile(t, path))
+			}
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return files
+	}
+	a, b := list(got), list(want)
+	if len(a) != len(b) {
+		t.Errorf("%s has %d files, %s %d", got, len(a), want, len(b))
+	}
+	for name, text := range b {
+		if a[name] != text {
+			t.Errorf("%s%s differs:\n%s\nwant:\n%s", got, name, a[name], text)
+		}
+	}
+}
