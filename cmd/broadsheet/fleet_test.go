@@ -313,7 +313,7 @@ func (f *fleet) alike(publishers ...*ship) {
 			first, h := askFor(publishers[0].address + path)
 			for _, p := range publishers[1:] {
 				body, g := askFor(p.address + path)
-				if first == nil || !bytes.Equal(body, first) || h.Get("ETag") != g.Get("ETag") || h.Get("Last-Modified") != g.Get("Last-Modified") || h.Get("ETag") == "" {
+				if !bytes.Contains(first, []byte("Item ")) || !bytes.Equal(body, first) || h.Get("ETag") != g.Get("ETag") || h.Get("Last-Modified") != g.Get("Last-Modified") || h.Get("ETag") == "" {
 					return false
 				}
 			}

@@ -20,6 +20,7 @@ type press struct {
 	feeds, hosts int
 	port         string
 	latency      time.Duration
+	since        time.Time
 	generation   atomic.Int64
 
 	mu    sync.Mutex // guards asked
@@ -38,7 +39,7 @@ type asking struct {
 
 func startPress(t testing.TB, feeds, hosts int, latency time.Duration) *press {
 	t.Helper()
-	p := &press{feeds: feeds, hosts: hosts, latency: latency}
+	p := &press{feeds: feeds, hosts: hosts, latency: latency, since: time.Now().UTC().Add(-time.Hour)}
 	first, err := net.Listen("tcp", "127.0.7.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -86,7 +87,7 @@ func (p *press) serve(w http.ResponseWriter, r *http.Request) {
 			link = fmt.Sprintf("http://wire.example/%d", k)
 		}
 		fmt.Fprintf(w, "<item><title>Item %d of outlet %d</title><link>%s</link><guid isPermaLink=\"false\">%s</guid><pubDate>%s</pubDate><description>%s</description></item>",
-			k, a.feed, link, pressGUID(a.feed, k), time.Date(2026, 1, 1, 0, 0, int(k), 0, time.UTC).Format(time.RFC1123Z), strings.Repeat("Words of the item. ", 20))
+			k, a.feed, link, pressGUID(a.feed, k), p.since.Add(time.Duration(k)*time.Second).Format(time.RFC1123Z), strings.Repeat("Words of the item. ", 20))
 	}
 	fmt.Fprint(w, "</channel></rss>")
 }

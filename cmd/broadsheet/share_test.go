@@ -42,7 +42,9 @@ func TestPollersAndPublishersShare(t *testing.T) {
 	// What is committed is shown within two seconds. The machine may be busy with other things, so the best of three counts.
 	best := time.Hour
 	for range 3 {
-		best = min(best, f.delay(publishers))
+		if best = min(best, f.delay(publishers)); best <= 2*time.Second {
+			break
+		}
 	}
 	if best > 2*time.Second {
 		t.Errorf("a new item is shown %v after its commit", best)
@@ -50,7 +52,7 @@ func TestPollersAndPublishersShare(t *testing.T) {
 	t.Logf("a new item is shown by both publishers %v after its commit", best.Round(time.Millisecond))
 
 	// One-shots beside the daemons take nothing away and poll nothing twice.
-	for range 3 {
+	for range 2 {
 		if out, err := f.run("fetch", "--once"); err != nil {
 			t.Errorf("fetch --once: %v\n%s", err, out)
 		}
