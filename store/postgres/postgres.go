@@ -121,6 +121,15 @@ func (s *Store) Revision(ctx context.Context) (rev store.Revision, err error) {
 	return rev, err
 }
 
+// Size implements store.Sizer: what the tables of its schema take.
+func (s *Store) Size(ctx context.Context) (n int64, err error) {
+	err = s.do(ctx, func(ctx context.Context, c *conn) error {
+		return c.QueryRow(ctx, `SELECT coalesce(sum(pg_total_relation_size(c.oid)), 0)::bigint FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+			WHERE n.nspname = current_schema() AND c.relkind = 'r'`).Scan(&n)
+	})
+	return n, err
+}
+
 // Close implements store.Store. It waits for calls that are under way.
 func (s *Store) Close() error {
 	s.closed.Store(true)
