@@ -107,7 +107,7 @@ func TestStoriesRecorded(t *testing.T) {
 		m.add(l.label == "S", tied)
 		loose.add(l.label != "N", tied)
 	}
-	m.check(t, "recorded, S", 0.97, 0.38)
+	m.check(t, "recorded, S", 0.98, 0.36)
 	loose.check(t, "recorded, S or R", 0.99, 0.2)
 	writeTies(t, "recorded.tsv", ties, items)
 }
@@ -155,7 +155,7 @@ func TestStoriesPairs(t *testing.T) {
 	for _, set := range []struct {
 		file, lang        string
 		precision, recall float64
-	}{{"tgcontest_en_train_pool.tsv", "en", 0.94, 0.88}, {"tgcontest_ru_train_pool.tsv", "ru", 1, 0.1}} {
+	}{{"tgcontest_en_train_pool.tsv", "en", 0.93, 0.77}, {"tgcontest_ru_train_pool.tsv", "ru", 1, 0.1}} {
 		t.Run(set.lang, func(t *testing.T) {
 			var m measured
 			for _, row := range dedup(t, set.file) {
