@@ -12,13 +12,17 @@ import (
 
 const benchItems = 25 // in a document
 
-// benchPoll is a poll of one of many outlets; round counts the documents that it has published.
-func benchPoll(outlet, round int, text string) store.Poll {
+// benchPoll is a poll of one of many outlets; round counts the documents that it has published. only is the place
+// of the one item that is wanted, if not all are.
+func benchPoll(outlet, round int, text string, only ...int) store.Poll {
 	host := fmt.Sprintf("outlet%d.example", outlet)
 	at := time.Date(2025, 1, 1, 0, 0, outlet+round*1000, 0, time.UTC)
 	p := store.Poll{At: at, State: store.FeedState{Outlet: fmt.Sprint("outlet", outlet), URL: "https://" + host + "/rss.xml", Title: "Outlet",
 		Validators: store.Validators{ETag: []byte(`W/"0123456789abcdef"`)}, LastTry: at, LastPoll: at, LastSuccess: at, NextPoll: at.Add(time.Hour), Status: 200}}
 	for i := range benchItems {
+		if len(only) > 0 && i != only[0] {
+			continue
+		}
 		n := round*benchItems + i
 		link := fmt.Sprintf("https://%s/news/2025/01/the-title-of-an-item-%d", host, n)
 		start := rand.IntN(len(text) - 2000)
@@ -121,17 +125,58 @@ func BenchmarkCommit(b *testing.B, open func(testing.TB) store.Store) {
 	})
 }
 
-// Fill saves n items, of 400 outlets that have 25 new ones each in turn.
-func Fill(tb testing.TB, s store.Store, n int) {
-	const outlets, polls = 400, 40
+// Fill puts n items into an empty store, of 400 outlets that have 25 new ones each in turn, with all that names them, and
+// without the pains of polls. What is opened afterwards has them.
+func Fill(tb testing.TB, s store.Copier, n int) {
+	const outlets, batch = 400, 2000
 	text := benchText()
-	for i := range n / benchItems / polls {
-		var batch []store.Poll
-		for j := range polls {
-			k := i*polls + j
-			batch = append(batch, benchPoll(k%outlets, k/outlets, text))
+	head := must(s.Head(tb.Context()))
+	id := func(i int) store.ItemID { return store.ItemID(i + 1) }
+	item := func(i int) (store.Item, store.Body) {
+		k := i / benchItems
+		p := benchPoll(k%outlets, k/outlets, text, i%benchItems)
+		a := &p.Arrivals[0]
+		it := a.Item
+		it.ID, it.Story, it.Outlet, it.Feeds = id(i), store.StoryID(id(i)), p.State.Outlet, []string{p.State.URL}
+		it.PublishedID, it.LinkHash, it.Revision = it.GUID, store.LinkHash(it.Link), store.Revision(k+1)
+		it.Date, it.Arrived, it.Updated, it.Moved, it.Changed = a.Body.Published, p.At, p.At, p.At, p.At
+		a.Body.Item = it.ID
+		return it, a.Body
+	}
+	for _, kind := range []store.Kind{store.KeptFeeds, store.KeptItems, store.KeptKeys, store.KeptLinks, store.KeptPublished} {
+		count := n
+		if kind == store.KeptFeeds {
+			count = outlets
 		}
-		must(s.SavePolls(tb.Context(), batch...))
+		for i := 0; i < count; i += batch {
+			var records []store.Record
+			for j := i; j < min(i+batch, count); j++ {
+				var r store.Record
+				switch kind {
+				case store.KeptFeeds:
+					p := benchPoll(j, 0, text)
+					p.State.Items, p.State.Saves = n/outlets, 1
+					r.State = &p.State
+				case store.KeptItems:
+					it, body := item(j)
+					r.Item, r.Body = &it, &body
+				default:
+					host := fmt.Sprintf("https://outlet%d.example/", j/benchItems%outlets)
+					r.ID, r.Day = id(j), 20000
+					if r.Key = store.IDKey(fmt.Sprint(host, kind, j)); kind == store.KeptLinks {
+						r.ID, r.Refs = 0, []store.LinkRef{{Outlet: fmt.Sprint("outlet", j/benchItems%outlets), Item: id(j), Story: store.StoryID(id(j))}}
+					}
+				}
+				records = append(records, r)
+			}
+			if err := s.Take(tb.Context(), store.Copying{Head: head, Kind: kind}, records...); err != nil {
+				tb.Fatal(err)
+			}
+		}
+	}
+	head.Revision, head.Last, head.Day = store.Revision((n-1)/benchItems+1), id(n-1), 20000
+	if err := s.Take(tb.Context(), store.Copying{Head: head, Done: true}); err != nil {
+		tb.Fatal(err)
 	}
 }
 
