@@ -74,17 +74,18 @@ func Open(ctx context.Context, address string, o Options) (*Store, error) {
 type head struct {
 	revision store.Revision
 	last     store.ItemID
+	gone     store.ItemID
 	day      int
 	pruned   time.Time
 	names    store.Names
 }
 
-const selectHead = "SELECT revision, last, day, pruned, names FROM head WHERE one = 1"
+const selectHead = "SELECT revision, last, gone, day, pruned, names FROM head WHERE one = 1"
 
 func scanHead(r row) (h head, err error) {
 	var pruned *time.Time
 	var names string
-	if err := r.Scan(&h.revision, &h.last, &h.day, &pruned, &names); err != nil {
+	if err := r.Scan(&h.revision, &h.last, &h.gone, &h.day, &pruned, &names); err != nil {
 		return h, err
 	}
 	if pruned != nil {

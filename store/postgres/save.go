@@ -103,7 +103,6 @@ func (s *Store) save(ctx context.Context, c *conn, polls []store.Poll, left []in
 		}
 	}
 	r := newLedger(c, false)
-	r.index = s.index
 	b := &batch{}
 	b.Queue(selectHead).QueryRow(func(row row) (err error) {
 		r.head, err = scanHead(row)
@@ -174,6 +173,9 @@ func (s *Store) play(ctx context.Context, c *conn, polls []store.Poll, news []in
 	}
 	news = fence(polls, news, saved, epochs)
 	if _, err := l.settle(ctx, polls, news, saved); err != nil {
+		return nil, err
+	}
+	if err := l.finish(ctx); err != nil {
 		return nil, err
 	}
 	b = &batch{}

@@ -28,9 +28,7 @@ func (l *ledger) settle(ctx context.Context, polls []store.Poll, left []int, sav
 		if !known || p.State.HostHold || len(out.Inserts)+len(out.Updates)+len(out.Keys)+len(out.Links) > 0 {
 			loud[p.State.Outlet] = true
 		}
-		if err := l.apply(ctx, p, &out); err != nil {
-			return nil, err
-		}
+		l.apply(p, &out)
 	}
 	return slices.DeleteFunc(slices.Clone(left), func(i int) bool { return !loud[polls[i].State.Outlet] }), nil
 }
@@ -122,7 +120,8 @@ func (l *ledger) editors(p *store.Poll) map[string]store.FeedState {
 
 // decide settles one poll. Where the rules make an id that is taken, or ask for an item that was not looked up, they decide again, knowing more.
 //
-// A rehearsal asks for what that will need, and does not wait for it.
+// A rehearsal asks for what that will need and does not wait for it; and it has no index: stories take most of the time, and
+// nothing of them need be looked up.
 func (l *ledger) decide(ctx context.Context, p *store.Poll) (out store.Settled, err error) {
 	if l.lock { // mostly all is there; an earlier poll may have changed what this one wants
 		if err := l.prepare(ctx, []store.Poll{*p}, []int{0}); err != nil {
@@ -132,9 +131,12 @@ func (l *ledger) decide(ctx context.Context, p *store.Poll) (out store.Settled, 
 	known := l.known
 	known.State, known.Editors, known.Next = l.state(p), l.editors(p), l.head.last+1
 	known.Index, known.Stored = l.index, func(id store.ItemID) bool {
+		if id > l.head.gone {
+			return true
+		}
 		l.asked.items.want(id)
 		_, stored := l.known.Items[id]
-		return stored || !l.lock
+		return stored
 	}
 	for {
 		out = store.Settle(p, known)
@@ -158,24 +160,8 @@ func (l *ledger) decide(ctx context.Context, p *store.Poll) (out store.Settled, 
 }
 
 // apply puts what a poll changes into the ledger.
-func (l *ledger) apply(ctx context.Context, p *store.Poll, out *store.Settled) error {
+func (l *ledger) apply(p *store.Poll, out *store.Settled) {
 	today := day(p)
-	for _, in := range out.Inserts {
-		if in.Item.Story != store.StoryID(in.Item.ID) {
-			l.asked.stories.want(in.Item.Story)
-			l.asked.items.want(store.ItemID(in.Item.Story))
-		}
-	}
-	for _, u := range out.Updates {
-		if u.Change.Item != 0 {
-			l.asked.changes.want(u.Change.Item)
-		}
-	}
-	if l.lock {
-		if err := l.fetch(ctx); err != nil {
-			return err
-		}
-	}
 	slices.Reverse(out.Inserts) // in the order of their numbers, as stories name them
 	for i := range out.Inserts {
 		in := &out.Inserts[i]
@@ -184,9 +170,11 @@ func (l *ledger) apply(ctx context.Context, p *store.Poll, out *store.Settled) e
 		k := store.IDKey(in.Item.PublishedID)
 		l.known.IDs[k], l.named[k], l.days.ids[k], l.dirty.ids[k] = true, in.Item.ID, today, true
 		if in.Tie != nil {
-			l.join(&in.Item, in.Tie)
+			l.asked.stories.want(in.Item.Story)
+			l.asked.items.want(store.ItemID(in.Item.Story))
+			l.joins = append(l.joins, *in)
 		}
-		if l.lock {
+		if l.index != nil {
 			l.prints = append(l.prints, in.Print)
 			l.dropped = append(l.dropped, l.index.Add(in.Print)...)
 		}
@@ -194,8 +182,8 @@ func (l *ledger) apply(ctx context.Context, p *store.Poll, out *store.Settled) e
 	for _, u := range out.Updates {
 		l.put(u.Item, u.Body)
 		if u.Change.Item != 0 {
-			l.changes[u.Change.Item] = store.Remember(l.changes[u.Change.Item], u.Change)
-			l.dirty.changes[u.Change.Item] = true
+			l.asked.changes.want(u.Change.Item)
+			l.events = append(l.events, u.Change)
 		}
 	}
 	if len(out.Inserts)+len(out.Updates) > 0 {
@@ -225,7 +213,6 @@ func (l *ledger) apply(ctx context.Context, p *store.Poll, out *store.Settled) e
 		}
 	}
 	l.setState(out.State)
-	return nil
 }
 
 // day is the day of a poll, counted from 1970.
@@ -252,15 +239,26 @@ func (l *ledger) put(it store.Item, body *store.Body) {
 	}
 }
 
-// join adds a new item to the record of its story, which is made when the second item comes.
-func (l *ledger) join(it *store.Item, tie *store.Tie) {
-	var s store.Story
-	if old := l.stories[it.Story]; old != nil {
-		s = *old
-	} else {
-		first := l.known.Items[store.ItemID(it.Story)]
-		s = store.Story{ID: it.Story, PublishedID: first.PublishedID, Items: []store.ItemID{first.ID}}
+// finish does what no rule looks at: it adds new items to the records of their stories, which are made when the second item
+// comes, and changes to those of their items.
+func (l *ledger) finish(ctx context.Context) error {
+	if err := l.fetch(ctx); err != nil {
+		return err
 	}
-	s.Items, s.Ties = append(slices.Clip(s.Items), it.ID), append(slices.Clip(s.Ties), *tie)
-	l.stories[s.ID], l.dirty.stories[s.ID] = &s, true
+	for _, in := range l.joins {
+		id := in.Item.Story
+		s := l.stories[id]
+		if s == nil {
+			first := l.known.Items[store.ItemID(id)]
+			s = &store.Story{ID: id, PublishedID: first.PublishedID, Items: []store.ItemID{first.ID}}
+			l.stories[id] = s
+		}
+		s.Items, s.Ties = append(s.Items, in.Item.ID), append(s.Ties, *in.Tie)
+		l.dirty.stories[id] = true
+	}
+	for _, c := range l.events {
+		l.changes[c.Item] = store.Remember(l.changes[c.Item], c)
+		l.dirty.changes[c.Item] = true
+	}
+	return nil
 }
