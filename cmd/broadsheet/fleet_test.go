@@ -1,0 +1,373 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"broadsheet/store"
+	"broadsheet/store/postgres"
+	"broadsheet/store/postgres/pgtest"
+)
+
+const (
+	fleetEvery = 10 * time.Second       // how often a feed is polled
+	fleetGap   = 100 * time.Millisecond // between two requests to one host
+	fleetLease = 20 * time.Second       // what fetch gives a poller that is silent
+)
+
+// A fleet is several processes of the program with one database.
+type fleet struct {
+	t       testing.TB
+	dir     string
+	config  string
+	binary  string
+	press   *press
+	store   *postgres.Store // the test's own view
+	mu      sync.Mutex      // guards running
+	running []*ship
+}
+
+// A ship is one of them.
+type ship struct {
+	*exec.Cmd
+	name    string
+	address string // where it serves; "" if it does not
+	ended   chan struct{}
+	err     error // how, once it has ended
+}
+
+// buildProgram builds the real binary, once for all tests.
+var buildProgram = sync.OnceValues(func() (string, error) {
+	dir, err := os.MkdirTemp("", "broadsheet-binary-*")
+	if err != nil {
+		return "", err
+	}
+	binary := filepath.Join(dir, "broadsheet")
+	out, err := exec.Command("go", "build", "-o", binary, ".").CombinedOutput()
+	if err != nil {
+		err = fmt.Errorf("%w: %s", err, out)
+	}
+	return binary, err
+})
+
+// newFleet makes one that polls the feeds of a press into a database. It has no ship yet.
+func newFleet(t testing.TB, p *press, database string) *fleet {
+	t.Helper()
+	binary, err := buildProgram()
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := &fleet{t: t, dir: t.TempDir(), binary: binary, press: p}
+	f.config = filepath.Join(f.dir, "broadsheet.toml")
+	var b bytes.Buffer
+	fmt.Fprintf(&b, `
+contact = "https://reader.test/about"
+base_url = "http://news.test"
+[server]
+listen = "${LISTEN}"
+control = "${CONTROL}"
+[store]
+url = %q
+[fetch]
+schedule = "@every %v"
+min_interval = "%v"
+host_gap = "%v"
+timeout = "10s"
+allow_private = ["127.0.0.0/8"]
+[[section]]
+slug = "all"
+limit = 100
+[[section]]
+slug = "first"
+from = ["outlet-0"]
+`, database, fleetEvery, fleetEvery, fleetGap)
+	for i := range p.feeds {
+		fmt.Fprintf(&b, "[[outlet]]\nid = \"outlet-%d\"\n[[outlet.feed]]\nurl = %q\n", i, p.address(i))
+	}
+	if err := os.WriteFile(f.config, b.Bytes(), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if f.store, err = postgres.Open(t.Context(), database, postgres.Options{}); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		for _, s := range f.ships() {
+			s.Process.Kill()
+			<-s.ended
+		}
+		f.store.Close()
+	})
+	return f
+}
+
+func (f *fleet) ships() []*ship {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return append([]*ship{}, f.running...)
+}
+
+// launch starts a process: "fetch", or "serve" and its flags.
+func (f *fleet) launch(name string, args ...string) *ship {
+	f.t.Helper()
+	s := &ship{name: name, Cmd: exec.Command(f.binary, append([]string{"-c", f.config}, args...)...), ended: make(chan struct{})}
+	listen := "127.0.0.1:0"
+	if args[0] == "serve" {
+		l, err := net.Listen("tcp", listen)
+		if err != nil {
+			f.t.Fatal(err)
+		}
+		listen = l.Addr().String()
+		l.Close()
+		s.address = "http://" + listen
+	}
+	log, err := os.OpenFile(filepath.Join(f.dir, name+".log"), os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	s.Env = append(os.Environ(), "LISTEN="+listen, "CONTROL="+filepath.Join(f.dir, name+".sock"))
+	s.Stdout, s.Stderr = log, log
+	s.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	if err := s.Start(); err != nil {
+		f.t.Fatal(err)
+	}
+	go func() {
+		s.err = s.Wait()
+		log.Close()
+		close(s.ended)
+	}()
+	f.mu.Lock()
+	f.running = append(f.running, s)
+	f.mu.Unlock()
+	return s
+}
+
+// kill ends a process as a power cut would.
+func (f *fleet) kill(s *ship) {
+	s.Process.Kill()
+	<-s.ended
+	f.forget(s)
+}
+
+func (f *fleet) forget(s *ship) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for i, r := range f.running {
+		if r == s {
+			f.running = append(f.running[:i:i], f.running[i+1:]...)
+			return
+		}
+	}
+}
+
+// stop asks all processes to end, and fails for those that do not end well within 10 s.
+func (f *fleet) stop() {
+	f.t.Helper()
+	for _, s := range f.ships() {
+		s.Process.Signal(syscall.SIGTERM)
+	}
+	late := time.After(10 * time.Second)
+	for _, s := range f.ships() {
+		select {
+		case <-s.ended:
+			if s.err != nil {
+				f.t.Errorf("%s: %v\n%s", s.name, s.err, f.log(s.name))
+			}
+		case <-late:
+			f.t.Errorf("%s does not stop", s.name)
+			s.Process.Kill()
+			<-s.ended
+		}
+		f.forget(s)
+	}
+}
+
+// alive fails if a process has ended by itself.
+func (f *fleet) alive() {
+	f.t.Helper()
+	for _, s := range f.ships() {
+		select {
+		case <-s.ended:
+			f.t.Fatalf("%s has ended: %v\n%s", s.name, s.err, f.log(s.name))
+		default:
+		}
+	}
+}
+
+// log is the end of a process' log.
+func (f *fleet) log(name string) string {
+	b, _ := os.ReadFile(filepath.Join(f.dir, name+".log"))
+	return string(b[max(0, len(b)-2000):])
+}
+
+// await waits until done reports true.
+func (f *fleet) await(what string, within time.Duration, done func() bool) {
+	f.t.Helper()
+	for end := time.Now().Add(within); !done(); time.Sleep(50 * time.Millisecond) {
+		f.alive()
+		if time.Now().After(end) {
+			for _, s := range f.ships() {
+				f.t.Logf("%s: %s", s.name, f.log(s.name))
+			}
+			f.t.Fatalf("not within %v: %s", within, what)
+		}
+	}
+}
+
+// askFor asks for a document; nil if the answer is not 200.
+func askFor(address string) (body []byte, h http.Header) {
+	client := http.Client{Timeout: 10 * time.Second}
+	resp, err := client.Get(address)
+	if err != nil {
+		return nil, nil
+	}
+	defer resp.Body.Close()
+	body, err = io.ReadAll(resp.Body)
+	if err != nil || resp.StatusCode != http.StatusOK {
+		return nil, nil
+	}
+	return body, resp.Header
+}
+
+func (s *ship) shows(path, text string) bool {
+	body, _ := askFor(s.address + path)
+	return bytes.Contains(body, []byte(text))
+}
+
+// caughtUp waits until all that the press has is stored, and checks that it is stored once: since the
+// beginning every document was seen by somebody, so all items of all generations are there.
+func (f *fleet) caughtUp(within time.Duration) {
+	f.t.Helper()
+	last := f.press.generation.Load()
+	tag := fmt.Sprintf(`"g%d"`, last)
+	f.await("all feeds polled to the end", within, func() bool {
+		up := 0
+		for st, err := range f.store.Feeds(context.Background()) {
+			if err == nil && string(st.Validators.ETag) == tag {
+				up++
+			}
+		}
+		return up == f.press.feeds
+	})
+	seen := map[string]int{}
+	for it, err := range f.store.Items(context.Background(), store.Query{}) {
+		if err != nil {
+			f.t.Fatal(err)
+		}
+		seen[it.GUID]++
+	}
+	lost, doubled := 0, 0
+	for i := range f.press.feeds {
+		for k := range last + pressItems {
+			switch n := seen[pressGUID(i, k)]; {
+			case n == 0:
+				lost++
+			case n > 1:
+				doubled++
+			}
+		}
+	}
+	if want := f.press.feeds * int(last+pressItems); lost+doubled > 0 || len(seen) != want {
+		f.t.Errorf("%d items lost, %d doubled, %d stored of %d", lost, doubled, len(seen), want)
+	}
+}
+
+// oneStory checks that the copies of each wire story are tied.
+func (f *fleet) oneStory() {
+	f.t.Helper()
+	stories := map[string]map[store.StoryID]bool{}
+	for it, err := range f.store.Items(context.Background(), store.Query{}) {
+		if err != nil {
+			f.t.Fatal(err)
+		}
+		if strings.HasPrefix(it.Link, "http://wire.example/") {
+			if stories[it.Link] == nil {
+				stories[it.Link] = map[store.StoryID]bool{}
+			}
+			stories[it.Link][it.Story] = true
+		}
+	}
+	for link, ids := range stories {
+		if len(ids) > 1 {
+			f.t.Errorf("the copies of %s are %d stories", link, len(ids))
+		}
+	}
+}
+
+// alike checks that publishers that have seen the same show the same, byte for byte.
+func (f *fleet) alike(publishers ...*ship) {
+	f.t.Helper()
+	for _, path := range []string{"/all.atom", "/all.rss", "/all.json", "/first.atom", "/", "/all"} {
+		f.await("all publishers show the same "+path, 15*time.Second, func() bool {
+			first, h := askFor(publishers[0].address + path)
+			for _, p := range publishers[1:] {
+				body, g := askFor(p.address + path)
+				if !bytes.Contains(first, []byte("Item ")) || !bytes.Equal(body, first) || h.Get("ETag") != g.Get("ETag") || h.Get("Last-Modified") != g.Get("Last-Modified") || h.Get("ETag") == "" {
+					return false
+				}
+			}
+			return true
+		})
+	}
+}
+
+// readers ask a publisher over and over until ctx ends, as feed readers do, and count the answers that are no good.
+func (f *fleet) readers(ctx context.Context, publishers ...*ship) (failed func() (answers, errors int)) {
+	var wg sync.WaitGroup
+	var mu sync.Mutex // guards answers, bad and last
+	answers, bad, last := 0, 0, ""
+	for _, p := range publishers {
+		wg.Go(func() {
+			for ctx.Err() == nil {
+				body, _ := askFor(p.address + "/all.atom")
+				mu.Lock()
+				if answers++; !bytes.Contains(body, []byte("</feed>")) {
+					bad++
+					last = string(body)
+				}
+				mu.Unlock()
+				time.Sleep(20 * time.Millisecond)
+			}
+		})
+	}
+	return func() (int, int) {
+		wg.Wait()
+		if bad > 0 {
+			f.t.Logf("the last bad answer: %q", last)
+		}
+		return answers, bad
+	}
+}
+
+// needsDatabase skips what takes long or a PostgreSQL that is not there.
+func needsDatabase(t *testing.T) string {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("takes a minute")
+	}
+	return pgtest.New(t).Database(t)
+}
+
+// polled is how many polls a process has logged.
+func (f *fleet) polled(s *ship) int {
+	b, _ := os.ReadFile(filepath.Join(f.dir, s.name+".log"))
+	return bytes.Count(b, []byte("msg=polled "))
+}
+
+// run runs a command to its end.
+func (f *fleet) run(args ...string) ([]byte, error) {
+	cmd := exec.Command(f.binary, append([]string{"-c", f.config}, args...)...)
+	cmd.Env = append(os.Environ(), "LISTEN=127.0.0.1:0", "CONTROL="+filepath.Join(f.dir, "one.sock"))
+	return cmd.CombinedOutput()
+}
