@@ -59,6 +59,7 @@ func (r *rawItem) readAtom(o *atomEntry) {
 			}
 		}
 	}
+	r.original = atomLink(o.Links, "canonical")
 	r.license = firstOf(atomLink(o.Links, "license"), licenseIn(o.Extensions))
 	r.language = first(o.Extensions, "dc", "language")
 	r.published, r.updated = firstTime(o.PublishedParsed), firstTime(o.UpdatedParsed)

@@ -90,6 +90,7 @@ type rawItem struct {
 	note                        tidyNote
 	guid, title                 string
 	links                       []string // the first that is one counts
+	original                    string   // where it stood first, as rel=canonical says
 	summary, content, mediaText string
 	language, rights, license   string
 	comments                    string

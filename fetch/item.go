@@ -74,6 +74,9 @@ func (c *cleaner) clean(r *rawItem, a *store.Arrival, base *url.URL) (texts [3]u
 		}
 	}
 	a.Canonical = CanonicalLink(it.Link)
+	if original := CanonicalLink(absoluteLink(base, r.original)); original != a.Canonical {
+		a.Original = original
+	}
 
 	// Where the outlet does not say, addresses in a text are relative to the page that it is of.
 	within := base

@@ -19,6 +19,7 @@ import (
 //	id          guid, rdf:about, id                   id                                id
 //	link        feedburner:origLink, link, guid       feedburner:origLink,              url, external_url
 //	                                                  link rel=alternate, content src
+//	original    atom:link rel=canonical               link rel=canonical
 //	title       title, dc:title, media:title          title                             title
 //	summary     description, dc:description,          summary                           summary
 //	            itunes:summary, itunes:subtitle

@@ -75,6 +75,7 @@ func TestParseRSS(t *testing.T) {
 	same(t, "title", it.Title, "AT&T & Tom bold – “quoted”")
 	same(t, "link", it.Link, "https://harbour.example/news/1?utm_source=rss")
 	same(t, "canonical", d.Arrivals[0].Canonical, "https://harbour.example/news/1")
+	same(t, "original", d.Arrivals[0].Original, "")
 	same(t, "guid", it.GUID, "harbour:1")
 	same(t, "published", body.Published.UTC(), at("2026-11-23T05:30:00Z"))
 	same(t, "authors", it.Authors, []store.Author{{Name: "News Desk", Email: "desk@harbour.example"}, {Name: "Amara Berg"}, {Name: "Bo Costa"}})
@@ -92,6 +93,8 @@ func TestParseRSS(t *testing.T) {
 
 	it, body = d.Arrivals[1].Item, d.Arrivals[1].Body
 	same(t, "title", it.Title, "Only a summary: 5 < 6 & so on")
+	same(t, "canonical", d.Arrivals[1].Canonical, "https://harbour.example/news/2")
+	same(t, "original", d.Arrivals[1].Original, "https://wire.example/2")
 	same(t, "published", body.Published, time.Time{})
 	same(t, "language", it.Language, "de-DE")
 	same(t, "summary", body.Summary, "Grüße &amp;lol; aus dem Norden")

@@ -73,6 +73,8 @@ func (r *rawItem) readRSS(o *rssItem) {
 			r.enclose(l.Attrs["href"], l.Attrs["type"], l.Attrs["length"], l.Attrs["title"], "")
 		case "replies":
 			r.comments = l.Attrs["href"]
+		case "canonical":
+			r.original = l.Attrs["href"]
 		}
 	}
 	if o.GUID != nil {

@@ -42,6 +42,8 @@ type Scheduler struct {
 	due      pile[*job]  // jobs that wait for their time
 	ready    pile[*host] // hosts with a queue and a free place, by the time they are free
 	running  int
+	load     Load      // of which only the rounds are kept
+	began    time.Time // the round; zero between two
 	outage   outageWatch
 	requests chan *request
 	calls    chan call
@@ -342,7 +344,7 @@ func (s *Scheduler) start(h *host, now time.Time) {
 	h.inFlight++
 	h.free = now.Add(h.gap)
 	s.offer(h)
-	s.running++
+	s.begin(now)
 	ctx, stop := context.WithCancel(h.polls)
 	jobs := []*job{j}
 	j.stop = stop
@@ -422,6 +424,7 @@ func (s *Scheduler) finish(f finished, now time.Time) {
 	if f.began {
 		s.amnesty(now)
 	}
+	s.rest(now)
 }
 
 // hold lets j's host wait if that is what its answer asks for.

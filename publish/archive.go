@@ -259,7 +259,9 @@ func (p *Publisher) archivePage(l *list) *Document {
 		data.Later = data.Root + l.Next + ".html" + l.Query
 	}
 	for i := range l.Items {
-		data.Items = append(data.Items, p.pageItem(&l.Items[i], &data.Words))
+		e := l.Items[i]
+		e.Summary, e.Content = escapeText.Replace(shorten(plain(e.Summary), 280)), "" // no more of it is shown
+		data.Items = append(data.Items, p.pageItem(&e, &data.Words))
 	}
 	data.Title += ", " + data.Words.month(l.Month)
 	return newDocument(l.Path+".html", typeHTML, renderPage("archive.html", data), l.Modified, l.MaxAge)

@@ -9,6 +9,8 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"runtime"
+	"runtime/metrics"
 	"slices"
 	"strings"
 	"testing"
@@ -358,6 +360,32 @@ func TestWriteArchives(t *testing.T) {
 	}
 }
 
+// watchHeap watches how many bytes of objects there are, dead ones included; what it returns ends it, and says by how
+// many they grew at most.
+func watchHeap() (peak func() uint64) {
+	sample := []metrics.Sample{{Name: "/memory/classes/heap/objects:bytes"}}
+	metrics.Read(sample)
+	before := sample[0].Value.Uint64()
+	stop, most := make(chan struct{}), make(chan uint64)
+	go func() { // ends with stop
+		high := before
+		for {
+			select {
+			case <-stop:
+				most <- high - before
+				return
+			case <-time.After(2 * time.Millisecond):
+				metrics.Read(sample)
+				high = max(high, sample[0].Value.Uint64())
+			}
+		}
+	}()
+	return func() uint64 {
+		close(stop)
+		return <-most
+	}
+}
+
 // Archives of 24 months of 100,000 items: what one of them costs.
 func BenchmarkArchive(b *testing.B) {
 	w := newWorld(b)
@@ -382,15 +410,19 @@ func BenchmarkArchive(b *testing.B) {
 	}
 	for _, ending := range archiveEndings {
 		b.Run(ending[1:], func(b *testing.B) {
-			b.ReportAllocs()
+			peak := uint64(0)
 			for range b.N {
+				runtime.GC()
+				high := watchHeap()
 				p.archives = archiveCache{turn: make(chan struct{}, 1)}
 				d, err := e.shelf.document(b.Context(), e.shelf.desks["all"], time.Date(2025, 3, 1, 0, 0, 0, 0, time.UTC), ending)
 				if err != nil {
 					b.Fatal(err)
 				}
+				peak = max(peak, high())
 				b.ReportMetric(float64(len(d.Body))/1e6, "MB")
 			}
+			b.ReportMetric(float64(peak)/1e6, "heap-MB")
 		})
 	}
 	b.Run("update", func(b *testing.B) {

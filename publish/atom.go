@@ -128,6 +128,9 @@ func atomEntryOf(e *listed) atomEntry {
 	if e.Comments != "" {
 		out.Links = append(out.Links, atomLink{Rel: "replies", Type: "text/html", Href: e.Comments})
 	}
+	if e.License != "" {
+		out.Links = append(out.Links, atomLink{Rel: "license", Href: e.License})
+	}
 	if v := e.Via; v.Link != "" {
 		out.Links = append(out.Links, atomLink{Rel: "via", Title: v.Title, Href: v.Link})
 	}

@@ -32,7 +32,7 @@ func (e *listed) restrict(content string) {
 	case "title":
 		*e = listed{
 			ID: e.ID, GUID: e.GUID, Title: e.Title, Link: e.Link, Language: e.Language, Authors: e.Authors, Tags: e.Tags, Comments: e.Comments,
-			Rights: e.Rights, Published: e.Published, Updated: e.Updated, Outlet: e.Outlet, Feed: e.Feed, Source: e.Source, Via: e.Via,
+			Rights: e.Rights, License: e.License, Published: e.Published, Updated: e.Updated, Outlet: e.Outlet, Feed: e.Feed, Source: e.Source, Via: e.Via,
 		}
 		e.Pictures, e.Podcast = nil, store.Podcast{}
 	}

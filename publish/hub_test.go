@@ -325,11 +325,13 @@ func TestHubVerification(t *testing.T) {
 	p := newPress(t)
 	r := newReader(t, p.world)
 	for name, answer := range map[string]func(http.ResponseWriter, *http.Request){
-		"404":       http.NotFound,
-		"another":   func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "challenge") },
-		"and more":  func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, r.FormValue("hub.challenge")+"!") },
-		"nothing":   func(http.ResponseWriter, *http.Request) {},
-		"redirect":  func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/elsewhere?"+r.URL.RawQuery, 302) },
+		"404":      http.NotFound,
+		"another":  func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "challenge") },
+		"and more": func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, r.FormValue("hub.challenge")+"!") },
+		"nothing":  func(http.ResponseWriter, *http.Request) {},
+		"redirect": func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, "/elsewhere?"+r.URL.RawQuery, http.StatusFound)
+		},
 		"500":       func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(500); echo(w, r) },
 		"very long": func(w http.ResponseWriter, r *http.Request) { echo(w, r); w.Write(make([]byte, 1<<20)) },
 	} {

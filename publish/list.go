@@ -58,6 +58,7 @@ type listed struct {
 	Via       via
 	Comments  string
 	Rights    string
+	License   string
 	Published time.Time
 	Updated   time.Time // with the fraction that makes it unique
 	Outlet    *Outlet
@@ -291,7 +292,8 @@ func (p *Publisher) describe(c *choice, it *store.Item, b *store.Body, o *Outlet
 	e.Image, e.Comments = address(it.Image), address(b.Comments)
 	e.Pictures, e.Podcast = cleanPictures(e.Image, b.Pictures, e.Files), cleanPodcast(b.Podcast)
 	e.Via = via{label(b.Origin.Title), cmp.Or(address(b.Origin.Link), address(b.Origin.Feed))}
-	e.Rights = cmp.Or(plainLine(b.Rights), plainLine(b.Feed.Rights), plainLine(o.Rights))
+	e.License = address(b.License)
+	e.Rights = cmp.Or(plainLine(b.Rights), plainLine(b.Feed.Rights), plainLine(o.Rights), e.License)
 	e.Source = sourceOf(b, it, o, feed)
 	e.restrict(content)
 	return e

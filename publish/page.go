@@ -66,7 +66,11 @@ type pageFile struct{ URL, Name string }
 type pageMonth struct{ Name, Path string }
 
 // A feedAddress is where readers subscribe.
-type feedAddress struct{ Section, Name, Type, Path, URL string }
+type feedAddress struct {
+	Section, Name string
+	Type          template.HTMLAttr // whole: in a value html/template would spell the "+" otherwise
+	Path, URL     string
+}
 
 // page returns what every page has, for one at depth folders below the front page.
 func (p *Publisher) pageOf(title, slug string, depth int) page {
@@ -86,7 +90,7 @@ func (p *Publisher) pageOf(title, slug string, depth int) page {
 // addresses are the feeds of a section, for a page from which root leads to the front page's folder.
 func (p *Publisher) addresses(l *list, root string) (out []feedAddress) {
 	for _, f := range [][3]string{{"Atom", "application/atom+xml", ".atom"}, {"RSS", "application/rss+xml", ".rss"}, {"JSON Feed", "application/feed+json", ".json"}} {
-		out = append(out, feedAddress{l.Title, f[0], f[1], root + l.Slug + f[2] + l.Query, p.address(l, l.Slug, f[2])})
+		out = append(out, feedAddress{l.Title, f[0], template.HTMLAttr(`type="` + f[1] + `"`), root + l.Slug + f[2] + l.Query, p.address(l, l.Slug, f[2])})
 	}
 	return out
 }

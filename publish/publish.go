@@ -27,6 +27,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"broadsheet/store"
@@ -121,6 +122,9 @@ type Publisher struct {
 	log *slog.Logger
 
 	archives archiveCache
+
+	renders   atomic.Uint64 // of sections
+	rendering atomic.Int64  // nanoseconds that they took
 
 	mu       sync.Mutex // guards what follows: one edition is made at a time
 	memory   memory     // by which what follows was made
@@ -329,6 +333,11 @@ func (p *Publisher) present(ctx context.Context, d *desk) error {
 
 // render makes the documents of a section.
 func (p *Publisher) render(ctx context.Context, d *desk) error {
+	began := time.Now()
+	defer func() {
+		p.renders.Add(1)
+		p.rendering.Add(int64(time.Since(began)))
+	}()
 	if err := p.present(ctx, d); err != nil {
 		return err
 	}
@@ -342,6 +351,11 @@ func (p *Publisher) render(ctx context.Context, d *desk) error {
 		doc.Private = l.Query != ""
 	}
 	return nil
+}
+
+// Renders says how often a section was rendered so far, and how long that took in all.
+func (p *Publisher) Renders() (n uint64, took time.Duration) {
+	return p.renders.Load(), time.Duration(p.rendering.Load())
 }
 
 // Rendered returns those documents of public sections that were rendered so far: after a Write, what changed at least.

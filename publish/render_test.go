@@ -42,6 +42,7 @@ func golden(t *testing.T) (*world, *Publisher) {
 			a.Body.Feed.Updated = in("-10m")
 			a.Body.Feed.Image, a.Body.Feed.Authors = "https://en.mehrnews.example/logo.png", []store.Author{{Name: "Mehr"}}
 			a.Body.Pictures = []store.Picture{{URL: "https://cdn.example/c.jpg", Width: 640, Height: 480, Caption: "The <talks>", Credit: "R. Amiri"}}
+			a.Body.License = "https://creativecommons.example/by/4.0/"
 			a.Body.Origin = store.Origin{Title: "The Wire", Link: "https://wire.example/", Feed: "https://wire.example/rss"}
 		}, dated(in("-1h"))))
 	w.poll(in("30m"), "radio", "https://radio.example/feed?key=${KEY}",

@@ -59,13 +59,13 @@ var speech = map[string]words{
 		AllSections: "Tutte le sezioni", Times: "Orari in", Missing: "Questa pagina non esiste.",
 		FeedIntro: "Questo è un feed: notizie per programmi. Copia l’indirizzo di questa pagina in un lettore di feed e ti mostrerà le novità. Per le persone, lo stesso è qui:"},
 	"fa": {Lang: "fa",
-		Skip: "رفتن به خبرها", Sections: "بخش‌ها", Latest: "آخرین خبرهای", More: "بیشتر", Empty: "هنوز چیزی اینجا نیست.", NoSection: "هیچ بخشی تنظیم نشده است.",
+		Skip: "رفتن به خبرها", Sections: "بخش\u200cها", Latest: "آخرین خبرهای", More: "بیشتر", Empty: "هنوز چیزی اینجا نیست.", NoSection: "هیچ بخشی تنظیم نشده است.",
 		AlsoIn: "همچنین در", SeeAlso: "همچنین ببینید", FullText: "متن کامل", File: "پرونده", Why: "چرا اینجا؟",
-		Subscribe: "اشتراک", HowTo: "یکی از این نشانی‌ها را در یک خبرخوان بگذارید تا خبرهای تازه را نشان دهد. فرقی نمی‌کند کدام.",
-		EverySection: "همهٔ بخش‌ها یک‌جا", Outlets: "رسانه‌ها",
-		Months: "ماه به ماه", Earlier: "پیش‌تر", Later: "پس‌تر",
-		AllSections: "همهٔ بخش‌ها", Times: "ساعت‌ها به وقت", Missing: "چنین صفحه‌ای نیست.",
-		FeedIntro: "این یک خوراک خبری برای برنامه‌هاست. نشانی این صفحه را در یک خبرخوان بگذارید تا خبرهای تازه را نشان دهد. صفحهٔ خواندنی همین خبرها اینجاست:"},
+		Subscribe: "اشتراک", HowTo: "یکی از این نشانی\u200cها را در یک خبرخوان بگذارید تا خبرهای تازه را نشان دهد. فرقی نمی\u200cکند کدام.",
+		EverySection: "همهٔ بخش\u200cها یک\u200cجا", Outlets: "رسانه\u200cها",
+		Months: "ماه به ماه", Earlier: "پیش\u200cتر", Later: "پس\u200cتر",
+		AllSections: "همهٔ بخش\u200cها", Times: "ساعت\u200cها به وقت", Missing: "چنین صفحه\u200cای نیست.",
+		FeedIntro: "این یک خوراک خبری برای برنامه\u200cهاست. نشانی این صفحه را در یک خبرخوان بگذارید تا خبرهای تازه را نشان دهد. صفحهٔ خواندنی همین خبرها اینجاست:"},
 }
 
 // wordsIn are the words for pages in a language.

@@ -20,7 +20,8 @@ type Index struct {
 	openings map[uint64]int32 // the newest entry that begins so
 	titles   map[uint64]int32 // how often an owner used a title
 
-	found   []int32   // room for candidates
+	found   []int32 // room for candidates
+	near    []nearby
 	weights []float32 // room for weights
 }
 
@@ -29,6 +30,12 @@ type entry struct {
 	Print
 	sibling int32 // of the same story; 0 if it is the first
 	copy    int32 // with the same opening
+}
+
+// A nearby entry shares so many rare words with an item.
+type nearby struct {
+	entry  int32
+	shared int
 }
 
 // A term is what is known of a word.
@@ -54,6 +61,7 @@ const (
 	askedWords = 16   // and with so many it is looked for
 	rareShare  = 0.03 // of its words that no greater part of the items has
 	sharedRare = 2    // and so many must agree
+	maxNear    = 16   // candidates that are looked at, those with the most words in common
 
 	// Before a store has seen enough, words are as rare as in other stores: that counts as much as so many items do.
 	priorItems  = 400
@@ -226,7 +234,7 @@ func (p *Print) markRare(weights []float32) {
 }
 
 // candidates are the entries near p in time that are found by its rarest words, of those that anybody else has.
-func (x *Index) candidates(p *Print, weights []float32) []int32 {
+func (x *Index) candidates(p *Print, weights []float32) []nearby {
 	type known struct {
 		weight float32
 		in     []int32
@@ -246,7 +254,7 @@ func (x *Index) candidates(p *Print, weights []float32) []int32 {
 		x.found = append(x.found, w.in...)
 	}
 	slices.Sort(x.found)
-	out := x.found[:0]
+	x.near = x.near[:0]
 	for i := 0; i < len(x.found); {
 		j := i
 		for j < len(x.found) && x.found[j] == x.found[i] {
@@ -254,10 +262,14 @@ func (x *Index) candidates(p *Print, weights []float32) []int32 {
 		}
 		if j-i >= sharedRare {
 			if e := x.at(x.found[i]); e.owner != p.owner && e.tongue == p.tongue && e.apart(p) <= reportWindow {
-				out = append(out, x.found[i])
+				x.near = append(x.near, nearby{x.found[i], j - i})
 			}
 		}
 		i = j
 	}
-	return out
+	if len(x.near) > maxNear {
+		slices.SortStableFunc(x.near, func(a, b nearby) int { return cmp.Compare(b.shared, a.shared) })
+		x.near = x.near[:maxNear]
+	}
+	return x.near
 }

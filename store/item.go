@@ -87,6 +87,7 @@ type Arrival struct {
 	Item      Item
 	Body      Body
 	Canonical string // the canonical link; "" without a link
+	Original  string // the canonical link of the item's original, where the feed names one (rel=canonical) that is not its own link; else ""
 
 	// Recalled: the document writes the item in the very bytes of an earlier one, so it was not parsed again. Set are only
 	// what names and compares it (GUID, Title, Link, Text, Rest, Canonical) and, of its Body, the dates.

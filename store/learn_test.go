@@ -5,13 +5,14 @@ import (
 	"fmt"
 	"math"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 )
 
 // TestLearn learns what score.go weighs from the labelled pairs, and which words are common from all items, and writes
-// weights.go. It runs where BROADSHEET_LEARN is set. What it prints first, learned from some days and measured on
+// weights.go. It runs where BROADSHEET_LEARN is set; BROADSHEET_READ names a folder for the pairs with their scores. What it prints first, learned from some days and measured on
 // others, is the estimate; the last line shows how much of that is learned by heart.
 func TestLearn(t *testing.T) {
 	if os.Getenv("BROADSHEET_LEARN") == "" {
@@ -50,13 +51,14 @@ func TestLearn(t *testing.T) {
 	curve(t, "the same days", all)
 	w.tied, w.related = englishWeights.tied, englishWeights.related
 	writeWeights(t, common, &w)
-	if out := os.Getenv("LEARN_DUMP"); out != "" {
+	if dir := os.Getenv("BROADSHEET_READ"); dir != "" {
 		var b strings.Builder
-		slices.SortFunc(held, func(a, b sample) int { return cmp.Compare(b.score, a.score) })
-		for _, s := range held {
-			fmt.Fprintf(&b, "%.2f %s %v%v%v %s\n", s.score, s.label, yes(s.numbers), yes(s.names), yes(s.several), s.words)
+		for _, s := range held { // curve has sorted them
+			fmt.Fprintf(&b, "%.2f\t%s\t%s\n", s.score, s.label, s.words)
 		}
-		os.WriteFile(out, []byte(b.String()), 0o644)
+		if err := os.WriteFile(filepath.Join(dir, "pairs.tsv"), []byte(b.String()), 0o644); err != nil {
+			t.Fatal(err)
+		}
 	}
 }
 

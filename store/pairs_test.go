@@ -13,7 +13,7 @@ import (
 //	N  different
 type labelled struct {
 	label string
-	links [2]string // the earlier item first
+	links [2]string
 }
 
 // labels reads testdata/pairs.tsv: label, day and link of the one, day and link of the other.
@@ -60,7 +60,7 @@ func samples(t *testing.T, stream []heard) (out []sample) {
 		p.markRare(weights)
 		near := map[ItemID]bool{}
 		for _, n := range x.candidates(&p, weights) {
-			near[x.at(n).Item] = true
+			near[x.at(n.entry).Item] = true
 		}
 		if came[h.Link] == nil {
 			came[h.Link] = h

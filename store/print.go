@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"encoding/binary"
 	"errors"
-	"slices"
 	"strings"
 	"time"
 	"unicode"
@@ -158,15 +157,6 @@ func hash64(s string) uint64 {
 		h = (h ^ uint64(s[i])) * fnvPrime
 	}
 	return h
-}
-
-// has finds a word by its stem.
-func (p *Print) has(w word) (word, bool) {
-	i, ok := slices.BinarySearchFunc(p.words, w.stem(), func(x, stem word) int { return int(x.stem()) - int(stem) })
-	if !ok {
-		return 0, false
-	}
-	return p.words[i], true
 }
 
 func (p *Print) apart(q *Print) time.Duration {

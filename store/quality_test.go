@@ -3,6 +3,7 @@ package store
 import (
 	"cmp"
 	"encoding/csv"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -11,7 +12,7 @@ import (
 	"time"
 )
 
-// settled plays a stream through the rules, one item a poll, and returns the ties and the items as they came out.
+// settledStream plays a stream through the rules, one item a poll, and returns the ties and the items as they came out.
 func settledStream(stream []heard) (ties []Tie, items []Item) {
 	x := NewIndex()
 	for i := range stream {
@@ -106,11 +107,9 @@ func TestStoriesRecorded(t *testing.T) {
 		m.add(l.label == "S", tied)
 		loose.add(l.label != "N", tied)
 	}
-	m.check(t, "recorded, S", 0.9, 0.3)
-	loose.check(t, "recorded, S or R", 0.9, 0)
-	if out := os.Getenv("TIES_DUMP"); out != "" {
-		dumpTies(t, out, ties, items)
-	}
+	m.check(t, "recorded, S", 0.98, 0.36)
+	loose.check(t, "recorded, S or R", 0.99, 0.2)
+	writeTies(t, "recorded.tsv", ties, items)
 }
 
 // TestStoriesUCI ties titles without a text; STORY groups whole topics, so only ties across them are surely wrong.
@@ -128,28 +127,35 @@ func TestStoriesUCI(t *testing.T) {
 		topics = append(topics, row["STORY"])
 	}
 	ties, items := settledStream(stream)
-	wrong, stories, sizes := 0, map[StoryID]int{}, 0
-	for _, tie := range ties {
-		if topics[tie.Item-1] != topics[tie.Partner-1] {
-			wrong++
-			t.Logf("%q tied to %q", items[tie.Item-1].Title, items[tie.Partner-1].Title)
+	// An item could be tied if its topic has another outlet's earlier one.
+	first, size, largest := map[string]string{}, map[StoryID]int{}, 0
+	m := measured{tied: len(ties)}
+	for i, it := range items {
+		size[it.Story]++
+		largest = max(largest, size[it.Story])
+		if outlet, ok := first[topics[i]]; !ok {
+			first[topics[i]] = it.Outlet
+		} else if outlet != it.Outlet {
+			m.same++
 		}
 	}
-	for _, it := range items {
-		stories[it.Story]++
-		sizes = max(sizes, stories[it.Story])
+	for _, tie := range ties {
+		m.right += int(yes(topics[tie.Item-1] == topics[tie.Partner-1]))
 	}
-	t.Logf("UCI: %d of %d ties across topics, %d items, largest %d", wrong, len(ties), len(items), sizes)
-	if out := os.Getenv("TIES_DUMP"); out != "" {
-		dumpTies(t, out+".uci", ties, items)
+	m.check(t, "UCI, titles only, by topic", 0.995, 0.2)
+	if largest > maxByText {
+		t.Errorf("a story of %d items", largest)
 	}
+	writeTies(t, "uci.tsv", ties, items)
 }
 
+// TestStoriesPairs ties pairs with title and text. The Russian ones are what a language without weights comes to;
+// ru_clustering_0525_urls.tsv has addresses only, and nothing to tie by.
 func TestStoriesPairs(t *testing.T) {
 	for _, set := range []struct {
 		file, lang        string
 		precision, recall float64
-	}{{"tgcontest_en_train_pool.tsv", "en", 0, 0}, {"tgcontest_ru_train_pool.tsv", "ru", 0, 0}} {
+	}{{"tgcontest_en_train_pool.tsv", "en", 0.93, 0.77}, {"tgcontest_ru_train_pool.tsv", "ru", 1, 0.1}} {
 		t.Run(set.lang, func(t *testing.T) {
 			var m measured
 			for _, row := range dedup(t, set.file) {
@@ -161,23 +167,26 @@ func TestStoriesPairs(t *testing.T) {
 				}
 				ties, _ := settledStream(stream)
 				m.add(row["GOLDEN:quality"] == "OK", len(ties) > 0)
-				if (row["GOLDEN:quality"] == "OK") != (len(ties) > 0) {
-					t.Logf("%s: %s | %s", row["GOLDEN:quality"], row["INPUT:first_title"], row["INPUT:second_title"])
-				}
 			}
 			m.check(t, set.file, set.precision, set.recall)
 		})
 	}
 }
 
-func dumpTies(t *testing.T, out string, ties []Tie, items []Item) {
+// writeTies writes ties to be read into the folder that BROADSHEET_READ names: score, day and link of both as in
+// testdata/pairs.tsv, how far apart, and what they say.
+func writeTies(t *testing.T, name string, ties []Tie, items []Item) {
+	dir := os.Getenv("BROADSHEET_READ")
+	if dir == "" {
+		return
+	}
 	var b strings.Builder
 	for _, tie := range ties {
 		x, y := items[tie.Partner-1], items[tie.Item-1]
-		b.WriteString(strings.Join([]string{string(tie.Layer), strconv.FormatFloat(tie.Score, 'f', 2, 64), x.Date.Format("2006-01-02"), x.Link, y.Date.Format("2006-01-02"), y.Link,
-			x.Outlet, x.Title, head(x.Lead, 180), y.Outlet, y.Title, head(y.Lead, 180), y.Date.Sub(x.Date).Round(time.Hour).String(), strconv.Itoa(int(y.Story))}, "\t") + "\n")
+		fmt.Fprintf(&b, "%s\t%.2f\t%s\t%s\t%s\t%s\t%s\t%s: %s | %s\t%s: %s | %s\n", tie.Layer, tie.Score, x.Date.Format(time.DateOnly), x.Link, y.Date.Format(time.DateOnly), y.Link,
+			y.Date.Sub(x.Date).Round(time.Hour), x.Outlet, x.Title, head(x.Lead, 180), y.Outlet, y.Title, head(y.Lead, 180))
 	}
-	if err := os.WriteFile(out, []byte(b.String()), 0o644); err != nil {
+	if err := os.WriteFile(filepath.Join(dir, name), []byte(b.String()), 0o644); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -11,17 +11,18 @@ const maxAmbiguous = 2000
 
 // settler holds the work on one poll. docs are the document's items without exact copies.
 type settler struct {
-	poll    *Poll
-	at      time.Time
-	known   Known
-	out     Settled
-	docs    []candidate
-	claimed map[ItemID]bool // items that an arrival was recognised as
-	taken   map[Key]bool    // published ids that this poll took
-	joined  map[StoryID]int // how many of its new items are of the story
-	links   map[string]int  // how many candidates have this canonical link
-	shared  map[Key]bool    // the feed's ambiguous keys
-	wanting bool            // a recalled item is needed whole
+	poll      *Poll
+	at        time.Time
+	known     Known
+	out       Settled
+	docs      []candidate
+	claimed   map[ItemID]bool // items that an arrival was recognised as
+	taken     map[Key]bool    // published ids that this poll took
+	joined    map[StoryID]int // how many of its new items are of the story
+	links     map[string]int  // how many candidates have this canonical link
+	originals map[string]int  // and how many name this one as their original's
+	shared    map[Key]bool    // the feed's ambiguous keys
+	wanting   bool            // a recalled item is needed whole
 }
 
 type candidate struct {
@@ -48,6 +49,7 @@ func (c *candidate) body(id ItemID) Body {
 func (s *settler) candidates() {
 	s.docs = make([]candidate, 0, len(s.poll.Arrivals))
 	s.links = make(map[string]int, len(s.poll.Arrivals))
+	s.originals = map[string]int{}
 	seen := make(map[exact]bool, len(s.poll.Arrivals))
 	for i := range s.poll.Arrivals {
 		a := &s.poll.Arrivals[i]
@@ -57,6 +59,7 @@ func (s *settler) candidates() {
 		seen[a.exact()] = true
 		s.docs = append(s.docs, candidate{Arrival: a, key: a.key(&s.out.State, 0), link: LinkHash(a.Canonical)})
 		s.links[a.Canonical]++
+		s.originals[a.Original]++
 	}
 }
 
@@ -177,7 +180,7 @@ func (s *settler) byLink(d *candidate) ItemID {
 	}
 	var pruned ItemID
 	for _, ref := range s.known.Links[LinkKey(d.Canonical)] {
-		if s.claimed[ref.Item] {
+		if s.claimed[ref.Item] || ref.Original {
 			continue
 		}
 		old, stored := s.known.Items[ref.Item]
@@ -191,10 +194,20 @@ func (s *settler) byLink(d *candidate) ItemID {
 	return pruned
 }
 
+// hasOriginal reports whether d names an original of its own, as ownLink does of links.
+func (s *settler) hasOriginal(d *candidate) bool {
+	return d.Original != d.Canonical && leadsInside(d.Original) && s.originals[d.Original] == 1
+}
+
+// leadsInside reports whether a link leads further than to a front page.
+func leadsInside(link string) bool {
+	_, rest, _ := strings.Cut(link, "://")
+	_, path, _ := strings.Cut(rest, "/")
+	return path != ""
+}
+
 // ownLink reports whether d's link says something about d alone: it never stood on several items of
 // one document, and it does not lead to a front page.
 func (s *settler) ownLink(d *candidate) bool {
-	_, rest, _ := strings.Cut(d.Canonical, "://")
-	_, path, _ := strings.Cut(rest, "/")
-	return path != "" && (len(s.shared) == 0 || !s.shared[d.linkName(&s.out.State)])
+	return leadsInside(d.Canonical) && (len(s.shared) == 0 || !s.shared[d.linkName(&s.out.State)])
 }

@@ -17,7 +17,6 @@ const (
 	foundMore          // and of the other title
 	eventLess          // the same without names
 	eventMore          //
-	rarest             // the three rarest words that they share
 	oddMore            // the rarest word of a title that the other item has not
 	nameOdd            // the rarest name of a title that the other item has not
 	nameOddLess        // where both have such a name, the less rare of the two
@@ -34,7 +33,7 @@ const (
 )
 
 // featureNames name them in weights.go and where a tie is explained.
-var featureNames = [features]string{"cosine", "cosineTwice", "cosineEvent", "foundLess", "foundMore", "eventLess", "eventMore", "rarest",
+var featureNames = [features]string{"cosine", "cosineTwice", "cosineEvent", "foundLess", "foundMore", "eventLess", "eventMore",
 	"oddMore", "nameOdd", "nameOddLess", "numberFound", "hoursApart", "daysApart", "questions", "explainers", "speeches", "reactions", "stageShared", "bareOne"}
 
 // A pair is two items under comparison.
@@ -98,7 +97,6 @@ func compare(p, q *Print, a, b []float32) (f pair) {
 	var x, y side
 	var dot, eventDot float64
 	var number, sharedNumber bool // of a title: it stands in the other item, in both titles
-	var top [3]float64
 	for i, j := 0, 0; i < len(p.words) || j < len(q.words); {
 		switch {
 		case j == len(q.words) || i < len(p.words) && p.words[i].stem() < q.words[j].stem():
@@ -121,11 +119,6 @@ func compare(p, q *Print, a, b []float32) (f pair) {
 				number = number || (u|w)&inTitle != 0
 				sharedNumber = sharedNumber || u&w&inTitle != 0
 			}
-			for k, t := 0, v; k < len(top); k++ {
-				if t > top[k] {
-					top[k], t = t, top[k]
-				}
-			}
 			i, j = i+1, j+1
 		}
 	}
@@ -136,7 +129,6 @@ func compare(p, q *Print, a, b []float32) (f pair) {
 	f.of[cosineEvent] = ratio(eventDot, math.Sqrt(x.events*y.events))
 	f.of[foundLess], f.of[foundMore] = order(ratio(x.found, x.title), ratio(y.found, y.title))
 	f.of[eventLess], f.of[eventMore] = order(ratio(x.eventFound, x.event), ratio(y.eventFound, y.event))
-	f.of[rarest] = (top[0] + top[1] + top[2]) / 24
 	_, f.of[oddMore] = order(x.odd/8, y.odd/8)
 	f.of[nameOddLess], f.of[nameOdd] = order(x.oddName/8, y.oddName/8)
 	f.of[numberFound] = yes(number)
@@ -192,7 +184,7 @@ func (w *weighting) score(f *pair) float64 {
 const (
 	reportWindow = 48 * time.Hour
 	slack        = 1.2 // how far below the mark a story's other items may score
-	titleOnly    = 0.7 // how much more two titles without texts must score
+	titleOnly    = 1.6 // how much more two titles without texts must score
 
 	// Where no weights were learned, plainer evidence must be stronger.
 	plainWindow  = 24 * time.Hour

@@ -49,6 +49,9 @@ func Wanted(p *Poll, f FeedState) Lookup {
 		if a.Canonical != "" {
 			w.Links = append(w.Links, LinkKey(a.Canonical))
 		}
+		if a.Original != "" {
+			w.Links = append(w.Links, LinkKey(a.Original))
+		}
 		if isIRI(a.Item.GUID) {
 			w.IDs = append(w.IDs, IDKey(a.Item.GUID))
 		}
@@ -62,11 +65,12 @@ func Wanted(p *Poll, f FeedState) Lookup {
 
 func (k Key) compare(l Key) int { return bytes.Compare(k[:], l[:]) }
 
-// A LinkRef says that an item has a canonical link.
+// A LinkRef says that an item has a canonical link, or says that its original has it.
 type LinkRef struct {
-	Outlet string // its outlet's name in keys, which stays when the outlet gets another id
-	Item   ItemID
-	Story  StoryID
+	Outlet   string // its outlet's name in keys, which stays when the outlet gets another id
+	Item     ItemID
+	Story    StoryID
+	Original bool // the link is that of its original
 }
 
 // Known is what a keeper found: the answers to a Lookup.
@@ -202,7 +206,10 @@ func (s *settler) insert(d *candidate) {
 	in := Insert{Item: it, Body: body}
 	s.tie(d, &in)
 	if s.ownLink(d) {
-		s.out.Links[LinkKey(d.Canonical)] = LinkRef{f.keyName().Outlet, it.ID, in.Item.Story}
+		s.out.Links[LinkKey(d.Canonical)] = LinkRef{Outlet: f.keyName().Outlet, Item: it.ID, Story: in.Item.Story}
+	}
+	if s.hasOriginal(d) {
+		s.out.Links[LinkKey(d.Original)] = LinkRef{Outlet: f.keyName().Outlet, Item: it.ID, Story: in.Item.Story, Original: true}
 	}
 	s.out.Inserts = append(s.out.Inserts, in)
 	f.Items++
@@ -242,7 +249,7 @@ func (s *settler) update(d *candidate) {
 	if s.ownLink(d) {
 		lk := LinkKey(d.Canonical)
 		if !slices.ContainsFunc(s.known.Links[lk], func(r LinkRef) bool { return r.Item == d.id }) {
-			s.out.Links[lk] = LinkRef{f.keyName().Outlet, d.id, d.old.Story}
+			s.out.Links[lk] = LinkRef{Outlet: f.keyName().Outlet, Item: d.id, Story: d.old.Story}
 		}
 	}
 	it, body, changed := *d.old, (*Body)(nil), false

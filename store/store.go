@@ -140,6 +140,11 @@ type Swap struct {
 	Old, New []byte
 }
 
+// A Sizer tells how many bytes it takes where it is kept, indexes and room that is free again included.
+type Sizer interface {
+	Size(ctx context.Context) (int64, error)
+}
+
 // A Backuper writes a consistent copy of itself, also while it is in use.
 type Backuper interface {
 	Backup(ctx context.Context, w io.Writer) error

@@ -36,19 +36,27 @@ const (
 // tie settles the story of a new item: its own, or that of others. It notes what is related and what the item leaves to be
 // remembered.
 func (s *settler) tie(d *candidate, in *Insert) {
-	it := &in.Item
 	if s.ownLink(d) {
-		for _, ref := range s.known.Links[LinkKey(d.Canonical)] {
-			old, stored := s.known.Items[ref.Item]
-			if !stored || old.Outlet == it.Outlet || old.LinkHash != d.link || in.Tie != nil && ref.Story >= it.Story {
-				continue
-			}
-			it.Story, it.CopyOf = ref.Story, cmp.Or(old.CopyOf, old.PublishedID)
-			in.Tie = &Tie{Item: it.ID, Partner: ref.Item, Layer: ByLink, Why: d.Canonical}
-		}
+		s.tieByLink(in, d.Canonical)
+	}
+	if s.hasOriginal(d) {
+		s.tieByLink(in, d.Original)
 	}
 	if s.known.Index != nil {
 		s.settleText(in)
+	}
+}
+
+// tieByLink ties an item to the oldest story of another outlet's item that has this link, or names it as its original's.
+func (s *settler) tieByLink(in *Insert, canonical string) {
+	it, hash := &in.Item, LinkHash(canonical)
+	for _, ref := range s.known.Links[LinkKey(canonical)] {
+		old, stored := s.known.Items[ref.Item]
+		if !stored || old.Outlet == it.Outlet || !ref.Original && old.LinkHash != hash || in.Tie != nil && ref.Story >= it.Story {
+			continue
+		}
+		it.Story, it.CopyOf = ref.Story, cmp.Or(old.CopyOf, old.PublishedID)
+		in.Tie = &Tie{Item: it.ID, Partner: ref.Item, Layer: ByLink, Why: canonical}
 	}
 }
 
@@ -86,7 +94,7 @@ func (x *Index) settle(s *settler, in *Insert) {
 	}
 	var near []found
 	for _, n := range x.candidates(p, weights) {
-		e := x.at(n)
+		e := x.at(n.entry)
 		j := x.judge(p, e, weights)
 		if (j.above >= 0 || j.related) && s.stored(e.Item) {
 			near = append(near, found{e, j})

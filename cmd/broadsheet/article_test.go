@@ -161,8 +161,8 @@ func TestBytesArePure(t *testing.T) {
 	}
 }
 
-// serveAll runs a daemon that only serves, asserts that it serves these documents, and returns their headers.
-func serveAll(t *testing.T, w *world, want map[string]string) map[string]http.Header {
+// serving runs a daemon that only serves, until stop is called, and returns where.
+func serving(t *testing.T, w *world) (address string, stop func()) {
 	t.Helper()
 	daemon := w.process("--log-format", "json", "serve", "--no-fetch")
 	var log buffer
@@ -170,15 +170,14 @@ func serveAll(t *testing.T, w *world, want map[string]string) map[string]http.He
 	if err := daemon.Start(); err != nil {
 		t.Fatal(err)
 	}
-	defer func() {
+	stop = func() {
 		if err := daemon.Process.Signal(os.Interrupt); err != nil {
 			t.Error(err)
 		}
 		if err := daemon.Wait(); err != nil {
 			t.Error(err, log.String())
 		}
-	}()
-	address := ""
+	}
 	wait(t, func() bool {
 		for line := range strings.Lines(log.String()) {
 			var serving struct{ Msg, Address string }
@@ -188,6 +187,14 @@ func serveAll(t *testing.T, w *world, want map[string]string) map[string]http.He
 		}
 		return address != "" && get1(address+"/readyz").status == http.StatusOK
 	}, &log)
+	return address, stop
+}
+
+// serveAll runs a daemon that only serves, asserts that it serves these documents, and returns their headers.
+func serveAll(t *testing.T, w *world, want map[string]string) map[string]http.Header {
+	t.Helper()
+	address, stop := serving(t, w)
+	defer stop()
 	headers := map[string]http.Header{}
 	for name, body := range want {
 		a := get1(address + "/" + name)

@@ -188,7 +188,7 @@ id = "wrong"
 	go func() {
 		done <- run(ctx, []string{"-c", filepath.Join(dir, "broadsheet.toml"), "serve", "-v"}, io.Discard, &logged)
 	}()
-	for _, path := range []string{"/readyz", "/", "/status", "/status.json", "/world", "/world.atom", "/world.rss", "/world.json", "/world.opml", "/outlets.opml", "/sections.opml", "/nothing"} {
+	for _, path := range []string{"/readyz", "/", "/status", "/status.json", "/status.atom", "/metrics", "/world", "/world.atom", "/world.rss", "/world.json", "/world.opml", "/outlets.opml", "/sections.opml", "/nothing"} {
 		check(path, served(t, "http://"+address+path))
 	}
 	do("broadsheet.toml", "fetch", "--once", "-v", "--force")

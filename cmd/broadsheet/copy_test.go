@@ -50,6 +50,10 @@ func TestCopyCommand(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	configure(database)
+	published("from the database")
+	w.must("fetch", "--once", "--force")
+	published("after a poll into the database")
 	w.must("copy", database, back)
 	configure(back)
 	published("from the file again")

@@ -48,9 +48,10 @@ type daemon struct {
 	log       *slog.Logger
 	store     keeper
 	scheduler *fetch.Scheduler
-	pushed    *fetch.Subscriber     // nil unless we poll and serve
-	changed   chan struct{}         // holds one signal: something was stored, or the configuration changed
-	written   chan struct{}         // holds one signal: sections were written as files, and archives may have to be
+	pushed    *fetch.Subscriber // nil unless we poll and serve
+	changed   chan struct{}     // holds one signal: something was stored, or the configuration changed
+	written   chan struct{}     // holds one signal: sections were written as files, and archives may have to be
+	metrics   *meters
 	unreached atomic.Pointer[error] // why a shared store does not answer, if it does not
 	work      atomic.Pointer[parts]
 }
@@ -95,6 +96,7 @@ func (d *daemon) newParts(pl *plan) (*parts, error) {
 		operators.Handle(path, status)
 	}
 	operators.Handle("/readyz", ready)
+	operators.Handle("/metrics", d.metrics.handler(d.log))
 	public.Handle("/healthz", alive)
 	var hub http.Handler
 	if p.announcer, hub = d.announcing(pl, p.client); hub != nil {
@@ -165,6 +167,7 @@ func runPlan(ctx context.Context, pl *plan, what duties, log *slog.Logger, besid
 		pl.unpushed()
 	}
 	d := &daemon{duties: what, log: log, store: st, changed: make(chan struct{}, 1), written: make(chan struct{}, 1)}
+	d.metrics = newMeters(d)
 	first, err := d.newParts(pl)
 	if err != nil {
 		return err
@@ -244,12 +247,12 @@ func runPlan(ctx context.Context, pl *plan, what duties, log *slog.Logger, besid
 		g.Go(func() error {
 			log.Info("serving", "address", public.Addr().String(), "base_url", pl.config.BaseURL, "sections", len(pl.config.Sections))
 			now := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { d.parts().public.ServeHTTP(w, r) })
-			return serveUntil(ctx, publish.NewServer(logRequests(now, log, proxies), log).Server, public)
+			return serveUntil(ctx, d.metrics.server("public", logRequests(now, log, proxies), log).Server, public)
 		})
 		if admin != nil {
 			g.Go(func() error {
 				now := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { d.parts().admin.ServeHTTP(w, r) })
-				return serveUntil(ctx, publish.NewServer(logRequests(now, log, proxies), log).Server, admin)
+				return serveUntil(ctx, d.metrics.server("admin", logRequests(now, log, proxies), log).Server, admin)
 			})
 		}
 		if ready != nil {
@@ -443,6 +446,7 @@ func (d *daemon) reload(load func() (*plan, error)) {
 		err = d.scheduler.Reload(pl.settings, pl.feeds, pl.renames...)
 	}
 	if err != nil {
+		d.metrics.reload(false)
 		d.log.Error("configuration not reloaded; the one before stays in force", "err", err)
 		return
 	}
@@ -463,6 +467,7 @@ func (d *daemon) reload(load func() (*plan, error)) {
 	for _, w := range pl.config.Warnings {
 		d.log.Warn("configuration: " + w)
 	}
+	d.metrics.reload(true)
 	d.log.Info("configuration reloaded", "outlets", len(pl.config.Outlets), "sections", len(pl.config.Sections))
 }
 

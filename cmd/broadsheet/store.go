@@ -16,6 +16,7 @@ import (
 type keeper interface {
 	store.Store
 	store.Notes
+	store.Sizer
 }
 
 // openStore opens the store that a configuration names. For a file that another process holds it waits as long as wait.

@@ -42,6 +42,7 @@ var (
 	_ store.Store    = (*Store)(nil)
 	_ store.Notes    = (*Store)(nil)
 	_ store.Backuper = (*Store)(nil)
+	_ store.Sizer    = (*Store)(nil)
 	_ store.Copier   = (*Store)(nil)
 )
 
@@ -190,6 +191,15 @@ func (s *Store) Revision(ctx context.Context) (rev store.Revision, err error) {
 		return nil
 	})
 	return rev, err
+}
+
+// Size implements store.Sizer.
+func (s *Store) Size(ctx context.Context) (n int64, err error) {
+	err = s.view(ctx, func(tx *tx) error {
+		n = tx.Size()
+		return nil
+	})
+	return n, err
 }
 
 // Backup implements store.Backuper. It reads the file as it stood when it began; what is written meanwhile goes to

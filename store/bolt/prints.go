@@ -2,7 +2,6 @@ package bolt
 
 import (
 	"fmt"
-	"slices"
 
 	"broadsheet/store"
 	"broadsheet/store/record"
@@ -28,10 +27,9 @@ func (w *writer) index() (*store.Index, error) {
 	return x, nil
 }
 
-// addPrints keeps the prints of new items, which stand in the order of the document, and forgets those that are
-// not needed any more.
+// addPrints keeps the prints of new items and forgets those that are not needed any more.
 func (w *writer) addPrints(x *store.Index, inserts []store.Insert) error {
-	for _, in := range slices.Backward(inserts) {
+	for _, in := range inserts {
 		v := w.keep(func(b []byte) []byte { return in.Print.Append(b) })
 		if err := w.prints.Put(key8(in.Print.Item), v); err != nil {
 			return err

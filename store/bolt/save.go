@@ -295,6 +295,7 @@ func stands(ids *bucket, id store.ItemID) (p place, arrived int64, ok bool) {
 func (w *writer) apply(p *store.Poll, known store.Known, stale staleNames) (store.Saved, error) {
 	out := w.settle(p, known)
 	today := day(p)
+	slices.Reverse(out.Inserts) // in the order of their numbers, as stories name them
 	for i := range out.Inserts {
 		if err := w.insert(&out.Inserts[i], today); err != nil {
 			return store.Saved{}, err

@@ -237,7 +237,7 @@ func queueCopying(b *batch, c *store.Copying) error {
 		}
 		names = string(v)
 	}
-	b.Queue("UPDATE head SET id = $1, created = $2, revision = $3, last = $4, day = $5, names = $6, copying = '' WHERE one = 1",
+	b.Queue("UPDATE head SET id = $1, created = $2, revision = $3, last = $4, gone = $4, day = $5, names = $6, copying = '' WHERE one = 1",
 		h.ID, h.Created, h.Revision, h.Last, h.Day, names)
 	if !h.Pruned.IsZero() {
 		b.Queue("UPDATE head SET pruned = $1 WHERE one = 1", h.Pruned)

@@ -21,9 +21,11 @@ type ledger struct {
 
 	head head
 
-	index   *store.Index  // of the prints; only with the head are new ones added
+	index   *store.Index  // of the prints; nil in a rehearsal
 	prints  []store.Print // to be stored
 	dropped []store.ItemID
+	joins   []store.Insert // that join stories
+	events  []store.Change
 
 	// What is there. Keys, Links, IDs and Items are of all the polls.
 	known   store.Known

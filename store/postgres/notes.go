@@ -3,6 +3,7 @@ package postgres
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"iter"
 	"slices"
@@ -59,8 +60,12 @@ func (s *Store) Notes(ctx context.Context, kind string) iter.Seq2[store.Note, er
 	}
 }
 
+// errUnknown says that a server went away with the answer.
+var errUnknown = errors.New("the connection was lost before the answer came; whether anything was done is not known")
+
 // SwapNotes implements store.Notes. Each swap is a statement that finds the old value or changes nothing; a later one sees
-// what an earlier one did.
+// what an earlier one did. Where the answer is lost they are not tried again: a swap that was done would find its own
+// value and count as somebody else's.
 func (s *Store) SwapNotes(ctx context.Context, kind string, swaps ...store.Swap) ([]bool, error) {
 	done := make([]bool, len(swaps))
 	if len(swaps) == 0 {
@@ -71,7 +76,11 @@ func (s *Store) SwapNotes(ctx context.Context, kind string, swaps ...store.Swap)
 		order[i] = i
 	}
 	slices.SortStableFunc(order, func(a, b int) int { return bytes.Compare([]byte(swaps[a].Key), []byte(swaps[b].Key)) })
+	sent := false
 	err := s.do(ctx, func(ctx context.Context, c *conn) error {
+		if sent {
+			return errUnknown
+		}
 		clear(done)
 		b := &batch{}
 		for _, i := range order {
@@ -92,7 +101,9 @@ func (s *Store) SwapNotes(ctx context.Context, kind string, swaps ...store.Swap)
 				return nil
 			})
 		}
-		return send(ctx, c, b)
+		err := send(ctx, c, b)
+		sent = err != nil && judge(err, false) == final
+		return err
 	})
 	if err != nil {
 		return nil, err

@@ -74,17 +74,18 @@ func Open(ctx context.Context, address string, o Options) (*Store, error) {
 type head struct {
 	revision store.Revision
 	last     store.ItemID
+	gone     store.ItemID
 	day      int
 	pruned   time.Time
 	names    store.Names
 }
 
-const selectHead = "SELECT revision, last, day, pruned, names FROM head WHERE one = 1"
+const selectHead = "SELECT revision, last, gone, day, pruned, names FROM head WHERE one = 1"
 
 func scanHead(r row) (h head, err error) {
 	var pruned *time.Time
 	var names string
-	if err := r.Scan(&h.revision, &h.last, &h.day, &pruned, &names); err != nil {
+	if err := r.Scan(&h.revision, &h.last, &h.gone, &h.day, &pruned, &names); err != nil {
 		return h, err
 	}
 	if pruned != nil {
@@ -119,6 +120,15 @@ func (s *Store) Revision(ctx context.Context) (rev store.Revision, err error) {
 		return c.QueryRow(ctx, "SELECT revision FROM head WHERE one = 1").Scan(&rev)
 	})
 	return rev, err
+}
+
+// Size implements store.Sizer: what the tables of its schema take.
+func (s *Store) Size(ctx context.Context) (n int64, err error) {
+	err = s.do(ctx, func(ctx context.Context, c *conn) error {
+		return c.QueryRow(ctx, `SELECT coalesce(sum(pg_total_relation_size(c.oid)), 0)::bigint FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+			WHERE n.nspname = current_schema() AND c.relkind = 'r'`).Scan(&n)
+	})
+	return n, err
 }
 
 // Close implements store.Store. It waits for calls that are under way.

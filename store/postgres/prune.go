@@ -88,7 +88,7 @@ func prune(ctx context.Context, c *conn, before time.Time, n int) (gone int, err
 	l.queueLeft(b, pruned)
 	queueFewer(b, pruned)
 	if len(pruned) > 0 {
-		b.Queue("UPDATE head SET revision = revision + 1, pruned = $1 WHERE one = 1", latest)
+		b.Queue("UPDATE head SET revision = revision + 1, pruned = $1, gone = greatest(gone, $2) WHERE one = 1", latest, slices.Max(ids))
 	}
 	b.Queue("COMMIT")
 	return len(ids), send(ctx, c, b) // what somebody else has deleted is gone as well

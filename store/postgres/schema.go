@@ -94,8 +94,8 @@ func (s *Store) catchUp(ctx context.Context, c *conn, all [][]string) (done int,
 		}
 		done++
 	}
-	if _, err := c.Exec(ctx, `INSERT INTO head (one, id, created, revision, last, day, names, sweep, copying)
-		VALUES (1, $1, $2, 0, 0, 0, '', '', '') ON CONFLICT DO NOTHING`, newUUID(), time.Now().Truncate(time.Microsecond)); err != nil {
+	if _, err := c.Exec(ctx, `INSERT INTO head (one, id, created, revision, last, gone, day, names, sweep, copying)
+		VALUES (1, $1, $2, 0, 0, 0, 0, '', '', '') ON CONFLICT DO NOTHING`, newUUID(), time.Now().Truncate(time.Microsecond)); err != nil {
 		return 0, err
 	}
 	if _, err := c.Exec(ctx, "UPDATE migrations SET done = $1 WHERE one = 1", done); err != nil {

@@ -154,6 +154,11 @@ func AppendLinks(b []byte, day uint64, refs []store.LinkRef) []byte {
 	for _, l := range refs {
 		b = binary.AppendUvarint(appendString(b, l.Outlet), uint64(l.Item))
 		b = binary.AppendVarint(b, int64(l.Item)-int64(l.Story))
+		if l.Original {
+			b = append(b, 1)
+		} else {
+			b = append(b, 0)
+		}
 	}
 	return b
 }
@@ -165,6 +170,7 @@ func Links(v string) (day uint64, refs []store.LinkRef, err error) {
 	refs = list(&r, func(r *reader) store.LinkRef {
 		l := store.LinkRef{Outlet: r.string(), Item: store.ItemID(r.uvarint())}
 		l.Story = store.StoryID(int64(l.Item) - r.varint())
+		l.Original = r.uvarint() != 0
 		return l
 	})
 	return day, refs, r.end()

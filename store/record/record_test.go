@@ -118,7 +118,7 @@ func FuzzDecode(f *testing.F) {
 		f.Add(p.Pack(nil, &body))
 		f.Add(AppendStory(nil, &story))
 	}
-	f.Add(AppendLinks(nil, 20000, []store.LinkRef{{Outlet: "a", Item: 2, Story: 1}}))
+	f.Add(AppendLinks(nil, 20000, []store.LinkRef{{Outlet: "a", Item: 2, Story: 1}, {Outlet: "b", Item: 3, Story: 1, Original: true}}))
 	f.Fuzz(func(t *testing.T, v []byte) {
 		Outlet(v)
 		if it, err := Item(2, time.UnixMicro(1).UTC(), string(v)); err == nil {

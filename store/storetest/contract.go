@@ -21,6 +21,9 @@ func checkIdentity(t *testing.T, s *session) {
 	}
 	other := s.keeper.Open(t)
 	defer other.Close()
+	if n, err := other.(store.Sizer).Size(t.Context()); n <= 0 || err != nil {
+		t.Errorf("a new store takes %d bytes; %v", n, err)
+	}
 	if other.ID() == id {
 		t.Error("two stores have one id")
 	}

@@ -162,6 +162,9 @@ func (w *world) arrival(outlet string, n, i int) store.Arrival {
 	}
 	a := arrival(guid, link, title, date)
 	a.Item.Lead, a.Item.Language = w.text(n), "en"
+	if w.rng.IntN(6) == 0 {
+		a.Original = fmt.Sprintf("https://wire.example/%d", n)
+	}
 	return a
 }
 

@@ -2,6 +2,7 @@ package storetest
 
 import (
 	"context"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -93,6 +94,31 @@ func checkCopies(t *testing.T, s *session) {
 			t.Errorf("%q is of story %d", it.Title, it.Story)
 		}
 	}
+}
+
+// checkOriginals lets outlets say where an item stood first.
+func checkOriginals(t *testing.T, s *session) {
+	const link = "https://a.example/1"
+	from := func(outlet string, n int, original string) store.Poll {
+		a := arrival(outlet, fmt.Sprintf("https://%s.example/%d", outlet, n), fmt.Sprint(outlet, n), time.Time{})
+		a.Original = original
+		return poll(outlet, start.Add(time.Duration(n)*time.Hour), a)
+	}
+	s.save(t, from("b", 1, link))                 // before the original itself
+	s.save(t, from("c", 2, link))                 // which is not needed
+	s.save(t, from("d", 3, "https://a.example/")) // a front page is nobody's original
+	s.save(t, from("e", 4, "https://a.example/"))
+	s.reopen(t)
+	s.save(t, from("a", 1, ""))
+	expect(t, "story", all(t, s.Stories(t.Context(), 1)), []store.Story{{ID: 1, PublishedID: s.items(t, store.Query{IDs: []store.ItemID{1}})[0].PublishedID,
+		Items: []store.ItemID{1, 2, 5}, Ties: byLink(link, 1, 2, 5)}})
+	expect(t, "others", len(all(t, s.Stories(t.Context(), 3, 4))), 2)
+	// What names an original is not the original: with its own outlet's next item it has nothing to do.
+	s.prune(t, start.Add(90*time.Minute), 10)
+	again := from("b", 6, "")
+	again.Arrivals[0].Item.GUID, again.Arrivals[0].Canonical = "another", link
+	s.save(t, again)
+	expect(t, "items of b", titles(s.items(t, store.Query{Outlets: []string{"b"}})), []string{"b6"})
 }
 
 // checkFailed lets polls fail between others: they leave nothing by which a story could be settled.

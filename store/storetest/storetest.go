@@ -52,6 +52,7 @@ func Run(t *testing.T, k Keeper) {
 		{"stories", checkStories},
 		{"reports", checkReports},
 		{"copies", checkCopies},
+		{"originals", checkOriginals},
 		{"failed polls", checkFailed},
 		{"find", checkFind},
 		{"changes", checkChanges},

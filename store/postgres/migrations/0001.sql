@@ -8,6 +8,7 @@ CREATE TABLE IF NOT EXISTS head (
 	created  timestamptz NOT NULL,
 	revision bigint NOT NULL,
 	last     bigint NOT NULL,       -- the last number given to an item
+	gone     bigint NOT NULL,       -- the highest number of a pruned item: what came later is stored
 	day      int NOT NULL,          -- of the last poll that brought something, counted from 1970
 	pruned   timestamptz,           -- latest arrival of all pruned items
 	names    text NOT NULL,         -- store.Names in JSON; empty before the first rename

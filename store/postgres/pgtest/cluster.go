@@ -34,11 +34,18 @@ type Cluster struct {
 func Start(t testing.TB, settings ...string) *Cluster {
 	t.Helper()
 	c := newCluster(t, settings)
-	if out, err := c.command("initdb", "-D", c.data(), "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C", "-N").CombinedOutput(); err != nil {
-		t.Fatalf("initdb: %v\n%s", err, out)
+	if err := c.init(); err != nil {
+		t.Fatal(err)
 	}
-	c.Run(t)
 	return c
+}
+
+// init fills the data folder and starts the server.
+func (c *Cluster) init() error {
+	if out, err := c.command("initdb", "-D", c.data(), "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C", "-N").CombinedOutput(); err != nil {
+		return fmt.Errorf("initdb: %w\n%s", err, out)
+	}
+	return c.run()
 }
 
 // Standby makes a cluster that follows c. The primary waits for it with every commit from then on.
@@ -87,6 +94,12 @@ func (c *Cluster) Database(t testing.TB, name string) string {
 // Run starts a server that is not running and returns when it answers.
 func (c *Cluster) Run(t testing.TB) {
 	t.Helper()
+	if err := c.run(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (c *Cluster) run() error {
 	args := []string{"-D", c.data(), "-k", c.dir, "-h", "127.0.0.1", "-p", strconv.Itoa(c.port)}
 	for _, s := range append([]string{"fsync=off", "full_page_writes=off", "shared_buffers=64MB", "max_wal_senders=4",
 		"wal_level=replica", "autovacuum_naptime=5s", "log_min_messages=warning"}, c.settings...) {
@@ -96,7 +109,7 @@ func (c *Cluster) Run(t testing.TB) {
 	c.server.SysProcAttr.Pdeathsig = syscall.SIGQUIT // a test that is killed leaves no server behind
 	c.server.Stdout, c.server.Stderr = c.log, c.log
 	if err := c.server.Start(); err != nil {
-		t.Fatal(err)
+		return err
 	}
 	c.ended = make(chan struct{})
 	go func(ended chan struct{}) {
@@ -108,15 +121,15 @@ func (c *Cluster) Run(t testing.TB) {
 		err := execute(ctx, c.URL("postgres"), "SELECT 1")
 		cancel()
 		if err == nil {
-			return
+			return nil
 		}
 		select {
 		case <-c.ended:
-			t.Fatalf("PostgreSQL does not start: %s", c.tail())
+			return fmt.Errorf("PostgreSQL does not start: %s", c.tail())
 		default:
 		}
 		if time.Now().After(end) {
-			t.Fatalf("PostgreSQL does not answer: %v: %s", err, c.tail())
+			return fmt.Errorf("PostgreSQL does not answer: %w: %s", err, c.tail())
 		}
 	}
 }
@@ -136,43 +149,63 @@ func (c *Cluster) Stop(sig syscall.Signal) {
 
 func (c *Cluster) data() string { return filepath.Join(c.dir, "data") }
 
-// newCluster finds the binaries, a folder and a port.
+// errNone says why there is no server.
+var errNone = errors.New("no PostgreSQL: apt-get install postgresql, or name a server in BROADSHEET_TEST_POSTGRES")
+
+// newCluster makes a cluster that goes with the test.
 func newCluster(t testing.TB, settings []string) *Cluster {
 	t.Helper()
-	c := &Cluster{bin: binaries(), settings: settings}
-	if c.bin == "" {
-		t.Skip("no PostgreSQL: apt-get install postgresql, or name a server in BROADSHEET_TEST_POSTGRES")
+	c, err := find(settings)
+	if errors.Is(err, errNone) {
+		t.Skip(err)
 	}
-	var err error
-	if c.user, err = servant(); err != nil {
-		t.Skipf("initdb does not run as root: %v", err)
-	}
-	// Not t.TempDir: the path of a socket must be short, and another user must get there.
-	if c.dir, err = os.MkdirTemp("", "pgtest"); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if c.server != nil {
-			c.Stop(syscall.SIGQUIT)
-		}
-		os.RemoveAll(c.dir)
-	})
-	if c.user != nil {
-		if err := os.Chown(c.dir, int(c.user.Uid), int(c.user.Gid)); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if c.log, err = os.Create(filepath.Join(c.dir, "log")); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { c.log.Close() })
-	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(c.remove)
+	return c
+}
+
+// find finds the binaries, a folder and a port.
+func find(settings []string) (*Cluster, error) {
+	c := &Cluster{bin: binaries(), settings: settings}
+	if c.bin == "" {
+		return nil, errNone
+	}
+	var err error
+	if c.user, err = servant(); err != nil {
+		return nil, fmt.Errorf("%w (initdb does not run as root: %w)", errNone, err)
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return nil, err
+	}
 	c.port = l.Addr().(*net.TCPAddr).Port
 	l.Close()
-	return c
+	// Not a test's own folder: the path of a socket must be short, and another user must get there.
+	if c.dir, err = os.MkdirTemp("", "pgtest"); err != nil {
+		return nil, err
+	}
+	if c.user != nil {
+		err = os.Chown(c.dir, int(c.user.Uid), int(c.user.Gid))
+	}
+	if err == nil {
+		c.log, err = os.Create(filepath.Join(c.dir, "log"))
+	}
+	if err != nil {
+		os.RemoveAll(c.dir)
+		return nil, err
+	}
+	return c, nil
+}
+
+// remove ends the server, if it runs, and takes all of it away.
+func (c *Cluster) remove() {
+	if c.server != nil {
+		c.Stop(syscall.SIGQUIT)
+	}
+	c.log.Close()
+	os.RemoveAll(c.dir)
 }
 
 // command is one of the server's programs, in a process group of its own.

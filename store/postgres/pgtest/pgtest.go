@@ -8,10 +8,12 @@ package pgtest
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"net/url"
 	"os"
+	"sync"
 	"testing"
 	"time"
 
@@ -21,11 +23,34 @@ import (
 // Server is a PostgreSQL that tests may make databases on.
 type Server struct{ address url.URL }
 
-// New finds a server. A cluster that it starts ends with the test.
+// Main runs a package's tests with one cluster for all that call New: TestMain is os.Exit(pgtest.Main(m)). Without it each
+// of them has its own.
+func Main(m *testing.M) int {
+	common.on = true
+	defer func() {
+		if common.cluster != nil {
+			common.cluster.remove()
+		}
+	}()
+	return m.Run()
+}
+
+// common is the cluster of Main. It is made when the first test needs it.
+var common struct {
+	on      bool
+	mu      sync.Mutex // guards cluster
+	cluster *Cluster
+}
+
+// New finds a server. A cluster that it starts ends with the test, or with the package's tests.
 func New(t testing.TB) *Server {
 	t.Helper()
 	address := os.Getenv("BROADSHEET_TEST_POSTGRES")
-	if address == "" {
+	switch {
+	case address != "":
+	case common.on:
+		address = shared(t).URL("postgres")
+	default:
 		address = Start(t).URL("postgres")
 	}
 	u, err := url.Parse(address)
@@ -33,6 +58,29 @@ func New(t testing.TB) *Server {
 		t.Fatal("BROADSHEET_TEST_POSTGRES is no postgres:// address")
 	}
 	return &Server{*u}
+}
+
+func shared(t testing.TB) *Cluster {
+	t.Helper()
+	common.mu.Lock()
+	defer common.mu.Unlock()
+	if common.cluster != nil {
+		return common.cluster
+	}
+	c, err := find(nil)
+	if errors.Is(err, errNone) {
+		t.Skip(err)
+	}
+	if err == nil {
+		if err = c.init(); err != nil {
+			c.remove()
+		}
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	common.cluster = c
+	return c
 }
 
 // Database makes an empty database, which goes with the test, and returns its address.

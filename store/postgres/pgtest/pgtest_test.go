@@ -7,6 +7,9 @@ import (
 
 // A cluster comes back after each way to end it, and its standby can take its place.
 func TestCluster(t *testing.T) {
+	if testing.Short() {
+		t.Skip("starts servers over and over: takes long")
+	}
 	c := Start(t)
 	address := c.Database(t, "paper")
 	run := func(address, sql string) {

@@ -1,0 +1,58 @@
+package postgres
+
+import (
+	"fmt"
+	"path/filepath"
+	"testing"
+
+	"broadsheet/store"
+	"broadsheet/store/bolt"
+	"broadsheet/store/postgres/pgtest"
+	"broadsheet/store/storetest"
+)
+
+// durable is what a server in earnest does, which the tests' does not.
+var durable = []string{"fsync=on", "full_page_writes=on", "shared_buffers=1GB", "max_wal_size=4GB", "autovacuum_naptime=20s"}
+
+// BenchmarkCommit measures a database and, in the same run, a file; both wait for the disk.
+func BenchmarkCommit(b *testing.B) {
+	cluster := pgtest.Start(b, durable...)
+	n := 0
+	b.Run("postgres", func(b *testing.B) {
+		storetest.BenchmarkCommit(b, func(tb testing.TB) store.Store {
+			n++
+			return openAt(tb, cluster.Database(tb, fmt.Sprint("paper", n)))
+		})
+	})
+	b.Run("bolt", func(b *testing.B) {
+		storetest.BenchmarkCommit(b, func(tb testing.TB) store.Store {
+			s, err := bolt.Open(filepath.Join(tb.TempDir(), "broadsheet.db"), bolt.Options{})
+			if err != nil {
+				tb.Fatal(err)
+			}
+			tb.Cleanup(func() { s.Close() })
+			return s
+		})
+	})
+}
+
+// BenchmarkItems looks through stores of several sizes, and tells what they weigh. The largest takes minutes to fill.
+func BenchmarkItems(b *testing.B) {
+	for _, size := range []int{10_000, 100_000, 1_000_000} {
+		b.Run(fmt.Sprint(size), func(b *testing.B) {
+			s := openAt(b, pgtest.Start(b, durable...).Database(b, "paper"))
+			storetest.Fill(b, s, size)
+			if _, err := s.pool.Exec(b.Context(), "VACUUM ANALYZE"); err != nil {
+				b.Fatal(err)
+			}
+			for _, table := range []string{"items", "bodies", "keys", "links", "published", "prints", "feeds"} {
+				var bytes int64
+				if err := s.pool.QueryRow(b.Context(), "SELECT pg_total_relation_size($1::text::regclass)", table).Scan(&bytes); err != nil {
+					b.Fatal(err)
+				}
+				b.Logf("%s: %d bytes an item", table, bytes/int64(size))
+			}
+			storetest.BenchmarkItems(b, s)
+		})
+	}
+}
