@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"math/rand/v2"
+	"net/http/httptrace"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"broadsheet/store"
@@ -32,9 +34,10 @@ var errElsewhere = errors.New("another poller has polled it")
 
 // A tenancy is what a host is to us.
 type tenancy struct {
-	held   bool      // it is ours, or was when its lease ended
-	epoch  uint64    // with which it was granted last
-	until  time.Time // end of the lease by our clock, which begins it when the claim is sent
+	held   bool                       // it is ours, or was when its lease ended
+	epoch  uint64                     // with which it was granted last
+	until  time.Time                  // end of the lease by our clock, which begins it when the claim is sent
+	sends  *atomic.Pointer[time.Time] // until, for the requests that are under way
 	polls  context.Context
 	end    context.CancelFunc // breaks off the polls, as the end of the lease does
 	lapse  *time.Timer
@@ -285,16 +288,25 @@ func (s *Scheduler) have(ctx context.Context, h *host, g *store.Grant, sent, now
 		}
 		s.held[h] = true
 	}
-	h.held, h.epoch, h.until = true, g.Epoch, sent.Add(lease)
-	rest := h.until.Sub(now)
-	if h.polls != nil && h.polls.Err() == nil && h.lapse.Reset(rest) {
+	until := sent.Add(lease)
+	h.held, h.epoch, h.until = true, g.Epoch, until
+	if h.polls != nil && h.polls.Err() == nil && h.lapse.Reset(until.Sub(now)) {
+		h.sends.Store(&until)
 		return
 	}
 	if h.end != nil {
 		h.end()
 	}
-	h.polls, h.end = context.WithCancel(ctx)
-	h.lapse = time.AfterFunc(rest, h.end)
+	sends := &atomic.Pointer[time.Time]{}
+	sends.Store(&until)
+	ctx, h.end = context.WithCancel(ctx)
+	h.lapse = time.AfterFunc(until.Sub(now), h.end)
+	h.sends, h.polls = sends, httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{GotConn: func(c httptrace.GotConnInfo) {
+		// A process that stood still sends what it was about to send, and looks at its timers afterwards.
+		if !time.Now().Before(*sends.Load()) {
+			c.Conn.Close()
+		}
+	}})
 }
 
 // lose takes h for another's: its polls are broken off, and what waits for it has to be seen anew.

@@ -137,7 +137,7 @@ func (p *press) polite(t *testing.T, gap, interval time.Duration) {
 		for i := 1; i < len(list); i++ {
 			if pause := list[i].begun.Sub(list[i-1].begun); pause < interval-p.latency-clocks {
 				if wrong++; wrong < 10 {
-					t.Errorf("feed %d was asked for again after %v", feed, pause)
+					t.Errorf("feed %d was asked for again after %v, at %v", feed, pause, list[i].begun.UTC().Format(time.RFC3339Nano))
 				}
 			}
 		}

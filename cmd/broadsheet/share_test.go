@@ -96,12 +96,14 @@ func TestPollersAreKilled(t *testing.T) {
 	for _, name := range names {
 		pollers[name] = f.launch(name, "fetch")
 	}
-	f.await("the first polls", 30*time.Second, func() bool { return p.count() > 100 })
+	f.await("the first polls", 30*time.Second, func() bool { return p.count() > p.feeds/3 })
 	still.Process.Signal(syscall.SIGSTOP)
 	stopped, kills := time.Now(), 0
 	for end := stopped.Add(time.Minute); time.Now().Before(end); {
 		time.Sleep(2*time.Second + rand.N(3*time.Second))
-		p.generation.Add(1)
+		if f.allPolled() { // nothing that was never seen can be lost
+			p.generation.Add(1)
+		}
 		name := names[rand.IntN(len(names))]
 		f.kill(pollers[name])
 		kills++

@@ -1,0 +1,52 @@
+package pgtest
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// Cut ends all connections but its own.
+func (c *Cluster) Cut(t testing.TB) {
+	t.Helper()
+	const sql = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()"
+	if err := execute(t.Context(), c.URL("postgres"), sql); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// Occupy takes all connections that the server has to give, until release: those that others have, it cuts.
+func (c *Cluster) Occupy(t testing.TB) (release func()) {
+	t.Helper()
+	var taken []*pgx.Conn
+	take := func() bool {
+		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+		defer cancel()
+		con, err := pgx.Connect(ctx, c.URL("postgres"))
+		if err == nil {
+			taken = append(taken, con)
+		}
+		return err == nil
+	}
+	for take() {
+	}
+	if len(taken) == 0 {
+		t.Fatal("no connection to be had")
+	}
+	// Whoever loses one of theirs finds it taken when they come back.
+	const sql = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE backend_type = 'client backend' AND application_name = 'broadsheet'"
+	for range 20 {
+		if _, err := taken[0].Exec(t.Context(), sql); err != nil {
+			t.Fatal(err)
+		}
+		for take() {
+		}
+	}
+	return func() {
+		for _, con := range taken {
+			con.Close(context.Background())
+		}
+	}
+}
