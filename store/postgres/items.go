@@ -12,10 +12,10 @@ import (
 )
 
 const (
-	firstPage = 64  // rows of the first page of a list: many callers need little
-	page      = 512 // and of the others
-	window    = 20000
-	fewer     = 200 // as many outlets are looked up each by itself
+	firstPage = 64    // rows of the first page of a list: many callers need little
+	page      = 512   // and of the others
+	window    = 20000 // items through which the server looks at once
+	fewer     = 200   // as many outlets are looked up each by itself
 )
 
 // A walk gets the next page of a list, of at most room values, and says whether there may be more.

@@ -106,7 +106,7 @@ func (c *Cluster) run() error {
 		args = append(args, "-c", s)
 	}
 	c.server = c.command("postgres", args...)
-	c.server.SysProcAttr.Pdeathsig = syscall.SIGQUIT // a test that is killed leaves no server behind
+	dieWithUs(c.server.SysProcAttr)
 	c.server.Stdout, c.server.Stderr = c.log, c.log
 	if err := c.server.Start(); err != nil {
 		return err
