@@ -51,7 +51,7 @@ type Store interface {
 	// and grows by one when a host goes to another owner than it had last.
 	//
 	// Grant.Wait is what is left of the pause after the last owner's requests: of Release.Pause, else, where a lease ended by
-	// itself, of Want.Gap counted from that end. It is 0 for a host that was the poller's own already. A host of which
+	// itself, of Want.Gap counted from that end. It is 0, or what is left of the same, for a host that was the poller's own already. A host of which
 	// nothing was granted keeps its owner and its times as they were.
 	//
 	// Grants need not be durable where the keeper itself proves at Open that no poller is left (a file that one
@@ -60,7 +60,8 @@ type Store interface {
 
 	// SavePolls saves polls, in their order, each whole or not at all, and durably, before it
 	// returns: validators, items, stories and due times of one poll never part. It returns what
-	// became of each poll. After an error nothing of any of these polls is stored.
+	// became of each poll. After an error each of them is stored whole or not at all, and may be saved again: what is
+	// known already is not new.
 	//
 	// A poll of a host that has gone to another poller (its epoch is not the host's any more) is fenced: nothing
 	// of it is stored, and the others are. Whoever is granted the host sees what was saved before, and nothing is
@@ -179,7 +180,9 @@ func Month(t time.Time) time.Time {
 	return time.Date(t.Year(), t.Month(), 1, 0, 0, 0, 0, time.UTC)
 }
 
-// A Poll is one visit to one feed, as fetch hands it to the store.
+// A Poll is one visit to one feed, as fetch hands it to the store. Its State is made of the state that the poller knew:
+// Saves says which version that was. Where it still stands, a keeper may take what is its own to set from there, in place
+// of looking it up.
 type Poll struct {
 	At       time.Time // when the answer was there; new items arrive at this time
 	State    FeedState // as it shall stand; Saves and what follows it are the store's to set, and LastNewItem
