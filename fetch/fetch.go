@@ -2,7 +2,8 @@
 //
 // What comes in: the configured Feeds, and from the store what was known of them. What goes out:
 // store.Polls, each with the items of one document and the state that the feed shall have. A
-// Scheduler decides which feed is due and may be asked now (schedule.go, hosts.go, share.go, timing.go), a
+// Scheduler decides which feed is due and may be asked now (schedule.go, hosts.go, queue.go, share.go, timing.go), and which
+// hosts are its own among those that several processes share (claims.go), a
 // poller visits one feed from request to items (poll.go, client.go, guard.go; decode.go, parse.go,
 // sanitize.go, link.go), and a saver commits what has come in since its last commit (save.go). Client.Discover
 // looks for the feeds of a page (discover.go, robots.go). A Subscriber lets the hubs that feeds name push what is new, which then

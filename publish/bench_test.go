@@ -2,6 +2,9 @@ package publish
 
 import (
 	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
@@ -97,4 +100,53 @@ func BenchmarkPublish(b *testing.B) {
 			}
 		}
 	})
+}
+
+// BenchmarkReaders serves a feed of 50 items over loopback; the client is part of what is measured.
+func BenchmarkReaders(b *testing.B) {
+	w, outlets := bigWorld(b)
+	p := w.publisher(publication(outlets, Section{Slug: "all", Limit: 50, MaxAge: 30 * 24 * time.Hour}))
+	e := w.edition(p)
+	e.Pack()
+	h := NewHandler("http://news.test")
+	h.Show(e)
+	s := httptest.NewServer(h)
+	b.Cleanup(s.Close)
+	s.Client().Transport.(*http.Transport).MaxIdleConnsPerHost = 64
+	ask := func(b *testing.B, status int, header ...string) string {
+		req, err := http.NewRequest(http.MethodGet, s.URL+"/all.atom", nil)
+		if err != nil {
+			b.Fatal(err)
+		}
+		for i := 0; i < len(header); i += 2 {
+			req.Header.Set(header[i], header[i+1])
+		}
+		resp, err := s.Client().Do(req)
+		if err != nil {
+			b.Error(err)
+			return ""
+		}
+		defer resp.Body.Close()
+		if n, err := io.Copy(io.Discard, resp.Body); err != nil || resp.StatusCode != status || n == 0 && status == http.StatusOK {
+			b.Errorf("%d bytes, %s, %v", n, resp.Status, err)
+		}
+		return resp.Header.Get("ETag")
+	}
+	tag := ask(b, http.StatusOK, "Accept-Encoding", "gzip")
+	for name, c := range map[string]struct {
+		status int
+		header []string
+	}{
+		"304":   {http.StatusNotModified, []string{"Accept-Encoding", "gzip", "If-None-Match", tag}},
+		"gzip":  {http.StatusOK, []string{"Accept-Encoding", "gzip"}},
+		"whole": {http.StatusOK, []string{"Accept-Encoding", "identity"}},
+	} {
+		b.Run(name, func(b *testing.B) {
+			b.RunParallel(func(pb *testing.PB) {
+				for pb.Next() {
+					ask(b, c.status, c.header...)
+				}
+			})
+		})
+	}
 }

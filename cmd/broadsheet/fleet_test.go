@@ -65,6 +65,24 @@ var buildProgram = sync.OnceValues(func() (string, error) {
 // newFleet makes one that polls the feeds of a press into a database. It has no ship yet.
 func newFleet(t testing.TB, p *press, database string) *fleet {
 	t.Helper()
+	f := newHarbour(t, p, database, fmt.Sprintf("schedule = \"@every %v\"\nmin_interval = \"%v\"\nhost_gap = \"%v\"", fleetEvery, fleetEvery, fleetGap))
+	var err error
+	if f.store, err = postgres.Open(t.Context(), database, postgres.Options{}); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		for _, s := range f.ships() {
+			s.Process.Kill()
+			<-s.ended
+		}
+		f.store.Close()
+	})
+	return f
+}
+
+// newHarbour is the binary and a configuration of it, with keys of [fetch].
+func newHarbour(t testing.TB, p *press, store, fetch string) *fleet {
+	t.Helper()
 	binary, err := buildProgram()
 	if err != nil {
 		t.Fatal(err)
@@ -81,9 +99,7 @@ control = "${CONTROL}"
 [store]
 url = %q
 [fetch]
-schedule = "@every %v"
-min_interval = "%v"
-host_gap = "%v"
+%s
 timeout = "10s"
 allow_private = ["127.0.0.0/8"]
 [[section]]
@@ -92,23 +108,13 @@ limit = 100
 [[section]]
 slug = "first"
 from = ["outlet-0"]
-`, database, fleetEvery, fleetEvery, fleetGap)
+`, store, fetch)
 	for i := range p.feeds {
 		fmt.Fprintf(&b, "[[outlet]]\nid = \"outlet-%d\"\n[[outlet.feed]]\nurl = %q\n", i, p.address(i))
 	}
 	if err := os.WriteFile(f.config, b.Bytes(), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if f.store, err = postgres.Open(t.Context(), database, postgres.Options{}); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		for _, s := range f.ships() {
-			s.Process.Kill()
-			<-s.ended
-		}
-		f.store.Close()
-	})
 	return f
 }
 

@@ -50,3 +50,17 @@ func (c *Cluster) Occupy(t testing.TB) (release func()) {
 		}
 	}
 }
+
+// Transactions is how many the server has committed in a database so far, as far as it has counted.
+func (c *Cluster) Transactions(t testing.TB, database string) (n int) {
+	t.Helper()
+	con, err := pgx.Connect(t.Context(), c.URL(database))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer con.Close(context.Background())
+	if err := con.QueryRow(t.Context(), "SELECT xact_commit FROM pg_stat_database WHERE datname = $1", database).Scan(&n); err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
