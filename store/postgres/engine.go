@@ -245,5 +245,5 @@ func missing(err error) bool {
 // exists reports whether a statement failed because what it makes is there already.
 func exists(err error) bool {
 	var pg *pgconn.PgError
-	return errors.As(err, &pg) && (pg.Code == "42P07" || pg.Code == "42P06" || pg.Code == "23505")
+	return errors.As(err, &pg) && (pg.Code == "42P07" || pg.Code == "42P06" || pg.Code == "42710" || pg.Code == "23505")
 }
