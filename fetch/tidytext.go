@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/base64"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -66,6 +67,11 @@ func (t *tidier) readText(e *tidyElement, tok *token) {
 	}
 	if e.role == roleDate {
 		when := parseDate(string(t.text))
+		if t.open[len(t.open)-1].role == roleItem {
+			t.result.items[len(t.result.items)-1].date(e.name, when)
+			t.out = t.out[:from]
+			return
+		}
 		if t.text = t.text[:0]; !when.IsZero() {
 			t.text = when.UTC().AppendFormat(t.text, time.RFC3339Nano)
 		}
@@ -227,6 +233,32 @@ func (t *tidier) note(e *tidyElement, which int, plain bool) {
 		n.id = strings.TrimSpace(string(t.text))
 	default:
 		n.texts[which] = textNote{plain, e.base, e.lang}
+	}
+}
+
+// An itemDate is one of an item's dates, and how much it counts among those that its document gives: the least the most.
+type itemDate struct {
+	time.Time
+	rank int
+}
+
+// publishedDates and updatedDates are the elements that say when an item was published and updated, in the order in which
+// they count.
+var (
+	publishedDates = []string{"pubdate", "published", "issued", "dcterms:issued", "created", "dcterms:created", "dcterms:available", "atom:published", "dc:date"}
+	updatedDates   = []string{"updated", "modified", "atom:updated", "dcterms:modified", "dc:date", "lastbuilddate"}
+)
+
+// date notes a date of an item, which is read here once and for all.
+func (n *tidyNote) date(name string, when time.Time) {
+	n.published.consider(slices.Index(publishedDates, name), when)
+	n.updated.consider(slices.Index(updatedDates, name), when)
+}
+
+// consider takes a date of this rank in the place of d if it counts more, or comes later; no rank is -1.
+func (d *itemDate) consider(rank int, when time.Time) {
+	if rank >= 0 && !when.IsZero() && (d.IsZero() || rank <= d.rank) {
+		*d = itemDate{when, rank}
 	}
 }
 
