@@ -48,7 +48,7 @@ func (r *rawItem) readAtom(o *atomEntry) {
 		r.content = firstOf(r.content, o.Content.Value)
 		r.links = append(r.links, o.Content.Src)
 	}
-	r.links = append(r.links, permalink(o.ID))
+	r.links = append(r.links, permalink(r.note.id))
 	for _, l := range o.Links {
 		switch strings.ToLower(l.Rel) {
 		case "enclosure":

@@ -3,7 +3,6 @@ package fetch
 import (
 	"bytes"
 	"encoding/base64"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -77,6 +76,11 @@ func (t *tidier) readText(e *tidyElement, tok *token) {
 		}
 	}
 	text := bytes.TrimSpace(t.text)
+	if which == noteID && t.atom && t.item >= 0 { // gofeed would resolve it
+		t.out = t.out[:from]
+		t.note(e, which, plain)
+		return
+	}
 	if t.isOwn(e) && !bytes.HasPrefix(text, []byte(longMark)) {
 		t.result.items[len(t.result.items)-1].own[which] = string(text)
 		t.out = t.out[:from]
@@ -316,9 +320,8 @@ func (t *tidier) emitStart(name string, withAttrs bool) {
 	t.out = append(append(t.out, '<'), name...)
 	if withAttrs {
 		for _, a := range t.attrs {
-			local := localName(string(a.name))
-			if !plainName.MatchString(local) || bytes.HasPrefix(a.name, []byte("xml")) || local == "mode" ||
-				local == "type" && t.atom && !mayHaveType(name) {
+			local, known := attributeNames[strings.ToLower(localName(string(a.name)))]
+			if !known || bytes.HasPrefix(a.name, []byte("xml")) || local == "type" && t.atom && !mayHaveType(name) {
 				continue
 			}
 			t.out = append(append(append(t.out, ' '), local...), '=', '"')
@@ -329,8 +332,15 @@ func (t *tidier) emitStart(name string, withAttrs bool) {
 	t.out = append(t.out, '>')
 }
 
-// plainName is what all attributes are called that mean anything here, and a name to every XML parser.
-var plainName = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9]*$`)
+// attributeNames are those of the attributes that items and feeds are read from, as gofeed's structs and their readers spell them.
+var attributeNames = func() map[string]string {
+	spelt := map[string]string{}
+	for _, name := range strings.Fields(`href src url rel type length title term label scheme domain isPermaLink text
+		medium width height fileSize duration role group img display name language resource`) {
+		spelt[strings.ToLower(name)] = name
+	}
+	return spelt
+}()
 
 func (t *tidier) emitEnd(name string) {
 	if name != "" {
