@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -21,7 +22,7 @@ import (
 // daemons and many one-shots share a store, with and without --force, while configurations are reloaded, feeds revived,
 // askers give up, hosts ask to be left alone, and the store goes away and comes back.
 func TestNobodyWaitsForEver(t *testing.T) {
-	for seed := range uint64(8) {
+	for seed := range uint64(6) {
 		path := filepath.Join(t.TempDir(), "s.db")
 		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) { crowd(t, path, rand.New(rand.NewPCG(seed, 0))) })
@@ -269,8 +270,9 @@ func TestDueIntoAHold(t *testing.T) {
 		var asking sync.WaitGroup
 		asking.Go(func() { sch.Once(ctx, Request{}, nil) })
 		time.Sleep(time.Second)
-		fs[2].Enabled, fs[3].Enabled = false, false
-		sch.Reload(s, fs)
+		fewer := slices.Clone(fs)
+		fewer[2].Enabled, fewer[3].Enabled = false, false
+		sch.Reload(s, fewer)
 		asking.Wait()
 		sch.call(func(context.Context) error { // as it was reckoned before the hold
 			j := sch.jobs[store.FeedName{Outlet: "a.example", URL: "https://a.example/other"}]
