@@ -190,8 +190,9 @@ func (v poller) received(p *store.Poll, a *answer) error {
 		return nil
 	}
 	var doc reading
+	before := v.recall()
 	if err := guarded(v.log, func() (err error) {
-		doc, err = recallDocument(a, v.settings.UserAgent, v.recall, v.log)
+		doc, err = recallDocument(a, v.settings.UserAgent, before, v.log)
 		return err
 	}); err != nil {
 		return err

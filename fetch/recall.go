@@ -54,10 +54,10 @@ type reading struct {
 	remembered []byte // for the next document; nil if what was remembered before shall stay
 }
 
-// recallDocument reads a document as parseDocument does, of which log hears if that goes wrong later. Items whose bytes are known from
-// before, which is only asked for if it can serve, come back as they are recalled (see store.Arrival). What another
-// program has remembered is not believed: it may have read otherwise.
-func recallDocument(a *answer, program string, before func() []byte, log *slog.Logger) (r reading, err error) {
+// recallDocument reads a document as parseDocument does, of which log hears if that goes wrong later. Items whose bytes are
+// known from before, what was remembered of the last document, come back as they are recalled (see store.Arrival). What another program has
+// remembered is not believed: it may have read otherwise.
+func recallDocument(a *answer, program string, before []byte, log *slog.Logger) (r reading, err error) {
 	src, fault, err := readable(a.body, a.header.Get("Content-Type"))
 	if err != nil {
 		return r, err
@@ -73,8 +73,7 @@ func recallDocument(a *answer, program string, before func() []byte, log *slog.L
 		sum := sha256.Sum256(src[s.from:s.to])
 		hashes[i] = binary.BigEndian.Uint64(sum[:])
 	}
-	remembered := before()
-	if known := decodeRecollection(remembered); known != nil && known.setting == setting {
+	if known := decodeRecollection(before); known != nil && known.setting == setting {
 		if r.document = known.parse(src, found, hashes, read); r.document != nil {
 			doc := r.document
 			r.whole = func() []store.Arrival {
@@ -92,7 +91,7 @@ func recallDocument(a *answer, program string, before func() []byte, log *slog.L
 		}
 	}
 	now := encodeRecollection(setting, hashes, r.Arrivals)
-	if len(now) <= maxRecollection && !bytes.Equal(now, remembered) {
+	if len(now) <= maxRecollection && !bytes.Equal(now, before) {
 		r.remembered = now
 	}
 	return r, nil
