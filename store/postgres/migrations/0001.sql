@@ -28,6 +28,14 @@ CREATE TABLE IF NOT EXISTS feeds (
 	PRIMARY KEY (outlet, url)
 ) WITH (fillfactor = 60);
 
+-- Apart from the states, which are written far more often.
+CREATE TABLE IF NOT EXISTS recollections (
+	outlet text COLLATE "C" NOT NULL,
+	url    text COLLATE "C" NOT NULL,
+	value  bytea NOT NULL,          -- a poll's Recollection
+	PRIMARY KEY (outlet, url)
+);
+
 CREATE TABLE IF NOT EXISTS hosts (
 	host   text COLLATE "C" PRIMARY KEY,
 	owner  text NOT NULL,           -- who has it or had it last
