@@ -134,6 +134,7 @@ func (w *writer) lookup(p *store.Poll) (known store.Known, stale staleNames, err
 	if len(p.Arrivals) == 0 {
 		return known, stale, nil
 	}
+	known.Month = w.newest()
 	stale = staleNames{map[store.Key]name{}, map[store.Key]name{}, map[store.Key][]store.LinkRef{}}
 	today, wanted, size := day(p), store.Wanted(p, known.State), len(p.Arrivals)
 	known.Keys, known.IDs = make(map[store.Key]store.ItemID, size), map[store.Key]bool{}

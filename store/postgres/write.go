@@ -200,7 +200,7 @@ func (s *Store) queueAll(b *batch, l *ledger, packed map[string]packing) error {
 		l.head.revision++
 		l.queueItems(b)
 		s.queueBodies(b, l, packed)
-		b.Queue("UPDATE head SET revision = $1, last = $2, day = $3 WHERE one = 1", l.head.revision, l.head.last, l.head.day)
+		b.Queue("UPDATE head SET revision = $1, last = $2, arrived = $3, day = $4 WHERE one = 1", l.head.revision, l.head.last, l.head.arrived, l.head.day)
 	}
 	return l.queueRest(b)
 }

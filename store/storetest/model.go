@@ -34,6 +34,7 @@ type model struct {
 	published map[store.Key]bool
 	names     store.Names
 	index     *store.Index
+	arrived   time.Time // of all items, pruned ones too, the latest
 	pruned    time.Time
 }
 
@@ -85,6 +86,9 @@ func (m *model) SavePolls(_ context.Context, polls ...store.Poll) (saved []store
 		known := store.Known{Keys: m.keys, Links: m.links, IDs: m.published, Items: maps.Clone(m.items), Next: m.last + 1,
 			Editors: map[string]store.FeedState{}, Index: m.index,
 			Stored: func(id store.ItemID) bool { _, ok := m.items[id]; return ok }}
+		if !m.arrived.IsZero() {
+			known.Month = store.Month(m.arrived)
+		}
 		for name, f := range m.feeds {
 			if name.Outlet == p.State.Outlet {
 				known.Editors[name.URL] = f
@@ -97,6 +101,9 @@ func (m *model) SavePolls(_ context.Context, polls ...store.Poll) (saved []store
 		out := store.Settle(p, known)
 		for _, in := range out.Inserts {
 			m.last = max(m.last, in.Item.ID)
+			if in.Item.Arrived.After(m.arrived) {
+				m.arrived = in.Item.Arrived
+			}
 			m.bodies[in.Item.ID] = in.Body
 			if k := store.IDKey(in.Item.PublishedID); m.published[k] {
 				return nil, errors.New("published twice: " + in.Item.PublishedID)

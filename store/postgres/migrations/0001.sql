@@ -10,6 +10,7 @@ CREATE TABLE IF NOT EXISTS head (
 	last     bigint NOT NULL,       -- the last number given to an item
 	gone     bigint NOT NULL,       -- the highest number of a pruned item: what came later is stored
 	day      int NOT NULL,          -- of the last poll that brought something, counted from 1970
+	arrived  timestamptz,           -- latest arrival of all items, pruned ones too
 	pruned   timestamptz,           -- latest arrival of all pruned items
 	names    text NOT NULL,         -- store.Names in JSON; empty before the first rename
 	sweep    text NOT NULL,         -- where the next sweep goes on; empty before the first
