@@ -29,7 +29,6 @@ type Options struct {
 type Scheduler struct {
 	o        Options
 	client   *Client
-	memory   *memory
 	saver    *saver
 	jobs     map[store.FeedName]*job
 	shared   map[string][]*job // by shareKey: feeds that one request serves
@@ -66,7 +65,6 @@ func New(o Options) *Scheduler {
 	return &Scheduler{
 		o:      o,
 		client: NewClient(o.Settings, o.RoundTripper),
-		memory: newMemory(),
 		saver:  newSaver(o.Store),
 		jobs:   map[store.FeedName]*job{},
 		hosts:  map[string]*host{},
@@ -298,7 +296,7 @@ func (s *Scheduler) start(h *host, now time.Time) {
 		for i := range turns {
 			v, done := &turns[i], &f.polls[i]
 			done.job = jobs[i]
-			p, lost, err := poll(ctx, get, s.memory, &v.feed, &settings, v.state, s.o.Log)
+			p, lost, err := poll(ctx, get, s.o.Store, &v.feed, &settings, v.state, s.o.Log)
 			if done.err = err; err == nil {
 				p.Host, p.Epoch = h.name, epoch
 				f.began = s.judge(&v.feed, &v.state, &p, lost, &settings) || f.began
