@@ -58,7 +58,8 @@ type request struct {
 }
 
 // Once polls what is due and returns when all of it is saved. Run must be running. progress may be nil; it
-// must not block. What is being polled already is waited for, not polled twice.
+// must not block, and is not called any more when Once has returned. What is being polled already is waited for, not
+// polled twice.
 func (s *Scheduler) Once(ctx context.Context, want Request, progress func(Progress)) (Summary, error) {
 	if progress == nil {
 		progress = func(Progress) {}
@@ -76,8 +77,24 @@ func (s *Scheduler) Once(ctx context.Context, want Request, progress func(Progre
 		return r.summary, nil
 	case <-s.ended:
 		return Summary{}, errEnded
-	case <-ctx.Done(): // its polls go on without us
+	case <-ctx.Done():
+		s.call(func(context.Context) error {
+			s.leave(r, time.Now())
+			return nil
+		})
 		return Summary{}, ctx.Err()
+	}
+}
+
+// leave forgets a request that nobody waits for any more. Its polls that are under way go on.
+func (s *Scheduler) leave(r *request, now time.Time) {
+	for _, j := range s.jobs {
+		n := len(j.waiters)
+		j.waiters = slices.DeleteFunc(j.waiters, func(o *request) bool { return o == r })
+		if len(j.waiters) < n && j.queued && !j.wanted(s.o.Automatic, now) {
+			s.dequeue(j)
+			s.reckon(j)
+		}
 	}
 }
 
@@ -97,6 +114,7 @@ func (s *Scheduler) accept(r *request, now time.Time) {
 			continue
 		}
 		r.summary.Feeds++
+		s.heed(j, now)
 		if j.running || !j.due.Never && (j.queued || !r.from(&j.due).After(now)) {
 			wanted = append(wanted, j)
 		}

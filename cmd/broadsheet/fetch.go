@@ -120,7 +120,7 @@ func (pl *plan) once(ctx context.Context, st keeper, want fetch.Request, log *sl
 	if err != nil {
 		return sum, err
 	}
-	return sum, pl.prune(ctx, st)
+	return sum, pl.prune(ctx, st, log)
 }
 
 // running does something with a scheduler that polls nothing by itself.

@@ -119,7 +119,7 @@ Then write broadsheet.toml and run:      broadsheet serve      (or, in cron: bro
 		return nil
 	}
 	for _, c := range []*cobra.Command{p.serveCommand(), p.fetchCommand(), p.publishCommand(), p.checkCommand(), p.previewCommand(), p.explainCommand(), p.outletsCommand(),
-		p.discoverCommand(), p.importCommand(), p.exportCommand(), p.backupCommand(), p.copyCommand(), p.demoCommand(), p.versionCommand(), p.healthcheckCommand()} {
+		p.discoverCommand(), p.importCommand(), p.exportCommand(), p.backupCommand(), p.repairCommand(), p.copyCommand(), p.demoCommand(), p.versionCommand(), p.healthcheckCommand()} {
 		does := c.RunE
 		c.RunE = func(c *cobra.Command, args []string) error {
 			p.started = true // whatever goes wrong from here on is not the usage

@@ -234,7 +234,7 @@ func runPlan(ctx context.Context, pl *plan, what duties, log *slog.Logger, besid
 	if what.fetch {
 		g.Go(func() error {
 			return fetch.Repeat(ctx, "@hourly", log, func() {
-				if err := d.parts().prune(ctx, st); err != nil && ctx.Err() == nil {
+				if err := d.parts().prune(ctx, st, log); err != nil && ctx.Err() == nil {
 					log.Error("old items not deleted", "err", err)
 				}
 				d.wake()
