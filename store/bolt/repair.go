@@ -46,6 +46,7 @@ func Repair(ctx context.Context, path string, o Options) (r Repaired, err error)
 	if err != nil {
 		return r, err
 	}
+	made.db.AllocSize = 1 << 20 // by which the file grows: less than usual, since it is to be small
 	err = old.view(ctx, func(from *tx) error {
 		r.Faults = faults(ctx, from)
 		s := salvage{from: from, to: made, report: &r, counts: map[string]int{}, lost: map[store.ItemID]bool{}, doubted: map[string]bool{}}
