@@ -32,6 +32,11 @@ func testSettings() Settings {
 	return Settings{UserAgent: "Broadsheet/test (+https://example.org/me)", Concurrency: 16, PerHost: 16, MaxInterval: 24 * time.Hour, Timeout: 5 * time.Second, MaxBytes: 1 << 20}
 }
 
+// forgetful is a recaller that remembers nothing.
+type forgetful struct{}
+
+func (forgetful) Recollection(context.Context, store.FeedName) ([]byte, error) { return nil, nil }
+
 // visit polls address once.
 func visit(t *testing.T, address string, st store.FeedState, change func(*Feed, *Settings)) store.Poll {
 	t.Helper()
@@ -42,7 +47,7 @@ func visit(t *testing.T, address string, st store.FeedState, change func(*Feed, 
 	}
 	c := NewClient(s, nil)
 	t.Cleanup(c.Close)
-	p, _, err := poll(context.Background(), c.get, newMemory(), &f, &s, st, discard)
+	p, _, err := poll(context.Background(), c.get, forgetful{}, &f, &s, st, discard)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -20,7 +20,7 @@ import (
 // A poller visits one feed, once.
 type poller struct {
 	get      getter
-	memory   *memory
+	recall   func() []byte // what was remembered of the feed's last document
 	feed     *Feed
 	settings *Settings
 	log      *slog.Logger
@@ -29,7 +29,7 @@ type poller struct {
 // poll visits one feed: get, decode, parse, and what it means for the feed's state. It fails only
 // when ctx ends, and then nothing happened: the feed stays due. lost says that no server was reached for want of a
 // name or a connection.
-func poll(ctx context.Context, get getter, m *memory, f *Feed, s *Settings, st store.FeedState, log *slog.Logger) (p store.Poll, lost bool, err error) {
+func poll(ctx context.Context, get getter, known recaller, f *Feed, s *Settings, st store.FeedState, log *slog.Logger) (p store.Poll, lost bool, err error) {
 	st.Outlet, st.URL = f.Outlet, f.URL
 	began, bytes := time.Now(), int64(0)
 	counted := func(ctx context.Context, f *Feed, from string, known store.Validators) (*answer, error) {
@@ -39,7 +39,15 @@ func poll(ctx context.Context, get getter, m *memory, f *Feed, s *Settings, st s
 		}
 		return a, err
 	}
-	v := poller{counted, m, f, s, log.With("outlet", f.Outlet, "feed", f.URL)}
+	log = log.With("outlet", f.Outlet, "feed", f.URL)
+	recall := func() []byte {
+		b, err := known.Recollection(ctx, f.Name())
+		if err != nil && ctx.Err() == nil {
+			log.Warn("what was remembered of the feed cannot be read; all of its document is", "err", err)
+		}
+		return b
+	}
+	v := poller{counted, recall, f, s, log}
 	from := askAt(f, &st, began)
 	p, err = v.ask(ctx, from, st.Validators, &st)
 	if ctx.Err() == nil && st.Move.Holds {
@@ -98,7 +106,7 @@ func (v poller) fail(p *store.Poll, err error) {
 	if err == nil {
 		return
 	}
-	p.Arrivals, p.Whole = nil, nil
+	p.Arrivals, p.Whole, p.Recollection = nil, nil, nil
 	p.State.Failures++
 	if p.State.Failures == 1 || p.State.FailingSince.IsZero() {
 		p.State.FailingSince = p.At
@@ -181,10 +189,10 @@ func (v poller) received(p *store.Poll, a *answer) error {
 		succeeded(st, a, p.At)
 		return nil
 	}
-	var doc *document
-	var whole func() []store.Arrival
+	var doc reading
+	before := v.recall()
 	if err := guarded(v.log, func() (err error) {
-		doc, whole, err = v.memory.parse(v.feed.Name(), a, v.log)
+		doc, err = recallDocument(a, v.settings.UserAgent, before, v.log)
 		return err
 	}); err != nil {
 		return err
@@ -192,18 +200,18 @@ func (v poller) received(p *store.Poll, a *answer) error {
 	if a.truncated != nil && doc.Damaged == nil {
 		doc.Damaged = a.truncated
 	}
-	v.adopt(doc)
+	v.adopt(doc.document)
 	p.Arrivals = doc.Arrivals
-	if whole != nil {
+	if doc.whole != nil {
 		p.Whole = func() []store.Arrival {
-			all := *doc
-			all.Arrivals = whole()
+			all := *doc.document
+			all.Arrivals = doc.whole()
 			v.adopt(&all)
 			return all.Arrivals
 		}
 	}
-	st.Move.Same = alike(st, doc)
-	st.Hubs, st.Topic = pushLinks(a, doc)
+	st.Move.Same = alike(st, doc.document)
+	st.Hubs, st.Topic = pushLinks(a, doc.document)
 	if all := strings.Join(append(st.Hubs, st.Topic), " "); v.feed.redact(all) != all {
 		st.Hubs, st.Topic = nil, "" // a hub is not told our secrets, and the store neither
 	}
@@ -221,6 +229,7 @@ func (v poller) received(p *store.Poll, a *answer) error {
 		return nil
 	}
 	st.Validators, st.Document, st.Received, st.Err = validators(a), sum, p.At, doc.Fault
+	p.Recollection = doc.remembered
 	return nil
 }
 

@@ -2,43 +2,34 @@ package fetch
 
 import (
 	"bytes"
-	"container/list"
-	"hash/maphash"
+	"context"
+	"crypto/sha256"
+	"encoding/binary"
+	"io"
 	"log/slog"
+	"math"
 	"net/url"
 	"slices"
 	"strings"
-	"sync"
 	"time"
-	"unsafe"
 
 	"broadsheet/store"
 )
 
-// A memory recognises the items of a feed that stand in a document in the same bytes as in the one before, so that only the
-// others are parsed. An outlet adds two items to twenty-five; finding out that the rest has not changed takes a look at the
-// bytes, not a parser.
+// An outlet adds two items to twenty-five. Those that stand in a document in the same bytes as in the one before are
+// recognised by a hash of them, so that only the others are parsed: finding out that an item has not changed takes a look at its bytes,
+// not a parser. What is known of a feed's last document is kept in the store with its poll, so that it serves a one-shot, too, and
+// whichever process polls the feed next.
 //
-// Nothing depends on it: what it does not know is parsed. It forgets the feeds that were polled longest ago.
-type memory struct {
-	mu    sync.Mutex // guards what follows
-	feeds map[store.FeedName]*list.Element
-	order *list.List // of *recollection, polled last first
-	size  int        // of all recollections, in bytes
+// Nothing depends on it: what is not recognised is parsed.
 
-	seed maphash.Seed
-	most int
-}
-
-// memorySize bounds what a memory holds, in bytes: some 8,000 feeds of 25 items.
-const memorySize = 64 << 20
+// maxRecollection bounds what is remembered of a document, in bytes: that is some 1,000 items.
+const maxRecollection = 256 << 10
 
 // A recollection is what is known of a feed's last document.
 type recollection struct {
-	feed    store.FeedName
 	setting uint64              // hash of what stands around the items: they may mean something else under another language or base
 	items   map[uint64]recalled // by the hash of their bytes
-	size    int                 // in bytes, roughly
 }
 
 // recalled is what is known of an item.
@@ -48,32 +39,44 @@ type recalled struct {
 	published, updated           time.Time
 }
 
-func newMemory() *memory {
-	return &memory{feeds: map[store.FeedName]*list.Element{}, order: list.New(), seed: maphash.MakeSeed(), most: memorySize}
+// A recaller has what was remembered of documents; a store.Store is one.
+type recaller interface {
+	Recollection(ctx context.Context, feed store.FeedName) ([]byte, error)
 }
 
-// parse reads a document as parseDocument does, of which log hears if that goes wrong later. Items whose bytes are known come back as they are recalled (see
-// store.Arrival); whole parses all of them, and is nil if none was recalled.
-func (m *memory) parse(feed store.FeedName, a *answer, log *slog.Logger) (doc *document, whole func() []store.Arrival, err error) {
+// A reading is a document that was read in the light of the one before.
+type reading struct {
+	*document
+
+	// whole returns the items with none of them recalled. It is nil if none is.
+	whole func() []store.Arrival
+
+	remembered []byte // for the next document; nil if what was remembered before shall stay
+}
+
+// recallDocument reads a document as parseDocument does, of which log hears if that goes wrong later. Items whose bytes are
+// known from before, what was remembered of the last document, come back as they are recalled (see store.Arrival). What another program has
+// remembered is not believed: it may have read otherwise.
+func recallDocument(a *answer, program string, before []byte, log *slog.Logger) (r reading, err error) {
 	src, fault, err := readable(a.body, a.header.Get("Content-Type"))
 	if err != nil {
-		return nil, nil, err
+		return r, err
 	}
 	read := func(src []byte) (*document, error) { return readFeed(src, fault, a.address) }
 	found, ok := findItems(src)
 	if !ok || len(found.spans) == 0 || len(found.spans) > maxItems {
-		m.forget(feed)
-		doc, err = read(src)
-		return doc, nil, err
+		r.document, err = read(src)
+		return r, err
 	}
-	now := &recollection{feed: feed, setting: m.setting(src, found, a.address), items: make(map[uint64]recalled, len(found.spans))}
-	hashes := make([]uint64, len(found.spans))
+	setting, hashes := settingOf(src, found, program, a.address), make([]uint64, len(found.spans))
 	for i, s := range found.spans {
-		hashes[i] = maphash.Bytes(m.seed, src[s.from:s.to])
+		sum := sha256.Sum256(src[s.from:s.to])
+		hashes[i] = binary.BigEndian.Uint64(sum[:])
 	}
-	if before := m.recall(feed); before != nil && before.setting == now.setting {
-		if doc = before.parse(src, found, hashes, read); doc != nil {
-			whole = func() []store.Arrival {
+	if known := decodeRecollection(before); known != nil && known.setting == setting {
+		if r.document = known.parse(src, found, hashes, read); r.document != nil {
+			doc := r.document
+			r.whole = func() []store.Arrival {
 				var again *document
 				if guarded(log, func() (err error) { again, err = read(src); return err }) == nil {
 					return again.Arrivals
@@ -82,17 +85,16 @@ func (m *memory) parse(feed store.FeedName, a *answer, log *slog.Logger) (doc *d
 			}
 		}
 	}
-	if doc == nil {
-		if doc, err = read(src); err != nil || doc.Damaged != nil || len(doc.Arrivals) != len(hashes) {
-			m.forget(feed)
-			return doc, nil, err
+	if r.document == nil {
+		if r.document, err = read(src); err != nil || r.Damaged != nil || len(r.Arrivals) != len(hashes) {
+			return r, err
 		}
 	}
-	for i, h := range hashes {
-		now.keep(h, &doc.Arrivals[i])
+	now := encodeRecollection(setting, hashes, r.Arrivals)
+	if len(now) <= maxRecollection && !bytes.Equal(now, before) {
+		r.remembered = now
 	}
-	m.remember(now)
-	return doc, whole, nil
+	return r, nil
 }
 
 // parse parses what of a document is not known, and puts what is known in its place. It returns nil if nothing is, or if the
@@ -128,24 +130,99 @@ func (r *recollection) parse(src []byte, found items, hashes []uint64, parse fun
 	return doc
 }
 
-// keep keeps what is recalled of an item, without the document that its texts are a part of.
-func (r *recollection) keep(h uint64, a *store.Arrival) {
-	it := &a.Item
-	texts := it.GUID + it.Title + it.Link + a.Canonical
-	part := func(n int) (s string) {
-		s, texts = texts[:n], texts[n:]
-		return s
+// encodeRecollection writes what is known of a document's items, each under the hash of its bytes. Each text is led by its length and one; 0
+// says that it is the one before it.
+func encodeRecollection(setting uint64, hashes []uint64, arrivals []store.Arrival) []byte {
+	b := binary.BigEndian.AppendUint64(make([]byte, 0, 200*len(hashes)), setting)
+	for i, h := range hashes {
+		a := &arrivals[i]
+		b = binary.BigEndian.AppendUint64(b, h)
+		before := ""
+		for _, s := range [...]string{a.Item.Title, a.Item.GUID, a.Item.Link, a.Canonical} {
+			if s == before {
+				b = append(b, 0)
+			} else {
+				b = append(binary.AppendUvarint(b, uint64(len(s))+1), s...)
+			}
+			before = s
+		}
+		b = binary.BigEndian.AppendUint64(b, a.Item.Text)
+		b = binary.BigEndian.AppendUint64(b, a.Item.Rest)
+		for _, t := range [...]time.Time{a.Body.Published, a.Body.Updated} {
+			micros := int64(noDate)
+			if !t.IsZero() {
+				micros = t.UnixMicro()
+			}
+			b = binary.AppendVarint(b, micros)
+		}
 	}
-	r.size += int(unsafe.Sizeof(recalled{})) + 16 + len(texts)
-	r.items[h] = recalled{part(len(it.GUID)), part(len(it.Title)), part(len(it.Link)), part(len(a.Canonical)),
-		it.Text, it.Rest, a.Body.Published, a.Body.Updated}
+	return b
 }
 
-// setting hashes what stands around the items of a document, but for white space and dates, and where it came from.
-func (m *memory) setting(src []byte, found items, address *url.URL) uint64 {
-	var h maphash.Hash
-	h.SetSeed(m.seed)
-	h.WriteString(address.String())
+// noDate stands for a date that an item does not have.
+const noDate = math.MinInt64
+
+// decodeRecollection returns nil if b is none.
+func decodeRecollection(b []byte) *recollection {
+	if len(b) < 8 {
+		return nil
+	}
+	s, bad := string(b), false
+	number := func() (n uint64) {
+		if len(b) < 8 {
+			b, bad = nil, true
+			return 0
+		}
+		n, b = binary.BigEndian.Uint64(b), b[8:]
+		return n
+	}
+	text := func(before string) string {
+		n, width := binary.Uvarint(b)
+		if width <= 0 || n > uint64(len(b)-width)+1 {
+			b, bad = nil, true
+			return ""
+		}
+		b = b[width:]
+		if n == 0 {
+			return before
+		}
+		at := len(s) - len(b)
+		b = b[n-1:]
+		return s[at : at+int(n)-1]
+	}
+	date := func() time.Time {
+		micros, width := binary.Varint(b)
+		if width <= 0 {
+			b, bad = nil, true
+			return time.Time{}
+		}
+		if b = b[width:]; micros == noDate {
+			return time.Time{}
+		}
+		return time.UnixMicro(micros).UTC()
+	}
+	r := &recollection{setting: number(), items: map[uint64]recalled{}}
+	for len(b) > 0 {
+		h := number()
+		var it recalled
+		it.title = text("")
+		it.guid = text(it.title)
+		it.link = text(it.guid)
+		it.canonical = text(it.link)
+		it.text, it.rest = number(), number()
+		it.published, it.updated = date(), date()
+		r.items[h] = it
+	}
+	if bad {
+		return nil
+	}
+	return r
+}
+
+// settingOf hashes what stands around the items of a document, but for white space and dates, where it came from, and who reads it.
+func settingOf(src []byte, found items, program string, address *url.URL) uint64 {
+	h := sha256.New()
+	io.WriteString(h, program+"\x00"+address.String()+"\x00")
 	found.around(src, func(part []byte) {
 		if len(bytes.TrimSpace(part)) == 0 {
 			return
@@ -166,7 +243,7 @@ func (m *memory) setting(src []byte, found items, address *url.URL) uint64 {
 			}
 		}
 	})
-	return h.Sum64()
+	return binary.BigEndian.Uint64(h.Sum(nil))
 }
 
 // isDateElement reports whether an element of a feed says when it was made, and nothing about its items.
@@ -176,43 +253,6 @@ func isDateElement(name []byte) bool {
 		return true
 	}
 	return false
-}
-
-// recall returns what is known of a feed; nil if nothing is.
-func (m *memory) recall(feed store.FeedName) *recollection {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if e := m.feeds[feed]; e != nil {
-		return e.Value.(*recollection)
-	}
-	return nil
-}
-
-// remember puts r in the place of what was known of its feed.
-func (m *memory) remember(r *recollection) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.drop(m.feeds[r.feed])
-	m.feeds[r.feed] = m.order.PushFront(r)
-	for m.size += r.size; m.size > m.most; {
-		m.drop(m.order.Back())
-	}
-}
-
-func (m *memory) forget(feed store.FeedName) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.drop(m.feeds[feed])
-}
-
-// drop forgets one; mu is held.
-func (m *memory) drop(e *list.Element) {
-	if e == nil {
-		return
-	}
-	r := m.order.Remove(e).(*recollection)
-	delete(m.feeds, r.feed)
-	m.size -= r.size
 }
 
 // items are where in a document its items stand.

@@ -45,18 +45,55 @@ func (s *shelf) document(ctx context.Context, d *desk, month time.Time, ending s
 	if doc := c.find(want, s.touched[month]); doc != nil { // whoever had the turn wanted the same
 		return doc, nil
 	}
-	l, err := s.list(ctx, d, month)
+	l, docs, err := s.render(ctx, d, month, ending)
 	if err != nil {
 		return nil, err
 	}
-	want.oldest, want.doc = l.Oldest, s.p.archive(l, ending)
+	want.oldest, want.doc = l.Oldest, docs[0]
 	c.keep(want)
 	return want.doc, nil
 }
 
-// list reads a month of a section.
-func (s *shelf) list(ctx context.Context, d *desk, month time.Time) (*list, error) {
-	c := d.archivist
+// archivePart is how many entries of a month are in memory at a time, beside the documents that are made of them.
+const archivePart = 200
+
+// render renders a month of a section in some formats, and says what there is to say of the whole.
+func (s *shelf) render(ctx context.Context, d *desk, month time.Time, endings ...string) (*list, []*Document, error) {
+	choices, err := s.choose(ctx, d.archivist, month)
+	if err != nil {
+		return nil, nil, err
+	}
+	l := s.list(d, month)
+	renderings := make([]rendering, len(endings))
+	for i, ending := range endings {
+		renderings[i] = s.p.rendering(l, ending)
+	}
+	for part := range slices.Chunk(choices, archivePart) {
+		l.Items = l.Items[:0]
+		if err := s.p.fill(ctx, l, d, part, true); err != nil {
+			return nil, nil, err
+		}
+		for i := range l.Items {
+			for _, r := range renderings {
+				r.add(&l.Items[i])
+			}
+		}
+	}
+	l.Items = nil
+	l.dated(s.p.st.Created())
+	if w := d.archivist.filter.where; w != nil && w.stories { // what it counts may be pruned anywhere
+		l.Oldest = time.Time{}
+	}
+	docs := make([]*Document, len(endings))
+	for i, r := range renderings {
+		docs[i], renderings[i] = r.document(), nil
+		docs[i].Private = l.Query != ""
+	}
+	return l, docs, nil
+}
+
+// choose finds what stands in a month of a section.
+func (s *shelf) choose(ctx context.Context, c chooser, month time.Time) ([]choice, error) {
 	var all []choice
 	q := store.Query{Outlets: c.filter.outlets, ByArrival: true, From: month, Until: month.AddDate(0, 1, 0)}
 	if c.counts() { // the item that made the number may be another outlet's
@@ -73,14 +110,12 @@ func (s *shelf) list(ctx context.Context, d *desk, month time.Time) (*list, erro
 		all = append(all, here...)
 	}
 	slices.SortFunc(all, c.compare)
-	l, err := s.p.list(ctx, d, all, true)
-	if err != nil {
-		return nil, err
-	}
-	if w := c.filter.where; w != nil && w.stories { // what it counts may be pruned anywhere
-		l.Oldest = time.Time{}
-	}
-	slug := d.section.Slug
+	return all, nil
+}
+
+// list is the list of a month, without items.
+func (s *shelf) list(d *desk, month time.Time) *list {
+	slug, l := d.section.Slug, s.p.list(d)
 	l.Path, l.Month = archivePath(slug, month), month
 	l.Prev = archivePath(slug, s.calendar.newest())
 	if s.calendar.state(month) == over {
@@ -88,7 +123,7 @@ func (s *shelf) list(ctx context.Context, d *desk, month time.Time) (*list, erro
 		l.Closed, l.Prev, l.Next = true, archivePath(slug, prev), archivePath(slug, next)
 		l.MaxAge = listAge
 	}
-	return l, nil
+	return l
 }
 
 // historySpace is the namespace of RFC 5005.
@@ -116,27 +151,6 @@ func (l *list) root() string { return strings.Repeat("../", strings.Count(l.Path
 
 // address is where one of a section's documents is. That of a private section carries its key, or nobody could follow it.
 func (p *Publisher) address(l *list, path, ending string) string { return p.url(path+ending) + l.Query }
-
-// archive renders a month in one format.
-func (p *Publisher) archive(l *list, ending string) *Document {
-	feed := l
-	if p.pub.AlsoInText {
-		feed = l.withAlsoText()
-	}
-	var d *Document
-	switch ending {
-	case ".html":
-		d = p.archivePage(l)
-	case ".rss":
-		d = p.rss(feed)
-	case ".atom":
-		d = p.atom(feed)
-	default:
-		d = p.json(feed)
-	}
-	d.Private = l.Query != ""
-	return d
-}
 
 // months tells in which months something changed with the changed items: theirs, and those of their stories.
 func (p *Publisher) months(ctx context.Context, cal calendar, changed []store.Item) (map[time.Time]bool, error) {
@@ -242,27 +256,36 @@ func (c *archiveCache) keep(k cached) {
 // size is what an archive takes in memory, with codings of it, roughly.
 func (c *cached) size() int { return 2 * len(c.doc.Body) }
 
-// archivePage renders a month for people: what there was, in short.
-func (p *Publisher) archivePage(l *list) *Document {
-	data := struct {
-		page
-		Name, Section  string // title and address of the section
-		Items          []pageItem
-		Feeds          []feedAddress
-		Earlier, Later string // addresses of the months around this one; "" for none
-	}{page: p.pageOf(l.Title, l.Slug, 2)}
-	data.Name, data.Section, data.Feeds = l.Title, data.Root+l.Slug+".html"+l.Query, p.addresses(l, data.Root)
+// archivePage is a month for people: what there was, in short.
+type archivePage struct {
+	l *list
+	p *Publisher
+	page
+	Name, Section  string // title and address of the section
+	Items          []pageItem
+	Feeds          []feedAddress
+	Earlier, Later string // addresses of the months around this one; "" for none
+}
+
+func (p *Publisher) archivePage(l *list) *archivePage {
+	r := &archivePage{l: l, p: p, page: p.pageOf(l.Title, l.Slug, 2), Name: l.Title}
+	r.Section, r.Feeds = r.Root+l.Slug+".html"+l.Query, p.addresses(l, r.Root)
 	if l.Prev != "" {
-		data.Earlier = data.Root + l.Prev + ".html" + l.Query
+		r.Earlier = r.Root + l.Prev + ".html" + l.Query
 	}
 	if l.Next != "" {
-		data.Later = data.Root + l.Next + ".html" + l.Query
+		r.Later = r.Root + l.Next + ".html" + l.Query
 	}
-	for i := range l.Items {
-		e := l.Items[i]
-		e.Summary, e.Content = escapeText.Replace(shorten(plain(e.Summary), 280)), "" // no more of it is shown
-		data.Items = append(data.Items, p.pageItem(&e, &data.Words))
-	}
-	data.Title += ", " + data.Words.month(l.Month)
-	return newDocument(l.Path+".html", typeHTML, renderPage("archive.html", data), l.Modified, l.MaxAge)
+	r.Title += ", " + r.Words.month(l.Month)
+	return r
+}
+
+func (r *archivePage) add(e *listed) {
+	short := *e
+	short.Summary, short.Content = escapeText.Replace(shorten(plain(e.Summary), 280)), "" // no more of it is shown
+	r.Items = append(r.Items, r.p.pageItem(&short, &r.Words))
+}
+
+func (r *archivePage) document() *Document {
+	return newDocument(r.l.Path+".html", typeHTML, renderPage("archive.html", r), r.l.Modified, r.l.MaxAge)
 }

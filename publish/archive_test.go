@@ -271,8 +271,12 @@ func TestArchives(t *testing.T) {
 		}
 	}
 	for _, path := range []string{"all/archive/2026-01", "kept/archive/2026-01.json", "all/archive/2025-01.rss"} {
-		if w := s.get(base + path); w.Code != http.StatusGone {
+		w := s.get(base + path)
+		if w.Code != http.StatusGone {
 			t.Errorf("%s: %d", path, w.Code)
+		}
+		if people := !strings.Contains(path, "."); people != strings.Contains(w.Body.String(), "<h1 lang=\"en\">This page was here once") {
+			t.Errorf("%s: %s", path, w.Body)
 		}
 	}
 	// All of January goes. Stories that began in it do not come up in February.

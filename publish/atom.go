@@ -9,17 +9,16 @@ import (
 type (
 	atomFeed struct {
 		atomFeedBase
-		Media     string      `xml:"xmlns:media,attr,omitempty"`
-		Podcast   string      `xml:"xmlns:podcast,attr,omitempty"`
-		Lang      string      `xml:"xml:lang,attr,omitempty"`
-		History   string      `xml:"xmlns:fh,attr,omitempty"`
-		Archive   *struct{}   `xml:"fh:archive"`
-		Title     charData    `xml:"title"`
-		Subtitle  *charData   `xml:"subtitle"`
-		Author    atomPerson  `xml:"author"`
-		Links     []atomLink  `xml:"link"`
-		Generator string      `xml:"generator"`
-		Entries   []atomEntry `xml:"entry"`
+		Media     string     `xml:"xmlns:media,attr,omitempty"`
+		Podcast   string     `xml:"xmlns:podcast,attr,omitempty"`
+		Lang      string     `xml:"xml:lang,attr,omitempty"`
+		History   string     `xml:"xmlns:fh,attr,omitempty"`
+		Archive   *struct{}  `xml:"fh:archive"`
+		Title     charData   `xml:"title"`
+		Subtitle  *charData  `xml:"subtitle"`
+		Author    atomPerson `xml:"author"`
+		Links     []atomLink `xml:"link"`
+		Generator string     `xml:"generator"`
 	}
 	atomEntry struct {
 		atomEntryBase
@@ -62,11 +61,33 @@ type (
 	}
 )
 
+// closeAtom is what comes after the entries.
+const closeAtom = "\n</feed>\n"
+
 // atomTime is RFC 3339 in whole seconds.
 func atomTime(t time.Time) string { return t.UTC().Format(time.RFC3339) }
 
-// atom renders a section as Atom 1.0.
-func (p *Publisher) atom(l *list) *Document {
+// An atomRendering renders a list as Atom 1.0.
+type atomRendering struct {
+	p              *Publisher
+	l              *list
+	entries        *xmlEntries
+	media, podcast string // namespaces that entries use
+}
+
+func (r *atomRendering) add(e *listed) {
+	entry := atomEntryOf(r.p.inFeeds(e))
+	if entry.Media != nil {
+		r.media = spaceMedia
+	}
+	if !entry.episode.empty() {
+		r.podcast = spacePodcast
+	}
+	r.entries.add(entry)
+}
+
+func (r *atomRendering) document() *Document {
+	p, l := r.p, r.l
 	feed := atomFeed{
 		Lang: languageTag(p.pub.Language),
 		Links: []atomLink{
@@ -90,17 +111,8 @@ func (p *Publisher) atom(l *list) *Document {
 	feed.Subtitle = optional(l.Description)
 	feed.Updated = atomTime(l.Updated)
 	feed.Author = atomPerson{Name: plainText(plainLine(p.pub.Title)), URL: p.url("")}
-	for i := range l.Items {
-		e := atomEntryOf(&l.Items[i])
-		if e.Media != nil {
-			feed.Media = spaceMedia
-		}
-		if !e.episode.empty() {
-			feed.Podcast = spacePodcast
-		}
-		feed.Entries = append(feed.Entries, e)
-	}
-	return p.feed(l, "atom", typeAtom, marshalXML(feed, l.root()+"feed.css"))
+	feed.Media, feed.Podcast = r.media, r.podcast
+	return p.feedDocument(l, "atom", typeAtom, r.entries.in(marshalXML(feed, l.root()+"feed.css"), closeAtom))
 }
 
 func atomEntryOf(e *listed) atomEntry {

@@ -78,7 +78,10 @@ func BenchmarkPublish(b *testing.B) {
 	p := w.publisher(one)
 	w.edition(p)
 	l := p.desks[0].list
-	for name, render := range map[string]func(*list) *Document{"Page": p.page, "RSS": p.rss, "Atom": p.atom, "JSON": p.json} {
+	for name, render := range map[string]func(*list) *Document{"Page": p.page,
+		"RSS":  func(l *list) *Document { return p.feed(l, ".rss") },
+		"Atom": func(l *list) *Document { return p.feed(l, ".atom") },
+		"JSON": func(l *list) *Document { return p.feed(l, ".json") }} {
 		b.Run("Render/"+name, func(b *testing.B) {
 			b.SetBytes(int64(len(render(l).Body)))
 			for b.Loop() {

@@ -133,16 +133,12 @@ func (s *shelf) bind(ctx context.Context, v Volume) (Archive, error) {
 		return Archive{}, ctx.Err()
 	}
 	slug, _, _ := strings.Cut(v.Path, "/")
-	l, err := s.list(ctx, s.desks[slug], month)
+	l, docs, err := s.render(ctx, s.desks[slug], month, archiveEndings...)
 	if err != nil {
 		return Archive{}, fmt.Errorf("publish: archive %s: %w", v.Path, err)
 	}
 	v.Oldest = l.Oldest
-	a := Archive{Volume: v}
-	for _, ending := range archiveEndings {
-		a.Documents = append(a.Documents, s.p.archive(l, ending))
-	}
-	return a, nil
+	return Archive{Volume: v, Documents: docs}, nil
 }
 
 // folderArchives is what a folder holds of archives: the note of kind noteArchives under the folder's path.

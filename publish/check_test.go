@@ -210,8 +210,15 @@ func checkXML(t testing.TB, d *Document) {
 		}
 	case "opml":
 		want(top.attrs["version"] == "2.0", "version")
-		for _, o := range top.get("body").all("outline") {
-			want(o.attrs["type"] == "rss" && o.attrs["text"] != "" && absolute(o.attrs["xmlUrl"]), "outline is not whole")
+		want(!marked.MatchString(top.get("head").get("title").text), "title could be HTML: "+top.get("head").get("title").text)
+		lines := top.get("body").all("outline")
+		want(len(lines) > 0, "no outline")
+		for _, o := range lines {
+			empty := len(lines) == 1 && len(o.attrs) == 1
+			want(o.attrs["text"] != "" && (empty || o.attrs["type"] == "rss" && o.attrs["title"] != "" && absolute(o.attrs["xmlUrl"])), "outline is not whole")
+			for _, name := range []string{"text", "title", "description"} {
+				want(!marked.MatchString(o.attrs[name]), name+" could be HTML: "+o.attrs[name])
+			}
 		}
 	default:
 		t.Errorf("%s: what is <%s>?", d.Path, top.name)
@@ -228,6 +235,7 @@ var (
 	urnForm   = regexp.MustCompile(`^urn:[A-Za-z0-9][A-Za-z0-9-]{1,31}:[!-~]+$`)
 	wholeForm = regexp.MustCompile(`^[0-9]+$`)
 	relForm   = regexp.MustCompile(`^(self|hub|related|via|current|prev-archive|next-archive)$`)
+	marked    = regexp.MustCompile(`<|&[^ &]`) // what HTML may take for markup
 	endTag    = regexp.MustCompile(`</?[A-Za-z][^<>]*>`)
 )
 

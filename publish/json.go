@@ -69,8 +69,17 @@ type (
 // aboutSource names what _source is modelled on (RFC 4287 §4.2.11).
 const aboutSource = "https://www.rfc-editor.org/rfc/rfc4287#section-4.2.11"
 
-// json renders a section as JSON Feed 1.1.
-func (p *Publisher) json(l *list) *Document {
+// A jsonRendering renders a list as JSON Feed 1.1.
+type jsonRendering struct {
+	p     *Publisher
+	l     *list
+	items *jsonEntries
+}
+
+func (r *jsonRendering) add(e *listed) { r.items.add(jsonItemOf(r.p.inFeeds(e))) }
+
+func (r *jsonRendering) document() *Document {
+	p, l := r.p, r.l
 	author := &jsonAuthor{Name: line(p.pub.Title), Url: p.url("")}
 	feed := jsonFeed{Items: []jsonItem{}}
 	feed.Version = "https://jsonfeed.org/version/1.1"
@@ -86,17 +95,14 @@ func (p *Publisher) json(l *list) *Document {
 		feed.Hubs = []*jsonHub{{Type: "WebSub", Url: hub}}
 	}
 	feed.Authors = []*jsonAuthor{author}
-	for i := range l.Items {
-		feed.Items = append(feed.Items, jsonItemOf(&l.Items[i]))
-	}
 	var b bytes.Buffer
 	e := json.NewEncoder(&b)
 	e.SetEscapeHTML(false)
 	e.SetIndent("", " ")
 	if err := e.Encode(feed); err != nil {
-		panic("publish: " + err.Error()) // strings, numbers and checked times always can be written
+		panic("publish: " + err.Error()) // strings always can be written
 	}
-	return p.feed(l, "json", typeJSON, b.Bytes())
+	return p.feedDocument(l, "json", typeJSON, r.items.in(b.Bytes()))
 }
 
 func jsonItemOf(e *listed) jsonItem {

@@ -88,12 +88,28 @@ type also struct{ Outlet, Title, Link string }
 // related names an item of another story that tells of the same, though not the same.
 type related struct{ Outlet, Title, Link string }
 
-// list reads what choices show. An archive goes without those whose ids are of items that are pruned: they belong to
+// list is a section's list, without items.
+func (p *Publisher) list(d *desk) *list {
+	return &list{
+		Slug: d.section.Slug, Title: cmp.Or(plainLine(d.section.Title), d.section.Slug), Description: plainLine(d.section.Description),
+		Path: d.section.Slug, Query: d.section.query(), ID: feedID(p.st.ID(), d.id),
+		TTL: d.ttl, MaxAge: cacheAge(d.ttl), Outlets: d.chooser.filter.drawnOn(), Itunes: d.section.Itunes,
+	}
+}
+
+// dated gives a list that shows nothing the date since when that is so.
+func (l *list) dated(created time.Time) {
+	if l.Updated.IsZero() {
+		l.Updated, l.Modified = created.UTC(), created.UTC()
+	}
+}
+
+// fill adds what choices show to a list. An archive goes without those whose ids are of items that are pruned: they belong to
 // a month that is gone.
-func (p *Publisher) list(ctx context.Context, d *desk, choices []choice, archive bool) (*list, error) {
+func (p *Publisher) fill(ctx context.Context, l *list, d *desk, choices []choice, archive bool) error {
 	var want, bodies []store.ItemID
 	for _, c := range choices {
-		want = slices.Concat(want, c.Members, c.Related, []store.ItemID{c.Stands})
+		want = append(append(append(want, c.Members...), c.Related...), c.Stands)
 		bodies = append(bodies, c.Stands)
 	}
 	slices.Sort(want)
@@ -103,21 +119,16 @@ func (p *Publisher) list(ctx context.Context, d *desk, choices []choice, archive
 	if len(want) > 0 {
 		for it, err := range p.st.Items(ctx, store.Query{IDs: want}) {
 			if err != nil {
-				return nil, err
+				return err
 			}
 			items[it.ID] = &it
 		}
 		for b, err := range p.st.Bodies(ctx, bodies...) {
 			if err != nil {
-				return nil, err
+				return err
 			}
 			body[b.Item] = &b
 		}
-	}
-	l := &list{
-		Slug: d.section.Slug, Title: cmp.Or(plainLine(d.section.Title), d.section.Slug), Description: plainLine(d.section.Description),
-		Path: d.section.Slug, Query: d.section.query(), ID: feedID(p.st.ID(), d.id),
-		TTL: d.ttl, MaxAge: cacheAge(d.ttl), Outlets: d.chooser.filter.drawnOn(), Itunes: d.section.Itunes,
 	}
 	for i := range choices {
 		c := &choices[i]
@@ -167,35 +178,30 @@ func (p *Publisher) list(ctx context.Context, d *desk, choices []choice, archive
 		entry.Why = d.chooser.why(c, it, len(entry.Also))
 		l.Items = append(l.Items, entry)
 	}
-	if len(l.Items) == 0 {
-		l.Updated = p.st.Created().UTC()
-		l.Modified = l.Updated
-	}
-	return l, nil
+	return nil
 }
 
-// withAlsoText returns a copy whose texts end with a line that names the other outlets, for readers that show nothing else.
-func (l *list) withAlsoText() *list {
-	c := *l
-	c.Items = slices.Clone(l.Items)
-	for i := range c.Items {
-		e := &c.Items[i]
-		var names []string
-		for _, a := range e.Also {
-			name := escapeText.Replace(a.Title)
-			if a.Link != "" {
-				name = `<a href="` + html.EscapeString(a.Link) + `">` + name + "</a>"
-			}
-			names = append(names, name)
+// inFeeds is an entry as feeds have it. If that is wanted, its text ends with a line that names the other outlets, for readers
+// that show nothing else.
+func (p *Publisher) inFeeds(e *listed) *listed {
+	if !p.pub.AlsoInText {
+		return e
+	}
+	var names []string
+	for _, a := range e.Also {
+		name := escapeText.Replace(a.Title)
+		if a.Link != "" {
+			name = `<a href="` + html.EscapeString(a.Link) + `">` + name + "</a>"
 		}
-		if names == nil {
-			continue
-		}
-		also := "<p>Also in: " + strings.Join(names, ", ") + "</p>"
-		e.Summary += also
-		if e.Content != "" {
-			e.Content += also
-		}
+		names = append(names, name)
+	}
+	if names == nil {
+		return e
+	}
+	also, c := "<p>Also in: "+strings.Join(names, ", ")+"</p>", *e
+	c.Summary += also
+	if c.Content != "" {
+		c.Content += also
 	}
 	return &c
 }

@@ -3,7 +3,9 @@ package publish
 import (
 	"cmp"
 	"encoding/xml"
-	"slices"
+	"regexp"
+	"strings"
+	"time"
 )
 
 // OPML 2.0: http://opml.org/spec2.opml
@@ -21,10 +23,10 @@ type (
 		Outlines []opmlOutline `xml:"outline"`
 	}
 	opmlOutline struct {
-		Type        string `xml:"type,attr"`
+		Type        string `xml:"type,attr,omitempty"`
 		Text        string `xml:"text,attr"`
-		Title       string `xml:"title,attr"`
-		XMLURL      string `xml:"xmlUrl,attr"`
+		Title       string `xml:"title,attr,omitempty"`
+		XMLURL      string `xml:"xmlUrl,attr,omitempty"`
 		HTMLURL     string `xml:"htmlUrl,attr,omitempty"`
 		Language    string `xml:"language,attr,omitempty"`
 		Description string `xml:"description,attr,omitempty"`
@@ -39,7 +41,7 @@ func OPML(title string, outlets []Outlet) []byte {
 	for i := range r.outlets {
 		lines = append(lines, outlines(&r.outlets[i])...)
 	}
-	return marshalOPML(title, lines)
+	return marshalOPML(label(title), lines)
 }
 
 func outlines(o *Outlet) (out []opmlOutline) {
@@ -54,8 +56,29 @@ func outlines(o *Outlet) (out []opmlOutline) {
 }
 
 func marshalOPML(title string, lines []opmlOutline) []byte {
-	return marshalXML(opmlDocument{Version: "2.0", Head: opmlHead{plainLine(title)}, Body: opmlBody{lines}}, "")
+	return marshalXML(opmlDocument{Version: "2.0", Head: opmlHead{title}, Body: opmlBody{lines}}, "")
 }
+
+// opml makes a document of a list.
+func (p *Publisher) opml(path, title string, lines []opmlOutline, age time.Duration) *Document {
+	title = unmarked(label(title))
+	for i := range lines {
+		l := &lines[i]
+		l.Text, l.Title, l.Description = unmarked(l.Text), unmarked(l.Title), unmarked(l.Description)
+	}
+	if len(lines) == 0 { // a body has one outline at least
+		lines = []opmlOutline{{Text: title}}
+	}
+	return newDocument(path, typeOPML, marshalOPML(title, lines), p.st.Created(), age)
+}
+
+// unmarked is a text that is the same whether it is read as HTML, which the specification permits and the W3C validator does,
+// or as it stands, as most readers do.
+func unmarked(s string) string {
+	return strings.ReplaceAll(ampersand.ReplaceAllString(s, "＆$1"), "<", "‹")
+}
+
+var ampersand = regexp.MustCompile(`&([^ &])`)
 
 // sectionOutlets lists what a section is made of.
 func (p *Publisher) sectionOutlets(l *list) *Document {
@@ -63,13 +86,18 @@ func (p *Publisher) sectionOutlets(l *list) *Document {
 	for _, o := range l.Outlets {
 		lines = append(lines, outlines(o)...)
 	}
-	return newDocument(l.Slug+".opml", typeOPML, marshalOPML(l.Title, lines), p.st.Created(), l.MaxAge)
+	return p.opml(l.Slug+".opml", l.Title, lines, l.MaxAge)
 }
 
 // allOutlets lists every outlet.
 func (p *Publisher) allOutlets() *Document {
-	shown := slices.DeleteFunc(slices.Clone(p.pub.Outlets), func(o Outlet) bool { return p.roster.withdrawn.outlet(&o) })
-	return newDocument("outlets.opml", typeOPML, OPML(p.pub.Title, shown), p.st.Created(), listAge)
+	var lines []opmlOutline
+	for i := range p.roster.outlets {
+		if o := &p.roster.outlets[i]; !p.roster.withdrawn.outlet(o) {
+			lines = append(lines, outlines(o)...)
+		}
+	}
+	return p.opml("outlets.opml", p.pub.Title, lines, listAge)
 }
 
 // allSections lists the feeds that we publish.
@@ -79,5 +107,5 @@ func (p *Publisher) allSections() *Document {
 		lines = append(lines, opmlOutline{Type: "rss", Text: label(d.list.Title), Title: label(d.list.Title),
 			XMLURL: p.url(d.list.Slug + ".atom"), HTMLURL: p.url(d.list.Slug + ".html"), Description: label(d.list.Description)})
 	}
-	return newDocument("sections.opml", typeOPML, marshalOPML(p.pub.Title, lines), p.st.Created(), listAge)
+	return p.opml("sections.opml", p.pub.Title, lines, listAge)
 }

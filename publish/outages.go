@@ -40,7 +40,7 @@ func (p *Publisher) outages(base string, rows []Row) *Document {
 	feed.Id = feedID(p.st.ID(), "status\x00")
 	feed.Title = plainText("Outages · " + plainLine(p.pub.Title))
 	feed.Author = atomPerson{Name: plainText(plainLine(p.pub.Title)), URL: p.url("")}
-	updated := p.st.Created()
+	updated, entries := p.st.Created(), newXMLEntries("entry", " ")
 	for _, o := range all {
 		updated = latest(updated, o.at)
 		e := atomEntry{Title: plainText(o.title)}
@@ -49,10 +49,10 @@ func (p *Publisher) outages(base string, rows []Row) *Document {
 		e.Updated = fraction(o.at, o.id).Format("2006-01-02T15:04:05.000000000Z")
 		e.Links = []atomLink{{Rel: "alternate", Type: "text/html", Href: base + "/status"}}
 		e.Content = &atomContent{Type: "html", Content: o.text}
-		feed.Entries = append(feed.Entries, e)
+		entries.add(e)
 	}
 	feed.Updated = atomTime(updated)
-	return newDocument("status.atom", typeAtom, marshalXML(feed, "feed.css"), updated, time.Minute)
+	return newDocument("status.atom", typeAtom, entries.in(marshalXML(feed, "feed.css"), closeAtom), updated, time.Minute)
 }
 
 // outagesOf tells of each breakdown of a feed that it began, and that it is over.

@@ -114,15 +114,22 @@ func (p *Publisher) page(l *list) *Document {
 	return newDocument(l.Slug+".html", typeHTML, renderPage("section.html", data), l.Modified, l.MaxAge)
 }
 
-// missingPage is what a reader gets who asks for a page that does not exist; its addresses must do at any depth.
-func (p *Publisher) missingPage() *Document {
-	data := p.pageOf(wordsIn(p.pub.Language).Missing, "", 0)
-	data.Root = basePath(p.pub.BaseURL) + "/"
-	return newDocument(missing, typeHTML, renderPage("missing.html", data), p.st.Created(), listAge)
-}
+// The pages that say why there is none, under the names that web servers are told of.
+const (
+	missingPage = "404.html"
+	gonePage    = "410.html"
+)
 
-// missing is the name under which web servers look for such a page.
-const missing = "404.html"
+// regrets are what readers get who ask for a page that does not exist, or not any more; their addresses must do at any depth.
+func (p *Publisher) regrets() (docs []*Document) {
+	w := wordsIn(p.pub.Language)
+	for path, title := range map[string]string{missingPage: w.Missing, gonePage: w.Gone} {
+		data := p.pageOf(title, "", 0)
+		data.Root = basePath(p.pub.BaseURL) + "/"
+		docs = append(docs, newDocument(path, typeHTML, renderPage("missing.html", data), p.st.Created(), listAge))
+	}
+	return docs
+}
 
 func (p *Publisher) pageItem(e *listed, w *words) pageItem {
 	it := pageItem{

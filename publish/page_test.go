@@ -135,7 +135,7 @@ func TestPagesAreAccessible(t *testing.T) {
 			t.Errorf("%s has %d <h1> and %d <main>", d.Path, names["h1"], names["main"])
 		}
 	}
-	if pages != 4 {
+	if pages != 5 {
 		t.Errorf("%d pages", pages)
 	}
 }
@@ -205,7 +205,7 @@ func TestLook(t *testing.T) {
 	}
 	for tag, w := range speech {
 		for _, s := range []string{w.Lang, w.Skip, w.Sections, w.Latest, w.More, w.Empty, w.NoSection, w.AlsoIn, w.FullText, w.File, w.Why, w.Subscribe, w.HowTo, w.EverySection,
-			w.Outlets, w.Months, w.Earlier, w.Later, w.AllSections, w.Times, w.Missing, w.FeedIntro, w.SeeAlso} {
+			w.Outlets, w.Months, w.Earlier, w.Later, w.AllSections, w.Times, w.Missing, w.Gone, w.FeedIntro, w.SeeAlso} {
 			if s == "" {
 				t.Errorf("%s lacks a word", tag)
 			}

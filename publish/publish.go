@@ -123,8 +123,8 @@ type Publisher struct {
 
 	archives archiveCache
 
-	renders   atomic.Uint64 // of sections
-	rendering atomic.Int64  // nanoseconds that they took
+	renders atomic.Uint64 // of sections
+	spent   atomic.Int64  // nanoseconds that they took
 
 	mu       sync.Mutex // guards what follows: one edition is made at a time
 	memory   memory     // by which what follows was made
@@ -322,10 +322,11 @@ func (p *Publisher) edition(docs []*Document) *Edition {
 
 // present reads what a section shows now.
 func (p *Publisher) present(ctx context.Context, d *desk) error {
-	l, err := p.list(ctx, d, d.view.Choices, false)
-	if err != nil {
+	l := p.list(d)
+	if err := p.fill(ctx, l, d, d.view.Choices, false); err != nil {
 		return fmt.Errorf("publish: section %s: %w", d.section.Slug, err)
 	}
+	l.dated(p.st.Created())
 	d.list, d.calendar = l, p.shelf.calendar
 	l.Prev, l.Archives = archivePath(l.Slug, d.calendar.newest()), d.calendar.closed
 	return nil
@@ -336,17 +337,13 @@ func (p *Publisher) render(ctx context.Context, d *desk) error {
 	began := time.Now()
 	defer func() {
 		p.renders.Add(1)
-		p.rendering.Add(int64(time.Since(began)))
+		p.spent.Add(int64(time.Since(began)))
 	}()
 	if err := p.present(ctx, d); err != nil {
 		return err
 	}
 	l := d.list
-	feeds := l
-	if p.pub.AlsoInText {
-		feeds = l.withAlsoText()
-	}
-	d.docs = []*Document{p.page(l), p.rss(feeds), p.atom(feeds), p.json(feeds), p.sectionOutlets(l)}
+	d.docs = []*Document{p.page(l), p.feed(l, ".rss"), p.feed(l, ".atom"), p.feed(l, ".json"), p.sectionOutlets(l)}
 	for _, doc := range d.docs {
 		doc.Private = l.Query != ""
 	}
@@ -355,7 +352,7 @@ func (p *Publisher) render(ctx context.Context, d *desk) error {
 
 // Renders says how often a section was rendered so far, and how long that took in all.
 func (p *Publisher) Renders() (n uint64, took time.Duration) {
-	return p.renders.Load(), time.Duration(p.rendering.Load())
+	return p.renders.Load(), time.Duration(p.spent.Load())
 }
 
 // Rendered returns those documents of public sections that were rendered so far: after a Write, what changed at least.
@@ -380,8 +377,8 @@ func (p *Publisher) documents(ctx context.Context) ([]*Document, error) {
 			}
 		}
 	}
-	docs = append(docs, p.frontPage(), p.missingPage(), p.allOutlets(), p.allSections())
-	return append(docs, p.sheets()...), nil
+	docs = append(docs, p.frontPage(), p.allOutlets(), p.allSections())
+	return slices.Concat(docs, p.regrets(), p.sheets()), nil
 }
 
 // public returns the desks of the sections that everybody may see.
@@ -391,7 +388,7 @@ func (p *Publisher) public() []*desk {
 
 // commonPaths are the documents that belong to no section, sectionPaths those of one.
 func (p *Publisher) commonPaths() []string {
-	paths := []string{"index.html", "404.html", "outlets.opml", "sections.opml", "style.css", "feed.css"}
+	paths := []string{"index.html", missingPage, gonePage, "outlets.opml", "sections.opml", "style.css", "feed.css"}
 	if p.pub.Sheet != nil {
 		paths = append(paths, "own.css")
 	}

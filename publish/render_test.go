@@ -213,7 +213,7 @@ func FuzzRender(f *testing.F) {
 		e := p.describe(&choice{ID: it.PublishedID}, &it, &b, out, &out.Feeds[0], "full")
 		e.Also = []also{{"b", label(title), address(link)}}
 		l := &list{Slug: "s", Title: "S", ID: "urn:uuid:x", Updated: start, Modified: start, MaxAge: 60e9, TTL: 60e9, Items: []listed{e}}
-		for _, d := range []*Document{p.page(l), p.rss(l), p.atom(l), p.json(l)} {
+		for _, d := range []*Document{p.page(l), p.feed(l, ".rss"), p.feed(l, ".atom"), p.feed(l, ".json")} {
 			checkDocument(t, d)
 		}
 		if again := markup(e.Content); again != e.Content {

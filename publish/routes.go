@@ -116,15 +116,12 @@ func (a answer) something() bool {
 	return a.document != nil || a.archive != nil || a.moved != "" || a.gone
 }
 
-// give answers a request with what there is.
+// give answers a request with what there is: not with what is gone.
 func (a answer) give(w http.ResponseWriter, r *http.Request) {
 	d := a.document
 	switch {
 	case a.moved != "":
 		redirect(w, r, a.moved)
-		return
-	case a.gone:
-		plainAnswer(w, http.StatusGone, "This was here once and will not come back. The sections are listed on the front page.")
 		return
 	case a.archive != nil && (r.Method == http.MethodGet || r.Method == http.MethodHead):
 		if d = a.archive(r.Context()); d == nil {

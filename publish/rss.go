@@ -28,7 +28,6 @@ type (
 		Links       []rssLink `xml:"atom:link"`
 		Archive     *struct{} `xml:"fh:archive"`
 		itunesChannel
-		Items []rssItem `xml:"item"`
 	}
 	rssItem struct {
 		rssItemBase
@@ -68,8 +67,27 @@ func rssTime(t time.Time) string { return t.UTC().Format(time.RFC1123Z) }
 // generator is what made the documents; without a version, which is nobody's business.
 const generator = "Broadsheet"
 
-// rss renders a section as RSS 2.0.
-func (p *Publisher) rss(l *list) *Document {
+// An rssRendering renders a list as RSS 2.0.
+type rssRendering struct {
+	p       *Publisher
+	l       *list
+	items   *xmlEntries
+	podcast string // the namespace, if items use it
+}
+
+func (r *rssRendering) add(e *listed) {
+	it := rssItemOf(r.p.inFeeds(e))
+	if r.l.podcast() {
+		it.itunesItem = itunesOf(e)
+	}
+	if !it.episode.empty() {
+		r.podcast = spacePodcast
+	}
+	r.items.add(it)
+}
+
+func (r *rssRendering) document() *Document {
+	p, l := r.p, r.l
 	ch := rssChannel{
 		Title:       plainText(l.Title),
 		Description: plainText(l.about()),
@@ -94,27 +112,20 @@ func (p *Publisher) rss(l *list) *Document {
 		Atom:    "http://www.w3.org/2005/Atom",
 		DC:      "http://purl.org/dc/elements/1.1/",
 		Media:   spaceMedia,
+		Podcast: r.podcast,
 	}
 	if l.Closed {
 		doc.History, ch.Archive = historySpace, &struct{}{}
 	}
-	if l.Itunes != (Itunes{}) {
+	if l.podcast() {
 		doc.Itunes = spaceItunes
 	}
-	for i := range l.Items {
-		e := &l.Items[i]
-		it := rssItemOf(e)
-		if doc.Itunes != "" {
-			it.itunesItem = itunesOf(e)
-		}
-		if !it.episode.empty() {
-			doc.Podcast = spacePodcast
-		}
-		ch.Items = append(ch.Items, it)
-	}
 	doc.Channel = ch
-	return p.feed(l, "rss", typeRSS, marshalXML(doc, l.root()+"feed.css"))
+	return p.feedDocument(l, "rss", typeRSS, r.items.in(marshalXML(doc, l.root()+"feed.css"), "\n </channel>\n</rss>\n"))
 }
+
+// podcast reports whether the list is one.
+func (l *list) podcast() bool { return l.Itunes != Itunes{} }
 
 // minutes is the ttl: how long a reader may wait, at least as long as caches do.
 func (l *list) minutes() int { return max(int((l.TTL+time.Minute-1)/time.Minute), 1) }

@@ -54,23 +54,27 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 		a = e.at(rest, query)
 	}
-	if !a.something() {
-		h.notFound(w, r, e)
-		return
+	switch {
+	case a.gone:
+		e.regret(w, r, http.StatusGone, gonePage, "This was here once and will not come back. The sections are listed on the front page.")
+	case !a.something():
+		e.regret(w, r, http.StatusNotFound, missingPage, "There is no such page. The sections are listed on the front page.")
+	default:
+		a.give(w, r)
 	}
-	a.give(w, r)
 }
 
-// notFound answers people with a page, and programs with a line. Nothing of the request stands in either.
-func (h *Handler) notFound(w http.ResponseWriter, r *http.Request, e *Edition) {
+// regret answers people with a page, and programs with a line. Nothing of the request stands in either.
+func (e *Edition) regret(w http.ResponseWriter, r *http.Request, status int, path, text string) {
 	name := r.URL.Path[strings.LastIndexByte(r.URL.Path, '/')+1:]
-	page := e.docs[missing]
-	if strings.Contains(name, ".") && !strings.HasSuffix(name, ".html") || page == nil || r.Method != http.MethodGet && r.Method != http.MethodHead {
-		plainAnswer(w, http.StatusNotFound, "There is no such page. The sections are listed on the front page.")
+	forPeople := (!strings.Contains(name, ".") || strings.HasSuffix(name, ".html")) && (r.Method == http.MethodGet || r.Method == http.MethodHead)
+	page := e.docs[path]
+	if !forPeople || page == nil {
+		plainAnswer(w, status, text)
 		return
 	}
 	plainHeaders(w, page.ContentType, policyPage)
-	w.WriteHeader(http.StatusNotFound)
+	w.WriteHeader(status)
 	if r.Method != http.MethodHead {
 		w.Write(page.Body)
 	}

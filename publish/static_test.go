@@ -61,7 +61,7 @@ func TestWrite(t *testing.T) {
 			t.Fatalf("%d files written, want %d; %v", n, want, err)
 		}
 	}
-	write(pub, 16)
+	write(pub, 17)
 	first := inodes(t, dir)
 	for d := range w.edition(w.publisher(pub)).Documents() {
 		sameFile(t, "first", dir, d)
@@ -100,7 +100,7 @@ func TestWrite(t *testing.T) {
 	os.WriteFile(filepath.Join(dir, "robots.txt"), nil, 0o644)
 	fewer := pub
 	fewer.Sections, fewer.Digest = pub.Sections[:1], "two"
-	write(fewer, 4) // the front page, the missing page, the list of sections, and the page that named the other one
+	write(fewer, 5) // the front page, those for what is missing or gone, the list of sections, and the page that named the other one
 	left := []string{}
 	for name := range inodes(t, dir) {
 		if strings.HasPrefix(name, "only") || strings.HasPrefix(name, "robots") {
@@ -116,7 +116,7 @@ func TestWrite(t *testing.T) {
 		t.Errorf("a client wrote %d files; %v", n, err)
 	}
 	dir = t.TempDir()
-	if n, err := e.Write(t.Context(), dir, w.st); n != 11 || err != nil {
+	if n, err := e.Write(t.Context(), dir, w.st); n != 12 || err != nil {
 		t.Errorf("a client wrote %d files; %v", n, err)
 	}
 	write(fewer, 0)

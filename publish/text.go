@@ -104,7 +104,18 @@ func latin1(s string) (string, bool) {
 }
 
 // line is a text on one line.
-func line(s string) string { return strings.Join(strings.Fields(clean(s)), " ") }
+func line(s string) string {
+	s = clean(s)
+	if isLine(s) { // as most are
+		return s
+	}
+	return strings.Join(strings.Fields(s), " ")
+}
+
+func isLine(s string) bool {
+	return !strings.HasPrefix(s, " ") && !strings.HasSuffix(s, " ") && !strings.Contains(s, "  ") &&
+		strings.IndexFunc(s, func(r rune) bool { return r != ' ' && unicode.IsSpace(r) }) < 0
+}
 
 // tagLike is what readers, and the W3C validator, take for markup in a plain text; tagStart the same
 // without an end.

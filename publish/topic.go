@@ -6,10 +6,13 @@ import (
 	"fmt"
 )
 
-// feed is a section's feed: a document that a hub may tell of.
-func (p *Publisher) feed(l *list, format, contentType string, body []byte) *Document {
+// feedDocument is a feed: that of a section, a hub may tell of.
+func (p *Publisher) feedDocument(l *list, format, contentType string, body []byte) *Document {
 	d := newDocument(l.Path+"."+format, contentType, body, l.Modified, l.MaxAge)
-	d.Links, d.News = linkHeader(p.hub(l), p.address(l, l.Path, "."+format)), l.news()
+	d.Links = linkHeader(p.hub(l), p.address(l, l.Path, "."+format))
+	if l.Month.IsZero() {
+		d.News = l.news()
+	}
 	return d
 }
 

@@ -13,7 +13,7 @@ type words struct {
 	AlsoIn, SeeAlso, FullText, File, Why           string
 	Subscribe, HowTo, EverySection, Outlets        string
 	Months, Earlier, Later                         string
-	AllSections, Times, Missing, FeedIntro         string
+	AllSections, Times, Missing, Gone, FeedIntro   string
 }
 
 // speech has the words by language. A language that is not here gets English words, marked as such.
@@ -24,7 +24,7 @@ var speech = map[string]words{
 		Subscribe: "Subscribe", HowTo: "Copy one of these addresses into a feed reader; it will show what is new here. Any of them will do.",
 		EverySection: "All sections at once", Outlets: "The outlets",
 		Months: "Month by month", Earlier: "Earlier", Later: "Later",
-		AllSections: "All sections", Times: "Times are in", Missing: "There is no such page.",
+		AllSections: "All sections", Times: "Times are in", Missing: "There is no such page.", Gone: "This page was here once and will not come back.",
 		FeedIntro: "This is a feed: news for programs. Copy the address of this page into a feed reader, and it will show you what is new. People read the same here:"},
 	"de": {Lang: "de",
 		Skip: "Zu den Nachrichten", Sections: "Ressorts", Latest: "Letzte Nachrichten vom", More: "Mehr", Empty: "Hier ist noch nichts.", NoSection: "Es ist kein Ressort eingerichtet.",
@@ -32,7 +32,7 @@ var speech = map[string]words{
 		Subscribe: "Abonnieren", HowTo: "Eine dieser Adressen in einen Feedreader kopieren; er zeigt dann, was es hier Neues gibt. Welche, ist gleich.",
 		EverySection: "Alle Ressorts auf einmal", Outlets: "Die Quellen",
 		Months: "Monat für Monat", Earlier: "Früher", Later: "Später",
-		AllSections: "Alle Ressorts", Times: "Zeiten in", Missing: "Diese Seite gibt es nicht.",
+		AllSections: "Alle Ressorts", Times: "Zeiten in", Missing: "Diese Seite gibt es nicht.", Gone: "Diese Seite gab es einmal; sie kommt nicht wieder.",
 		FeedIntro: "Dies ist ein Feed: Nachrichten für Programme. Wer die Adresse dieser Seite in einen Feedreader kopiert, bekommt dort gezeigt, was es Neues gibt. Menschen lesen dasselbe hier:"},
 	"fr": {Lang: "fr",
 		Skip: "Aller aux nouvelles", Sections: "Rubriques", Latest: "Dernières nouvelles du", More: "Suite", Empty: "Rien ici pour le moment.", NoSection: "Aucune rubrique n’est configurée.",
@@ -40,7 +40,7 @@ var speech = map[string]words{
 		Subscribe: "S’abonner", HowTo: "Copiez l’une de ces adresses dans un lecteur de flux ; il affichera les nouveautés. Toutes se valent.",
 		EverySection: "Toutes les rubriques à la fois", Outlets: "Les sources",
 		Months: "Mois par mois", Earlier: "Avant", Later: "Après",
-		AllSections: "Toutes les rubriques", Times: "Heures :", Missing: "Cette page n’existe pas.",
+		AllSections: "Toutes les rubriques", Times: "Heures :", Missing: "Cette page n’existe pas.", Gone: "Cette page a existé ; elle ne reviendra pas.",
 		FeedIntro: "Ceci est un flux : des nouvelles pour les programmes. Copiez l’adresse de cette page dans un lecteur de flux, il vous montrera les nouveautés. La même chose pour les humains :"},
 	"es": {Lang: "es",
 		Skip: "Ir a las noticias", Sections: "Secciones", Latest: "Últimas noticias del", More: "Más", Empty: "Aún no hay nada aquí.", NoSection: "No hay ninguna sección configurada.",
@@ -48,7 +48,7 @@ var speech = map[string]words{
 		Subscribe: "Suscribirse", HowTo: "Copie una de estas direcciones en un lector de noticias; le mostrará lo nuevo. Cualquiera sirve.",
 		EverySection: "Todas las secciones a la vez", Outlets: "Los medios",
 		Months: "Mes a mes", Earlier: "Antes", Later: "Después",
-		AllSections: "Todas las secciones", Times: "Horas en", Missing: "Esta página no existe.",
+		AllSections: "Todas las secciones", Times: "Horas en", Missing: "Esta página no existe.", Gone: "Esta página existió; no volverá.",
 		FeedIntro: "Esto es un canal de noticias para programas. Copie la dirección de esta página en un lector de noticias y le mostrará lo nuevo. Para personas, lo mismo está aquí:"},
 	"it": {Lang: "it",
 		Skip: "Vai alle notizie", Sections: "Sezioni", Latest: "Ultime notizie del", More: "Altro", Empty: "Qui non c’è ancora niente.", NoSection: "Nessuna sezione è configurata.",
@@ -56,7 +56,7 @@ var speech = map[string]words{
 		Subscribe: "Abbonarsi", HowTo: "Copia uno di questi indirizzi in un lettore di feed: mostrerà le novità. Vanno bene tutti.",
 		EverySection: "Tutte le sezioni insieme", Outlets: "Le testate",
 		Months: "Mese per mese", Earlier: "Prima", Later: "Dopo",
-		AllSections: "Tutte le sezioni", Times: "Orari in", Missing: "Questa pagina non esiste.",
+		AllSections: "Tutte le sezioni", Times: "Orari in", Missing: "Questa pagina non esiste.", Gone: "Questa pagina c’era una volta; non tornerà.",
 		FeedIntro: "Questo è un feed: notizie per programmi. Copia l’indirizzo di questa pagina in un lettore di feed e ti mostrerà le novità. Per le persone, lo stesso è qui:"},
 	"fa": {Lang: "fa",
 		Skip: "رفتن به خبرها", Sections: "بخش\u200cها", Latest: "آخرین خبرهای", More: "بیشتر", Empty: "هنوز چیزی اینجا نیست.", NoSection: "هیچ بخشی تنظیم نشده است.",
@@ -64,7 +64,7 @@ var speech = map[string]words{
 		Subscribe: "اشتراک", HowTo: "یکی از این نشانی\u200cها را در یک خبرخوان بگذارید تا خبرهای تازه را نشان دهد. فرقی نمی\u200cکند کدام.",
 		EverySection: "همهٔ بخش\u200cها یک\u200cجا", Outlets: "رسانه\u200cها",
 		Months: "ماه به ماه", Earlier: "پیش\u200cتر", Later: "پس\u200cتر",
-		AllSections: "همهٔ بخش\u200cها", Times: "ساعت\u200cها به وقت", Missing: "چنین صفحه\u200cای نیست.",
+		AllSections: "همهٔ بخش\u200cها", Times: "ساعت\u200cها به وقت", Missing: "چنین صفحه\u200cای نیست.", Gone: "این صفحه زمانی بود و دیگر برنمی\u200cگردد.",
 		FeedIntro: "این یک خوراک خبری برای برنامه\u200cهاست. نشانی این صفحه را در یک خبرخوان بگذارید تا خبرهای تازه را نشان دهد. صفحهٔ خواندنی همین خبرها اینجاست:"},
 }
 

@@ -73,6 +73,11 @@ type FeedName struct {
 	URL    string `json:"url,omitempty"`
 }
 
+// Compare orders names by outlet, then by address.
+func (n FeedName) Compare(o FeedName) int {
+	return cmp.Or(cmp.Compare(n.Outlet, o.Outlet), cmp.Compare(n.URL, o.URL))
+}
+
 // Name is the name of the feed whose state f is.
 func (f *FeedState) Name() FeedName { return FeedName{f.Outlet, f.URL} }
 

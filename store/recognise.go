@@ -13,6 +13,7 @@ const maxAmbiguous = 2000
 type settler struct {
 	poll      *Poll
 	at        time.Time
+	arrival   time.Time // of new items
 	known     Known
 	out       Settled
 	docs      []candidate

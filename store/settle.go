@@ -90,8 +90,13 @@ type Known struct {
 	Index  *Index
 	Stored func(ItemID) bool
 
-	Next ItemID // the lowest number that is free
+	Next  ItemID    // the lowest number that is free
+	Month time.Time // in which that one of all items arrived, pruned ones too, that arrived last; zero if none did
 }
+
+// lateness is how long after the end of a month an item may come that was on its way before it: longer than it takes to
+// save a poll, and than the clocks of processes that share a store are apart.
+const lateness = 24 * time.Hour
 
 // An Insert is a new item; Item.Story is its own number or that of the story it joins. The keeper stores its print, and
 // once the poll is saved adds it to the index.
@@ -125,6 +130,9 @@ type Settled struct {
 // its IDKey to k.IDs and settles again.
 func Settle(p *Poll, k Known) Settled {
 	s := settler{poll: p, at: moment(p.At), known: k, claimed: map[ItemID]bool{}, taken: map[Key]bool{}, joined: map[StoryID]int{}}
+	if s.arrival = s.at; s.at.Before(k.Month) && k.Month.Sub(s.at) <= lateness {
+		s.arrival = k.Month // the month of at is over: what its archives have never changes
+	}
 	s.out = Settled{State: p.State, Keys: map[Key]ItemID{}, Links: map[Key]LinkRef{}}
 	f := &s.out.State
 	if p.Pushed {
@@ -196,7 +204,7 @@ func (s *settler) insert(d *candidate) {
 	it.Story = StoryID(it.ID)
 	it.Outlet, it.Feeds = f.Outlet, []string{f.URL}
 	it.PublishedID = s.publishedID(d)
-	it.Date, it.Arrived, it.Moved, it.Changed = ItemDate(claimed, at), at, at, at
+	it.Date, it.Arrived, it.Moved, it.Changed = ItemDate(claimed, at), s.arrival, at, at
 	it.Updated = it.Date
 	if u := body.Updated; u.After(it.Date) && !u.After(at) {
 		it.Updated = u
@@ -228,7 +236,7 @@ func (s *settler) publishedID(d *candidate) string {
 		if n > 0 { // the item that once had this key lives on under another
 			key = makeKey(s.out.State.keyName().Outlet, "again", fmt.Sprintf("%x %d", d.key, n))
 		}
-		id = fmt.Sprintf("tag:%s,%04d:%x", tagHost(d.Item.Link, s.poll.State.URL), s.at.Year(), key[:])
+		id = fmt.Sprintf("tag:%s,%04d:%x", tagHost(d.Item.Link, s.poll.State.URL), s.arrival.Year(), key[:])
 	}
 	s.taken[IDKey(id)] = true
 	return id

@@ -73,6 +73,10 @@ type Store interface {
 	// them changes. It returns how many they were.
 	Rewrite(ctx context.Context, at time.Time, rewrites ...Rewrite) (int, error)
 
+	// Recollection returns what the last poll of a feed that gave one has as its Recollection; nil if there is none. A rename
+	// forgets those of the feeds that it concerns, a copy has none: nothing depends on it.
+	Recollection(ctx context.Context, feed FeedName) ([]byte, error)
+
 	// Feeds yields the state of every feed that was ever saved, ordered by outlet and address.
 	Feeds(ctx context.Context) iter.Seq2[FeedState, error]
 
@@ -191,6 +195,10 @@ type Poll struct {
 	// Whole returns Arrivals with none of them recalled. Settle calls it where it needs more of one than was recalled, which
 	// is seldom; it must not block. It may be nil where none is.
 	Whole func() []Arrival
+
+	// Recollection is what shall be known of the document when the next one comes. A keeper knows nothing of what is in it, and
+	// keeps it with the poll; nil leaves what there is.
+	Recollection []byte
 
 	Owner string // whose outlet it is: no text ties the items of one owner; "" is the outlet itself
 

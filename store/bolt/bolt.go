@@ -3,24 +3,26 @@
 // Open gives a Store. In come polls (save.go): look up what store.Wanted asks for, let store.Settle decide,
 // apply it, all in one transaction. Out go items, bodies, stories and feed states (items.go), read in batches
 // so that no transaction is open while a caller works. Prune (prune.go) deletes what is old and forgets what
-// has long been gone; Rename (rename.go) gives outlets and feeds other names; Check (check.go) tells whether the parts of the file agree.
+// has long been gone; Rename (rename.go) gives outlets and feeds other names; Check (check.go) tells whether the parts of the file agree,
+// and Repair (repair.go) makes them.
 //
 // The buckets, and what lies under which key:
 //
-//	meta       name                 id, created, schema, revision, day, sweep, names, pruned
-//	feeds      outlet, 0, address   FeedState in JSON
-//	heads      date, item           the Item but its body (package record); the order of lists
-//	bodies     item                 the Body, compressed (package record)
-//	changes    item                 its Changes in JSON, if there are any (changes.go)
-//	ids        item                 date and arrival; its sequence is the last number given out
-//	months     month                number of stored items that arrived in it
-//	revisions  revision, item       nothing; one entry for each item, at its latest revision
-//	keys       Key                  day last listed, item
-//	links      Key                  day last listed, LinkRefs
-//	published  IDKey                day last listed, item
-//	stories    story                PublishedID, items and ties, of stories that were ever joined
-//	prints     item                 the Print, of the items of the last days
-//	notes      kind, 0, key         the value
+//	meta           name                 id, created, schema, revision, day, sweep, names, pruned
+//	feeds          outlet, 0, address   FeedState in JSON
+//	heads          date, item           the Item but its body (package record); the order of lists
+//	bodies         item                 the Body, compressed (package record)
+//	recollections  outlet, 0, address   the Recollection of its last poll that gave one
+//	changes        item                 its Changes in JSON, if there are any (changes.go)
+//	ids            item                 date and arrival; its sequence is the last number given out
+//	months         month                number of stored items that arrived in it
+//	revisions      revision, item       nothing; one entry for each item, at its latest revision
+//	keys           Key                  day last listed, item
+//	links          Key                  day last listed, LinkRefs
+//	published      IDKey                day last listed, item
+//	stories        story                PublishedID, items and ties, of stories that were ever joined
+//	prints         item                 the Print, of the items of the last days
+//	notes          kind, 0, key         the value
 //
 // Numbers in keys are big-endian, dates microseconds with the sign turned, so that they sort.
 package bolt
@@ -50,20 +52,21 @@ var (
 const schema = 1
 
 var (
-	metaBucket      = []byte("meta")
-	feedsBucket     = []byte("feeds")
-	headsBucket     = []byte("heads")
-	bodiesBucket    = []byte("bodies")
-	changesBucket   = []byte("changes")
-	idsBucket       = []byte("ids")
-	monthsBucket    = []byte("months")
-	revisionsBucket = []byte("revisions")
-	keysBucket      = []byte("keys")
-	linksBucket     = []byte("links")
-	publishedBucket = []byte("published")
-	storiesBucket   = []byte("stories")
-	printsBucket    = []byte("prints")
-	notesBucket     = []byte("notes")
+	metaBucket          = []byte("meta")
+	feedsBucket         = []byte("feeds")
+	recollectionsBucket = []byte("recollections")
+	headsBucket         = []byte("heads")
+	bodiesBucket        = []byte("bodies")
+	changesBucket       = []byte("changes")
+	idsBucket           = []byte("ids")
+	monthsBucket        = []byte("months")
+	revisionsBucket     = []byte("revisions")
+	keysBucket          = []byte("keys")
+	linksBucket         = []byte("links")
+	publishedBucket     = []byte("published")
+	storiesBucket       = []byte("stories")
+	printsBucket        = []byte("prints")
+	notesBucket         = []byte("notes")
 )
 
 var (
@@ -117,7 +120,7 @@ func Open(path string, o Options) (*Store, error) {
 
 // fill puts into a new file what every store has.
 func fill(tx *tx) error {
-	for _, name := range [][]byte{feedsBucket, headsBucket, bodiesBucket, changesBucket, idsBucket, monthsBucket, revisionsBucket,
+	for _, name := range [][]byte{feedsBucket, recollectionsBucket, headsBucket, bodiesBucket, changesBucket, idsBucket, monthsBucket, revisionsBucket,
 		keysBucket, linksBucket, publishedBucket, storiesBucket, printsBucket, notesBucket} {
 		if _, err := tx.CreateBucket(name); err != nil {
 			return err

@@ -231,6 +231,15 @@ func (s *Store) Stories(ctx context.Context, ids ...store.StoryID) iter.Seq2[sto
 	}
 }
 
+// Recollection implements store.Store.
+func (s *Store) Recollection(ctx context.Context, feed store.FeedName) (b []byte, err error) {
+	err = s.view(ctx, func(tx *tx) error {
+		b = bytes.Clone(tx.Bucket(recollectionsBucket).Get(feedKey(feed.Outlet, feed.URL)))
+		return nil
+	})
+	return b, err
+}
+
 // Feeds implements store.Store.
 func (s *Store) Feeds(ctx context.Context) iter.Seq2[store.FeedState, error] {
 	return func(yield func(store.FeedState, error) bool) {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 
 	"broadsheet/store"
@@ -38,7 +39,8 @@ func (s *Store) Rename(ctx context.Context, renames ...store.Rename) (done []sto
 			return err
 		}
 		for _, name := range before {
-			if err := w.feeds.Delete(feedKey(name.Outlet, name.URL)); err != nil {
+			key := feedKey(name.Outlet, name.URL)
+			if err := errors.Join(w.feeds.Delete(key), w.recollections.Delete(key)); err != nil {
 				return err
 			}
 		}

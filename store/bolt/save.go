@@ -77,7 +77,7 @@ func (s *Store) Claim(ctx context.Context, c store.Claim) ([]store.Grant, error)
 
 // writer changes a store in one transaction.
 type writer struct {
-	meta, feeds, heads, bodies, changes, ids, months, revisions, keys, links, published, stories, prints *bucket
+	meta, feeds, recollections, heads, bodies, changes, ids, months, revisions, keys, links, published, stories, prints *bucket
 
 	store   *Store
 	rev     store.Revision // of this transaction, if it changes what a document could show
@@ -88,7 +88,7 @@ type writer struct {
 
 func (s *Store) newWriter(tx *tx) *writer {
 	w := &writer{
-		meta: tx.Bucket(metaBucket), feeds: tx.Bucket(feedsBucket), heads: tx.Bucket(headsBucket),
+		meta: tx.Bucket(metaBucket), feeds: tx.Bucket(feedsBucket), recollections: tx.Bucket(recollectionsBucket), heads: tx.Bucket(headsBucket),
 		bodies: tx.Bucket(bodiesBucket), changes: tx.Bucket(changesBucket),
 		ids: tx.Bucket(idsBucket), months: tx.Bucket(monthsBucket), revisions: tx.Bucket(revisionsBucket),
 		keys: tx.Bucket(keysBucket), links: tx.Bucket(linksBucket), published: tx.Bucket(publishedBucket),
@@ -134,6 +134,7 @@ func (w *writer) lookup(p *store.Poll) (known store.Known, stale staleNames, err
 	if len(p.Arrivals) == 0 {
 		return known, stale, nil
 	}
+	known.Month = w.newest()
 	stale = staleNames{map[store.Key]name{}, map[store.Key]name{}, map[store.Key][]store.LinkRef{}}
 	today, wanted, size := day(p), store.Wanted(p, known.State), len(p.Arrivals)
 	known.Keys, known.IDs = make(map[store.Key]store.ItemID, size), map[store.Key]bool{}
@@ -340,6 +341,11 @@ func (w *writer) apply(p *store.Poll, known store.Known, stale staleNames) (stor
 	}
 	for k, refs := range stale.links {
 		if err := w.links.Put(k[:], w.keep(func(b []byte) []byte { return record.AppendLinks(b, today, refs) })); err != nil {
+			return store.Saved{}, err
+		}
+	}
+	if p.Recollection != nil {
+		if err := w.recollections.Put(feedKey(p.State.Outlet, p.State.URL), p.Recollection); err != nil {
 			return store.Saved{}, err
 		}
 	}

@@ -239,8 +239,9 @@ func queueCopying(b *batch, c *store.Copying) error {
 	}
 	b.Queue("UPDATE head SET id = $1, created = $2, revision = $3, last = $4, gone = $4, day = $5, names = $6, copying = '' WHERE one = 1",
 		h.ID, h.Created, h.Revision, h.Last, h.Day, names)
+	b.Queue("UPDATE head SET arrived = (SELECT max(arrived) FROM items) WHERE one = 1")
 	if !h.Pruned.IsZero() {
-		b.Queue("UPDATE head SET pruned = $1 WHERE one = 1", h.Pruned)
+		b.Queue("UPDATE head SET pruned = $1, arrived = greatest(arrived, $1) WHERE one = 1", h.Pruned)
 	}
 	return nil
 }

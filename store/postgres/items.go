@@ -229,6 +229,18 @@ func (s *Store) Bodies(ctx context.Context, ids ...store.ItemID) iter.Seq2[store
 	}
 }
 
+// Recollection implements store.Store.
+func (s *Store) Recollection(ctx context.Context, feed store.FeedName) (b []byte, err error) {
+	err = s.do(ctx, func(ctx context.Context, c *conn) error {
+		err := c.QueryRow(ctx, "SELECT value FROM recollections WHERE outlet = $1 AND url = $2", feed.Outlet, feed.URL).Scan(&b)
+		if err == errNoRows {
+			b, err = nil, nil
+		}
+		return err
+	})
+	return b, err
+}
+
 // Stories implements store.Store. A story without a record has its first item only.
 func (s *Store) Stories(ctx context.Context, ids ...store.StoryID) iter.Seq2[store.Story, error] {
 	return func(yield func(store.Story, error) bool) {

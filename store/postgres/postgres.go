@@ -76,17 +76,21 @@ type head struct {
 	last     store.ItemID
 	gone     store.ItemID
 	day      int
+	arrived  time.Time
 	pruned   time.Time
 	names    store.Names
 }
 
-const selectHead = "SELECT revision, last, gone, day, pruned, names FROM head WHERE one = 1"
+const selectHead = "SELECT revision, last, gone, day, arrived, pruned, names FROM head WHERE one = 1"
 
 func scanHead(r row) (h head, err error) {
-	var pruned *time.Time
+	var arrived, pruned *time.Time
 	var names string
-	if err := r.Scan(&h.revision, &h.last, &h.gone, &h.day, &pruned, &names); err != nil {
+	if err := r.Scan(&h.revision, &h.last, &h.gone, &h.day, &arrived, &pruned, &names); err != nil {
 		return h, err
+	}
+	if arrived != nil {
+		h.arrived = arrived.UTC()
 	}
 	if pruned != nil {
 		h.pruned = pruned.UTC()

@@ -66,6 +66,9 @@ func (s *Store) rename(ctx context.Context, c *conn, renames []store.Rename) (do
 			return nil, err
 		}
 	}
+	if _, err := c.Exec(ctx, "DELETE FROM recollections WHERE outlet = ANY($1)", outletsOf(renames)); err != nil {
+		return nil, err
+	}
 	for _, f := range states {
 		l.setState(f)
 	}

@@ -138,6 +138,7 @@ func (s *Store) save(ctx context.Context, c *conn, polls []store.Poll, left []in
 		}
 	}
 	wrote := r.queueTouched(b, polls, quiet)
+	queueRecollections(b, polls, quiet)
 	r.queueListed(b)
 	if len(news) > 0 {
 		b.Queue("COMMIT")
@@ -180,5 +181,6 @@ func (s *Store) play(ctx context.Context, c *conn, polls []store.Poll, news []in
 	}
 	b = &batch{}
 	queueHolds(b, polls, news)
+	queueRecollections(b, polls, news)
 	return b, s.queueAll(b, l, packed)
 }

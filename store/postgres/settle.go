@@ -130,6 +130,9 @@ func (l *ledger) decide(ctx context.Context, p *store.Poll) (out store.Settled, 
 	}
 	known := l.known
 	known.State, known.Editors, known.Next = l.state(p), l.editors(p), l.head.last+1
+	if !l.head.arrived.IsZero() {
+		known.Month = store.Month(l.head.arrived)
+	}
 	known.Index, known.Stored = l.index, func(id store.ItemID) bool {
 		if id > l.head.gone {
 			return true
@@ -167,6 +170,9 @@ func (l *ledger) apply(p *store.Poll, out *store.Settled) {
 		in := &out.Inserts[i]
 		l.put(in.Item, &in.Body)
 		l.head.last = max(l.head.last, in.Item.ID)
+		if in.Item.Arrived.After(l.head.arrived) {
+			l.head.arrived = in.Item.Arrived
+		}
 		k := store.IDKey(in.Item.PublishedID)
 		l.known.IDs[k], l.named[k], l.days.ids[k], l.dirty.ids[k] = true, in.Item.ID, today, true
 		if in.Tie != nil {

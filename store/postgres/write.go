@@ -131,6 +131,26 @@ func queueHolds(b *batch, polls []store.Poll, places []int) {
 	}
 }
 
+// queueRecollections keeps what the polls at these places want to know again, of each feed the last.
+func queueRecollections(b *batch, polls []store.Poll, places []int) {
+	last := map[store.FeedName][]byte{}
+	for _, i := range places {
+		if p := &polls[i]; p.Recollection != nil {
+			last[p.State.Name()] = p.Recollection
+		}
+	}
+	if len(last) == 0 {
+		return
+	}
+	var outlets, urls []string
+	var values [][]byte
+	for _, name := range slices.SortedFunc(maps.Keys(last), store.FeedName.Compare) { // everybody locks them in this order
+		outlets, urls, values = append(outlets, name.Outlet), append(urls, name.URL), append(values, last[name])
+	}
+	b.Queue(`INSERT INTO recollections (outlet, url, value) SELECT * FROM unnest($1::text[], $2::text[], $3::bytea[])
+		ON CONFLICT (outlet, url) DO UPDATE SET value = excluded.value`, outlets, urls, values)
+}
+
 // queueListed writes the days of the names that were listed again.
 func (l *ledger) queueListed(b *batch) {
 	for _, t := range []struct {
@@ -180,7 +200,7 @@ func (s *Store) queueAll(b *batch, l *ledger, packed map[string]packing) error {
 		l.head.revision++
 		l.queueItems(b)
 		s.queueBodies(b, l, packed)
-		b.Queue("UPDATE head SET revision = $1, last = $2, day = $3 WHERE one = 1", l.head.revision, l.head.last, l.head.day)
+		b.Queue("UPDATE head SET revision = $1, last = $2, arrived = $3, day = $4 WHERE one = 1", l.head.revision, l.head.last, l.head.arrived, l.head.day)
 	}
 	return l.queueRest(b)
 }

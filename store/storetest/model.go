@@ -28,11 +28,13 @@ type model struct {
 	changes   map[store.ItemID][]store.Change
 	stories   map[store.StoryID]store.Story // also of one item, also without any
 	feeds     map[store.FeedName]store.FeedState
+	recalled  map[store.FeedName][]byte
 	keys      map[store.Key]store.ItemID
 	links     map[store.Key][]store.LinkRef
 	published map[store.Key]bool
 	names     store.Names
 	index     *store.Index
+	arrived   time.Time // of all items, pruned ones too, the latest
 	pruned    time.Time
 }
 
@@ -41,7 +43,7 @@ func NewModel() store.Store { return newModel() }
 
 func newModel() *model {
 	return &model{items: map[store.ItemID]store.Item{}, bodies: map[store.ItemID]store.Body{}, changes: map[store.ItemID][]store.Change{},
-		stories: map[store.StoryID]store.Story{}, feeds: map[store.FeedName]store.FeedState{},
+		stories: map[store.StoryID]store.Story{}, feeds: map[store.FeedName]store.FeedState{}, recalled: map[store.FeedName][]byte{},
 		keys: map[store.Key]store.ItemID{}, links: map[store.Key][]store.LinkRef{}, published: map[store.Key]bool{}, index: store.NewIndex()}
 }
 
@@ -50,6 +52,12 @@ func (m *model) Created() time.Time { return start }
 func (m *model) Close() error       { return nil }
 
 func (m *model) Revision(context.Context) (store.Revision, error) { return m.revision, nil }
+
+func (m *model) Recollection(_ context.Context, feed store.FeedName) ([]byte, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.recalled[feed], nil
+}
 
 func (m *model) Claim(_ context.Context, c store.Claim) ([]store.Grant, error) {
 	m.mu.Lock()
@@ -78,6 +86,9 @@ func (m *model) SavePolls(_ context.Context, polls ...store.Poll) (saved []store
 		known := store.Known{Keys: m.keys, Links: m.links, IDs: m.published, Items: maps.Clone(m.items), Next: m.last + 1,
 			Editors: map[string]store.FeedState{}, Index: m.index,
 			Stored: func(id store.ItemID) bool { _, ok := m.items[id]; return ok }}
+		if !m.arrived.IsZero() {
+			known.Month = store.Month(m.arrived)
+		}
 		for name, f := range m.feeds {
 			if name.Outlet == p.State.Outlet {
 				known.Editors[name.URL] = f
@@ -90,6 +101,9 @@ func (m *model) SavePolls(_ context.Context, polls ...store.Poll) (saved []store
 		out := store.Settle(p, known)
 		for _, in := range out.Inserts {
 			m.last = max(m.last, in.Item.ID)
+			if in.Item.Arrived.After(m.arrived) {
+				m.arrived = in.Item.Arrived
+			}
 			m.bodies[in.Item.ID] = in.Body
 			if k := store.IDKey(in.Item.PublishedID); m.published[k] {
 				return nil, errors.New("published twice: " + in.Item.PublishedID)
@@ -124,6 +138,9 @@ func (m *model) SavePolls(_ context.Context, polls ...store.Poll) (saved []store
 			m.links[k] = append(m.links[k], l)
 		}
 		m.feeds[p.State.Name()] = out.State
+		if p.Recollection != nil {
+			m.recalled[p.State.Name()] = p.Recollection
+		}
 		saved = append(saved, store.Saved{State: out.State, New: len(out.Inserts), Changed: len(out.Updates)})
 	}
 	return saved, nil
@@ -149,6 +166,9 @@ func (m *model) Rename(_ context.Context, renames ...store.Rename) ([]store.Rena
 	if len(done) == 0 {
 		return nil, nil
 	}
+	maps.DeleteFunc(m.recalled, func(name store.FeedName, _ []byte) bool {
+		return slices.ContainsFunc(done, func(r store.Rename) bool { return name.Outlet == r.From.Outlet || name.Outlet == r.To.Outlet })
+	})
 	for name, f := range m.feeds {
 		f.Items = 0
 		m.feeds[name] = f
@@ -178,7 +198,7 @@ func (m *model) put(it store.Item, rev store.Revision) {
 
 func (m *model) Feeds(context.Context) iter.Seq2[store.FeedState, error] {
 	return list(slices.SortedFunc(maps.Values(m.feeds), func(a, b store.FeedState) int {
-		return cmp.Or(cmp.Compare(a.Outlet, b.Outlet), cmp.Compare(a.URL, b.URL))
+		return a.Name().Compare(b.Name())
 	}))
 }
 

@@ -107,6 +107,18 @@ func checkMonths(t *testing.T, s *session) {
 	months(edge, "2025-06") // pruned last, but not the latest
 	s.prune(t, at(12, 1), 10)
 	months(at(6, 1))
+
+	// What was on its way when its month ended arrives in the one that is open, also of one that is pruned by now; what
+	// comes much later has another clock.
+	s.save(t, poll("e", edge, arrival("6", "", "6", time.Time{})))
+	months(at(6, 1), "2025-06")
+	edge = at(8, 1).Add(-time.Second)
+	s.save(t, poll("e", at(8, 1).Add(time.Second), arrival("7", "", "7", time.Time{})),
+		poll("a", edge, arrival("8", "", "8", time.Time{})), poll("b", edge.AddDate(0, 0, -1), arrival("9", "", "9", time.Time{})))
+	months(at(6, 1), "2025-06", "2025-07", "2025-08")
+	late := s.items(t, store.Query{ByArrival: true, From: at(8, 1)})
+	expect(t, "late items", titles(late), []string{"8", "7"})
+	expect(t, "arrival and date", []time.Time{late[0].Arrived, late[0].Date}, []time.Time{at(8, 1), edge})
 }
 
 func checkOutlets(t *testing.T, s *session) {

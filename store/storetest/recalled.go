@@ -27,7 +27,9 @@ func checkRecalled(t *testing.T, s *session) {
 		}
 		return s.save(t, p)[0]
 	}
-	s.save(t, poll("a", start, one))
+	p := poll("a", start, one)
+	p.Recollection = []byte("of one")
+	s.save(t, p)
 	before := s.items(t, store.Query{})
 
 	saved := recalled(start.Add(time.Hour), nil, recall(one))
@@ -57,4 +59,25 @@ func checkRecalled(t *testing.T, s *session) {
 			t.Errorf("item %d has no text (%v)", b.Item, err)
 		}
 	}
+
+	remembered := func(name store.FeedName) string {
+		t.Helper()
+		b, err := s.Recollection(t.Context(), name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(b)
+	}
+	name := p.State.Name()
+	expect(t, "what was remembered and left by four polls", remembered(name), "of one")
+	p = poll("a", start.Add(5*time.Hour), three, two, edited)
+	p.Recollection = []byte("of three")
+	s.save(t, p)
+	expect(t, "what was remembered last", remembered(name), "of three")
+	expect(t, "what was remembered of nobody", remembered(store.FeedName{Outlet: name.Outlet, URL: "https://nobody.example/"}), "")
+	to := store.FeedName{Outlet: name.Outlet, URL: "https://moved.example/"}
+	if done, err := s.Rename(t.Context(), store.Rename{From: name, To: to}); err != nil || len(done) != 1 {
+		t.Fatal(done, err)
+	}
+	expect(t, "what is remembered after a rename", remembered(name)+remembered(to), "")
 }

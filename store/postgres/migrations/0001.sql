@@ -10,6 +10,7 @@ CREATE TABLE IF NOT EXISTS head (
 	last     bigint NOT NULL,       -- the last number given to an item
 	gone     bigint NOT NULL,       -- the highest number of a pruned item: what came later is stored
 	day      int NOT NULL,          -- of the last poll that brought something, counted from 1970
+	arrived  timestamptz,           -- latest arrival of all items, pruned ones too
 	pruned   timestamptz,           -- latest arrival of all pruned items
 	names    text NOT NULL,         -- store.Names in JSON; empty before the first rename
 	sweep    text NOT NULL,         -- where the next sweep goes on; empty before the first
@@ -26,6 +27,14 @@ CREATE TABLE IF NOT EXISTS feeds (
 	state  text NOT NULL,           -- FeedState in JSON, but for its Items
 	PRIMARY KEY (outlet, url)
 ) WITH (fillfactor = 60);
+
+-- Apart from the states, which are written far more often.
+CREATE TABLE IF NOT EXISTS recollections (
+	outlet text COLLATE "C" NOT NULL,
+	url    text COLLATE "C" NOT NULL,
+	value  bytea NOT NULL,          -- a poll's Recollection
+	PRIMARY KEY (outlet, url)
+);
 
 CREATE TABLE IF NOT EXISTS hosts (
 	host   text COLLATE "C" PRIMARY KEY,
