@@ -19,6 +19,7 @@ type binder struct {
 	file     string  // the one being read
 	problems Errors
 	told     map[string]bool // the paths with a problem
+	keys     map[reflect.Type]map[string]key
 	env      func(string) (string, bool)
 }
 
@@ -39,7 +40,11 @@ func (b *binder) place(path string, n *node) {
 
 // table binds the fields of a table to those of a struct.
 func (b *binder) table(path string, n *node, v reflect.Value) {
-	known := keysOf(v.Type())
+	known, ok := b.keys[v.Type()]
+	if !ok { // there may be thousands of outlets
+		known = keysOf(v.Type())
+		b.keys[v.Type()] = known
+	}
 	for _, name := range n.names {
 		c := n.fields[name]
 		at := under(path, name)

@@ -45,6 +45,7 @@ func load(path string, data []byte, env func(string) (string, bool)) (*Config, e
 		section: cfg.Sections[0],
 		file:    path,
 		told:    map[string]bool{},
+		keys:    map[reflect.Type]map[string]key{},
 		env:     env,
 	}
 	cfg.Hosts, cfg.Outlets, cfg.Sections = nil, nil, nil

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"math/rand/v2"
 	"net/http/httptrace"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -25,6 +26,7 @@ const (
 	releaseWait = 200 * time.Millisecond // at most, before a host is given back: several go at once
 	awayWait    = time.Second            // at first, before we ask again a store that cannot be reached
 	maxAwayWait = 10 * time.Second
+	patience    = 3 * lease // with a host that another poller has; then a one-shot leaves its feeds to that one
 	goneWait    = time.Hour // before we look whether somebody has revived a feed that had ended
 
 	maxSeen = 64 // feeds of one host that are claimed at once
@@ -34,17 +36,18 @@ var errElsewhere = errors.New("another poller has polled it")
 
 // A tenancy is what a host is to us.
 type tenancy struct {
-	held   bool                       // it is ours, or was when its lease ended
-	epoch  uint64                     // with which it was granted last
-	until  time.Time                  // end of the lease by our clock, which begins it when the claim is sent
-	sends  *atomic.Pointer[time.Time] // until, for the requests that are under way
-	polls  context.Context
-	end    context.CancelFunc // breaks off the polls, as the end of the lease does
-	lapse  *time.Timer
-	asked  bool      // it is in the claim that is under way
-	again  time.Time // when we may claim it
-	unseen []*job    // that wait for it to be ours, and for their states
-	place  int       // in the heap of those wanted; -1 outside
+	held    bool                       // it is ours, or was when its lease ended
+	epoch   uint64                     // with which it was granted last
+	until   time.Time                  // end of the lease by our clock, which begins it when the claim is sent
+	sends   *atomic.Pointer[time.Time] // until, for the requests that are under way
+	polls   context.Context
+	end     context.CancelFunc // breaks off the polls, as the end of the lease does
+	lapse   *time.Timer
+	asked   bool      // it is in the claim that is under way
+	again   time.Time // when we may claim it
+	refused time.Time // since when it is refused to those that wait for it; zero if it was not
+	unseen  []*job    // that wait for it to be ours, and for their states
+	place   int       // in the heap of those wanted; -1 outside
 }
 
 // A claiming is a claim under way.
@@ -214,15 +217,19 @@ func (s *Scheduler) away(ctx context.Context, c *claiming, now time.Time) {
 
 // grant takes in what became of one host, whose feeds jobs were asked for.
 func (s *Scheduler) grant(ctx context.Context, h *host, g *store.Grant, jobs []*job, sent, now time.Time) {
-	switch {
-	case g.Epoch != 0:
-		s.have(ctx, h, g, sent, now)
-	case h.held:
+	if g.Epoch == 0 {
+		h.again = now.Add(refusedWait + rand.N(refusedWait))
+		if h.refused.IsZero() {
+			h.refused = now
+		}
+	}
+	if h.held && g.Epoch != h.epoch {
 		s.o.Log.Warn("a host has gone to another poller", "host", h.name)
 		s.lose(h)
 	}
-	if g.Epoch == 0 {
-		h.again = now.Add(refusedWait + rand.N(refusedWait))
+	if g.Epoch != 0 {
+		h.refused = time.Time{}
+		s.have(ctx, h, g, sent, now)
 	}
 	states := make(map[store.FeedName]store.FeedState, len(g.States))
 	for _, st := range g.States {
@@ -246,6 +253,21 @@ func (s *Scheduler) grant(ctx context.Context, h *host, g *store.Grant, jobs []*
 	for _, j := range jobs {
 		if s.jobs[j.feed.Name()] == j && j.host == h && !j.running && (told(j) || g.Epoch != 0) {
 			s.welcome(j, now)
+		}
+	}
+	if !h.refused.IsZero() && now.Sub(h.refused) >= patience {
+		s.resign(h, now)
+	}
+}
+
+// resign leaves to another poller, which has had h all along, what is not due by itself here: it may have work there for
+// hours, and whoever asked for the feeds once must not wait for that.
+func (s *Scheduler) resign(h *host, now time.Time) {
+	for _, j := range slices.Clone(h.unseen) {
+		s.answer(j, store.Saved{State: j.state}, errElsewhere)
+		if !j.wanted(s.o.Automatic, now) {
+			s.dequeue(j)
+			s.reckon(j)
 		}
 	}
 }

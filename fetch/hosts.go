@@ -104,13 +104,6 @@ func (j *job) at(h *host) {
 	}
 }
 
-// past lets a try that is stored as one of the future count as one of now.
-func (j *job) past(now time.Time) {
-	if j.state.LastTry.After(now.Add(clockSlack)) {
-		j.state.LastTry, j.state.LastPoll = now, now
-	}
-}
-
 // A pile is a heap that knows where its members are, so that one can be moved or taken out.
 type pile[T any] struct {
 	members []T

@@ -54,11 +54,13 @@ type request struct {
 	summary  Summary
 	total    int
 	pending  int
+	cut      bool // Run ended before all of it was done
 	done     chan struct{}
 }
 
 // Once polls what is due and returns when all of it is saved. Run must be running. progress may be nil; it
-// must not block. What is being polled already is waited for, not polled twice.
+// must not block, and is not called any more when Once has returned. What is being polled already is waited for, not
+// polled twice.
 func (s *Scheduler) Once(ctx context.Context, want Request, progress func(Progress)) (Summary, error) {
 	if progress == nil {
 		progress = func(Progress) {}
@@ -73,11 +75,30 @@ func (s *Scheduler) Once(ctx context.Context, want Request, progress func(Progre
 	}
 	select {
 	case <-r.done:
+		if r.cut {
+			return Summary{}, errEnded
+		}
 		return r.summary, nil
 	case <-s.ended:
 		return Summary{}, errEnded
-	case <-ctx.Done(): // its polls go on without us
+	case <-ctx.Done():
+		s.call(func(context.Context) error {
+			s.leave(r, time.Now())
+			return nil
+		})
 		return Summary{}, ctx.Err()
+	}
+}
+
+// leave forgets a request that nobody waits for any more. Its polls that are under way go on.
+func (s *Scheduler) leave(r *request, now time.Time) {
+	for _, j := range s.jobs {
+		n := len(j.waiters)
+		j.waiters = slices.DeleteFunc(j.waiters, func(o *request) bool { return o == r })
+		if len(j.waiters) < n && j.queued && !j.wanted(s.o.Automatic, now) {
+			s.dequeue(j)
+			s.reckon(j)
+		}
 	}
 }
 
@@ -97,6 +118,7 @@ func (s *Scheduler) accept(r *request, now time.Time) {
 			continue
 		}
 		r.summary.Feeds++
+		s.heed(j, now)
 		if j.running || !j.due.Never && (j.queued || !r.from(&j.due).After(now)) {
 			wanted = append(wanted, j)
 		}
@@ -118,6 +140,7 @@ func (s *Scheduler) accept(r *request, now time.Time) {
 func (s *Scheduler) answer(j *job, saved store.Saved, err error) {
 	for _, r := range j.waiters {
 		sum := &r.summary
+		r.cut = r.cut || s.ending && err != nil
 		switch {
 		case errors.Is(err, errHeld), errors.Is(err, errRemoved), errors.Is(err, errElsewhere), errors.Is(err, context.Canceled):
 		case err != nil:

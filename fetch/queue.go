@@ -14,10 +14,11 @@ func (s *Scheduler) enqueue(j *job) {
 	if h := j.host; h.held && s.known(j) {
 		h.queue = append(h.queue, j)
 	} else {
-		if now := time.Now(); len(h.unseen) == 0 && j.due.At.Before(now) { // those that wait longest first
-			h.again = later(h.again, j.due.At)
-		} else if len(h.unseen) == 0 {
-			h.again = later(h.again, now) // it was asked for before its time
+		if len(h.unseen) == 0 {
+			now := time.Now()
+			waited := max(now.Sub(j.due.At), 0)        // 0: it was asked for before its time
+			h.again = later(h.again, now.Add(-waited)) // those that wait longest first
+			h.refused = time.Time{}
 		}
 		h.unseen = append(h.unseen, j)
 	}
@@ -62,6 +63,13 @@ func (s *Scheduler) offer(h *host) {
 	}
 }
 
+// heed reckons j anew if its host has asked to be left alone since it was reckoned.
+func (s *Scheduler) heed(j *job, now time.Time) {
+	if j.host.hold.After(now) && !j.queued && !j.running {
+		s.reckon(j)
+	}
+}
+
 // hold lets j's host wait if that is what its answer asks for.
 func (s *Scheduler) hold(j *job) {
 	if j.state.HostHold {
@@ -69,11 +77,19 @@ func (s *Scheduler) hold(j *job) {
 	}
 }
 
+// keepHold notes that h wants to be left alone until then, and reports whether that is longer than was known.
+func (h *host) keepHold(until, now time.Time) bool {
+	if !until.After(h.hold) || !until.After(now) {
+		return false
+	}
+	h.hold = now.Add(until.Sub(now)) // by the monotonic clock
+	return true
+}
+
 func (s *Scheduler) holdHost(h *host, until time.Time) {
-	if !until.After(h.hold) || !until.After(time.Now()) {
+	if !h.keepHold(until, time.Now()) {
 		return
 	}
-	h.hold = until
 	waiting := append(h.queue, h.unseen...)
 	h.queue, h.unseen = nil, nil
 	for _, j := range waiting { // whoever waits for them must not wait that long

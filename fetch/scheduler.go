@@ -13,10 +13,6 @@ import (
 	"broadsheet/store"
 )
 
-// clockSlack is how far a stored time may lie ahead of the clock before the clock must have been set
-// back: such a feed counts as polled just now (PROTOCOL R21).
-const clockSlack = time.Minute
-
 // Options are what a Scheduler works with.
 type Options struct {
 	Store        store.Store
@@ -43,9 +39,11 @@ type Scheduler struct {
 	load     Load      // of which only the rounds are kept
 	began    time.Time // the round; zero between two
 	outage   outageWatch
+	wall     time.Time // what the clock showed last
 	requests chan *request
 	calls    chan call
 	finished chan finished
+	ending   bool          // what runs is broken off
 	ended    chan struct{} // closed when Run has ended
 	hubs     func()        // called when feeds name other hubs, or are others; nil if nobody wants to know
 
@@ -61,20 +59,7 @@ type Scheduler struct {
 	wait      time.Duration  // that made retry
 	claimed   chan *claiming // the claim under way, if there is one
 	unreached trouble
-}
-
-// finished is what became of one request, for each feed that it served; the first had its turn at the host.
-type finished struct {
-	polls []finishedPoll
-	epoch uint64 // of the host when it began
-	began bool   // with it an outage of our own was seen
-	took  time.Duration
-}
-
-type finishedPoll struct {
-	job   *job
-	saved store.Saved
-	err   error // nothing was stored: ctx ended, or the store failed
+	unsaved   trouble // why the last polls could not be stored
 }
 
 // New makes a scheduler. It does nothing until Run.
@@ -137,9 +122,12 @@ func (s *Scheduler) Run(ctx context.Context) error {
 	defer timer.Stop()
 	for ctx.Err() == nil {
 		now := time.Now()
+		s.mind(now)
 		if s.o.Automatic {
 			for j, ok := s.due.first(); ok && !j.due.At.After(now); j, ok = s.due.first() {
-				s.enqueue(j)
+				if s.heed(j, now); !j.due.At.After(now) {
+					s.enqueue(j)
+				}
 			}
 		}
 		for h, ok := s.ready.first(); ok && s.running < s.o.Settings.Concurrency && !h.free.After(now); h, ok = s.ready.first() {
@@ -164,6 +152,7 @@ func (s *Scheduler) Run(ctx context.Context) error {
 			s.granted(ctx, c, time.Now())
 		}
 	}
+	s.ending = true
 	for s.running > 0 {
 		s.finish(<-s.finished, time.Now())
 	}
@@ -223,8 +212,8 @@ func (s *Scheduler) configure(settings Settings, feeds []Feed, states map[store.
 		j.feed = f
 		j.state.Outlet, j.state.URL = f.Outlet, f.URL
 		j.past(now)
-		if j.state.HostHold && j.state.RetryAfter.After(j.host.hold) {
-			j.host.hold = j.state.RetryAfter
+		if j.state.HostHold {
+			j.host.keepHold(j.state.RetryAfter, now)
 		}
 		s.jobs[key] = j
 		j.share = f.shareKey()
@@ -265,6 +254,10 @@ func (s *Scheduler) reckon(j *job) {
 	j.due.held(j.host.hold, time.Now())
 	for _, o := range s.sharers(j) {
 		j.due.share(o, &s.o.Settings)
+	}
+	if j.queued && j.due.Never { // a reload has turned it off
+		s.dequeue(j)
+		s.answer(j, store.Saved{}, errRemoved)
 	}
 	switch {
 	case j.queued || j.running:
@@ -317,101 +310,4 @@ func (s *Scheduler) start(h *host, now time.Time) {
 		f.took = time.Since(now)
 		s.finished <- f
 	}()
-}
-
-// storePause is how long a feed waits whose poll could not be stored.
-const storePause = time.Minute
-
-// finish takes in what became of a request.
-func (s *Scheduler) finish(f finished, now time.Time) {
-	h := f.polls[0].job.host
-	s.running--
-	h.inFlight--
-	if free := now.Add(h.gap); free.After(h.free) {
-		h.free = free
-	}
-	changed, newHubs := false, false
-	for _, p := range f.polls {
-		j := p.job
-		j.running = false
-		j.stop()
-		if p.err == nil {
-			if p.saved.State.ByLink && !j.state.ByLink {
-				s.o.Log.Warn("the feed gives known items new guids with every document; from now on they are known by their links",
-					"outlet", j.feed.Outlet, "feed", j.feed.URL)
-			}
-			links := j.pushLinks()
-			j.state, j.polled = p.saved.State, true
-			s.tell(p, f.took)
-			newHubs = newHubs || j.pushLinks() != links
-			changed = changed || p.saved.New+p.saved.Changed > 0
-		}
-		j.takeTold()
-		s.hold(j)
-		if errors.Is(p.err, errFenced) && h.epoch == f.epoch {
-			s.lose(h)
-		}
-	}
-	if changed && s.o.Saved != nil {
-		s.o.Saved()
-	}
-	if newHubs && s.hubs != nil {
-		s.hubs()
-	}
-	s.offer(h)
-	for _, p := range f.polls {
-		s.settle(p, now)
-		s.pardon(p.job, now) // it may have been under way when the outage was seen
-	}
-	if f.began {
-		s.amnesty(now)
-	}
-	s.rest(now)
-}
-
-// settle finds out when the feed of a finished poll is due again, and tells those who wait for it.
-func (s *Scheduler) settle(p finishedPoll, now time.Time) {
-	j := p.job
-	configured := s.jobs[j.feed.Name()] == j
-	if configured {
-		j.at(s.host(askAt(&j.feed, &j.state, now)))
-		s.reckon(j)
-		for _, o := range s.sharers(j) {
-			s.reckon(o)
-		}
-	}
-	switch {
-	case errors.Is(p.err, errFenced):
-		s.o.Log.Warn("another poller has taken over; what was polled is dropped", "outlet", j.feed.Outlet, "feed", j.feed.URL)
-	case p.err != nil && !errors.Is(p.err, context.Canceled):
-		s.o.Log.Error("a poll could not be stored; it will be repeated", "outlet", j.feed.Outlet, "feed", j.feed.URL, "err", p.err)
-		if pause := now.Add(storePause); configured && j.due.At.Before(pause) && !j.due.Never {
-			j.due.At = pause
-			s.due.put(j)
-		}
-	}
-	s.answer(j, p.saved, p.err)
-}
-
-// tell logs one line about a poll.
-func (s *Scheduler) tell(f finishedPoll, took time.Duration) {
-	st := &f.saved.State
-	level, msg := slog.LevelInfo, "polled"
-	if st.Err != "" {
-		level, msg = slog.LevelWarn, "poll failed"
-		if st.Damaged {
-			msg = "polled a damaged document"
-		} else if st.Failures == 0 && !st.Outage {
-			msg = "polled a faulty document"
-		}
-	}
-	args := []any{"outlet", st.Outlet, "feed", st.URL, "status", st.Status, "new", f.saved.New, "changed", f.saved.Changed,
-		"took", took.Round(time.Millisecond), "next", st.NextPoll.Format(time.RFC3339), "reason", st.Reason}
-	if st.Flood.Equal(st.LastPoll) && f.saved.New > 0 {
-		level, msg = slog.LevelWarn, "a flood: many new items at once; they stand at their own dates"
-	}
-	if st.Err != "" {
-		args = append(args, "failures", st.Failures, "err", st.Err)
-	}
-	s.o.Log.Log(context.Background(), level, msg, args...)
 }

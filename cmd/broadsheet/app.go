@@ -2,7 +2,6 @@ package main
 
 import (
 	"cmp"
-	"context"
 	"crypto/sha256"
 	"errors"
 	"fmt"
@@ -173,27 +172,6 @@ func interval(s fetch.Schedule) time.Duration {
 	from := time.Date(2026, time.January, 5, 0, 0, 0, 0, time.UTC) // a Monday
 	first := s.Next(from)
 	return s.Next(first).Sub(first)
-}
-
-// pruneBatch is how many items one transaction deletes.
-const pruneBatch = 500
-
-// prune deletes what is past retention.
-func (pl *plan) prune(ctx context.Context, st store.Store) error {
-	if pl.config.Store.Retention == 0 {
-		return nil
-	}
-	before := time.Now().Add(-pl.config.Store.Retention)
-	for ctx.Err() == nil {
-		n, err := st.Prune(ctx, before, pruneBatch)
-		if err != nil {
-			return fmt.Errorf("prune: %w", err)
-		}
-		if n < pruneBatch {
-			break
-		}
-	}
-	return nil
 }
 
 // addresses are what people open: the front page and each section's feeds.

@@ -3,7 +3,8 @@
 // Open gives a Store. In come polls (save.go): look up what store.Wanted asks for, let store.Settle decide,
 // apply it, all in one transaction. Out go items, bodies, stories and feed states (items.go), read in batches
 // so that no transaction is open while a caller works. Prune (prune.go) deletes what is old and forgets what
-// has long been gone; Rename (rename.go) gives outlets and feeds other names; Check (check.go) tells whether the parts of the file agree.
+// has long been gone; Rename (rename.go) gives outlets and feeds other names; Check (check.go) tells whether the parts of the file agree,
+// and Repair (repair.go) makes them.
 //
 // The buckets, and what lies under which key:
 //

@@ -31,6 +31,11 @@ func (s *Store) Check(ctx context.Context) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
+	return c.all()
+}
+
+// all are the faults, up to a hundred of them.
+func (c *checker) all() error {
 	if len(c.faults) > 100 {
 		c.faults = append(c.faults[:100], fmt.Errorf("and %d more", len(c.faults)-100))
 	}
