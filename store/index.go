@@ -12,15 +12,17 @@ import (
 // prints beside the items, forgets those that Add says, and has the same index after a restart, or in another process,
 // by adding what is stored. Only Add changes it; it is for one goroutine.
 type Index struct {
-	entries  []entry         // in order of their items
-	gone     int32           // how many were dropped before the first of them
-	days     map[int32]int32 // how many items have a date of that day
-	terms    map[word]*term  // by stem
-	stories  map[StoryID]int32
-	openings map[uint64]int32 // the newest entry that begins so
-	titles   map[uint64]int32 // how often an owner used a title
+	entries  []entry           // in order of their items
+	gone     int32             // how many were dropped before the first of them
+	days     map[int32]int32   // how many items have a date of that day
+	terms    map[word]*term    // by stem
+	stories  map[StoryID]int32 // the newest entry of each that has more than its first item
+	openings map[uint64]int32  // the newest entry that begins so
+	titles   map[uint64]int32  // how often an owner used a title
+	kept     []word            // the entries' words stand in few large pieces; this is the end of the last
 
-	found   []int32 // room for candidates
+	shared  []uint8 // of each entry: how many words it shares with the item that is looked for; 0 between look-ups
+	found   []int32 // room for entries
 	near    []nearby
 	weights []float32 // room for weights
 }
@@ -40,9 +42,10 @@ type nearby struct {
 
 // A term is what is known of a word.
 type term struct {
-	prior float32 // its share of the items before any was counted
-	days  []dayCount
-	rare  []int32 // the entries of whose rarest words it is one, in their order
+	prior  float32  // its share of the items before any was counted
+	recent dayCount // how many items of that day and the countDays-1 before have it: the last day that was asked for
+	days   []dayCount
+	rare   []int32 // the entries of whose rarest words it is one, in their order
 }
 
 // A dayCount is how many items whose date is of one day have a word.
@@ -102,8 +105,8 @@ func (x *Index) Last() ItemID {
 }
 
 // stale reports whether an item is too old for one that arrives now, or came while the clock stood wrong.
-func stale(arrived, now int64) bool {
-	d := now - arrived
+func stale(arrived, now uint32) bool {
+	d := int64(now) - int64(arrived)
 	return time.Duration(max(d, -d))*time.Second > indexAge
 }
 
@@ -121,13 +124,40 @@ func (x *Index) add(p Print) {
 			t.rare = append(t.rare, at)
 		}
 	}
-	e := entry{p, x.stories[p.Story], 0}
-	x.stories[p.Story] = at
+	p.words = x.keep(p.words)
+	e := entry{Print: p}
+	if p.Story != StoryID(p.Item) {
+		e.sibling, x.stories[p.Story] = x.newest(p.Story), at
+	}
 	if p.opening != 0 {
 		e.copy, x.openings[p.opening] = x.openings[p.opening], at
 	}
 	x.titles[p.title]++
 	x.entries = append(x.entries, e)
+}
+
+// keep copies the words of an entry to where others' stand: one by one they would take a fifth more room.
+func (x *Index) keep(words []word) []word {
+	const piece = 1 << 14
+	if len(x.kept)+len(words) > cap(x.kept) {
+		x.kept = make([]word, 0, max(piece, len(words)))
+	}
+	from := len(x.kept)
+	x.kept = append(x.kept, words...)
+	return x.kept[from:len(x.kept):len(x.kept)]
+}
+
+// newest is the newest entry of a story; 0 if there is none.
+func (x *Index) newest(id StoryID) int32 {
+	if n, ok := x.stories[id]; ok {
+		return n
+	}
+	// The entries are in order of their items, and a story is numbered as its first item.
+	i, ok := slices.BinarySearchFunc(x.entries, ItemID(id), func(e entry, id ItemID) int { return cmp.Compare(e.Item, id) })
+	if !ok {
+		return 0
+	}
+	return x.gone + int32(i) + 1
 }
 
 // drop forgets the oldest entry.
@@ -163,6 +193,9 @@ func less[K comparable](m map[K]int32, k K) {
 
 // count counts an item of a day.
 func (t *term) count(day, n int32) {
+	if t.recent.day-countDays < day && day <= t.recent.day {
+		t.recent.items += n
+	}
 	for i := range t.days {
 		if d := &t.days[i]; d.day == day {
 			if d.items += n; d.items == 0 {
@@ -175,6 +208,19 @@ func (t *term) count(day, n int32) {
 	t.days = append(t.days, dayCount{day, n})
 }
 
+// until counts the items of a day and of the countDays-1 before.
+func (t *term) until(day int32) int32 {
+	if t.recent.day != day {
+		t.recent = dayCount{day: day}
+		for _, d := range t.days {
+			if day-countDays < d.day && d.day <= day {
+				t.recent.items += d.items
+			}
+		}
+	}
+	return t.recent.items
+}
+
 // at is the entry with this number; nil if it was dropped.
 func (x *Index) at(n int32) *entry {
 	if n <= x.gone {
@@ -184,7 +230,7 @@ func (x *Index) at(n int32) *entry {
 }
 
 // day is the day of the item's date, counted from 1970.
-func (p *Print) day() int32 { return int32(math.Floor(float64(p.date) / 86400)) }
+func (p *Print) day() int32 { return int32(p.date / 86400) }
 
 // weigh gives each word of a print its weight: how much it tells, the more the fewer of the items up to this day have it.
 func (x *Index) weigh(p *Print, day int32, into []float32) []float32 {
@@ -199,13 +245,7 @@ func (x *Index) weigh(p *Print, day int32, into []float32) []float32 {
 			into = append(into, weight(float64(priorItems*prior(w)/all)))
 			continue
 		}
-		n := priorItems * t.prior
-		for _, d := range t.days {
-			if day-countDays < d.day && d.day <= day {
-				n += float32(d.items)
-			}
-		}
-		into = append(into, weight(float64(n/all)))
+		into = append(into, weight(float64((priorItems*t.prior+float32(t.until(day)))/all)))
 	}
 	return into
 }
@@ -220,52 +260,62 @@ func prior(w word) float32 {
 
 // markRare marks the words by which an item is found.
 func (p *Print) markRare(weights []float32) {
-	order := make([]int, 0, len(p.words))
+	var room [maxWords]uint64
+	order := room[:0]
 	for i := range p.words {
 		p.words[i] &^= isRare
 		if weights[i] >= rareWeight {
-			order = append(order, i)
+			order = append(order, rank(weights[i], 0, i))
 		}
 	}
-	slices.SortFunc(order, func(a, b int) int { return cmp.Or(cmp.Compare(weights[b], weights[a]), cmp.Compare(a, b)) })
-	for _, i := range order[:min(rareWords, len(order))] {
-		p.words[i] |= isRare
+	slices.Sort(order)
+	for _, r := range order[:min(rareWords, len(order))] {
+		p.words[r&0xff] |= isRare
 	}
+}
+
+// rank is a number that is the less the heavier a word is, then the fewer entries it finds, then the earlier it stands in its
+// item: i, the last eight bits.
+func rank(weight float32, entries, i int) uint64 {
+	return uint64(^math.Float32bits(weight))<<32 | uint64(min(entries, 1<<24-1))<<8 | uint64(i)
 }
 
 // candidates are the entries near p in time that are found by its rarest words, of those that anybody else has.
 func (x *Index) candidates(p *Print, weights []float32) []nearby {
-	type known struct {
-		weight float32
-		in     []int32
-	}
-	var room [maxWords]known
+	var room [maxWords]uint64
+	var in [maxWords][]int32
 	words := room[:0]
 	for i, w := range p.words {
-		if t := x.terms[w.stem()]; t != nil && len(t.rare) > 0 && weights[i] >= rareWeight {
-			words = append(words, known{weights[i], t.rare})
+		if weights[i] < rareWeight {
+			continue
+		}
+		if t := x.terms[w.stem()]; t != nil && len(t.rare) > 0 {
+			in[i] = t.rare
+			words = append(words, rank(weights[i], len(t.rare), i))
 		}
 	}
-	slices.SortFunc(words, func(a, b known) int {
-		return cmp.Or(cmp.Compare(b.weight, a.weight), cmp.Compare(len(a.in), len(b.in)), cmp.Compare(a.in[0], b.in[0]))
-	})
+	slices.Sort(words)
+	x.shared = append(x.shared, make([]uint8, len(x.entries)-min(len(x.shared), len(x.entries)))...)
 	x.found = x.found[:0]
-	for _, w := range words[:min(askedWords, len(words))] {
-		x.found = append(x.found, w.in...)
+	for _, r := range words[:min(askedWords, len(words))] {
+		for _, n := range in[r&0xff] {
+			s := &x.shared[n-x.gone-1]
+			if *s++; *s == sharedRare {
+				x.found = append(x.found, n)
+			}
+		}
 	}
 	slices.Sort(x.found)
 	x.near = x.near[:0]
-	for i := 0; i < len(x.found); {
-		j := i
-		for j < len(x.found) && x.found[j] == x.found[i] {
-			j++
+	for _, n := range x.found {
+		if e := x.at(n); e.owner != p.owner && e.tongue == p.tongue && e.apart(p) <= reportWindow {
+			x.near = append(x.near, nearby{n, int(x.shared[n-x.gone-1])})
 		}
-		if j-i >= sharedRare {
-			if e := x.at(x.found[i]); e.owner != p.owner && e.tongue == p.tongue && e.apart(p) <= reportWindow {
-				x.near = append(x.near, nearby{x.found[i], j - i})
-			}
+	}
+	for _, r := range words[:min(askedWords, len(words))] {
+		for _, n := range in[r&0xff] {
+			x.shared[n-x.gone-1] = 0
 		}
-		i = j
 	}
 	if len(x.near) > maxNear {
 		slices.SortStableFunc(x.near, func(a, b nearby) int { return cmp.Compare(b.shared, a.shared) })

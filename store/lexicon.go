@@ -18,10 +18,11 @@ const (
 	future   // what may or will happen
 	speech   // what somebody says of it
 	reaction // and means by it
+	shown    // a film, pictures, a list: often more than a report, and not always
 	capitals // the title has them where a sentence has none, so that they show no names
 
 	stages   // from here on: steps of an affair
-	arrested = stages << (iota - 9)
+	arrested = stages << (iota - 10)
 	charged
 	pleads
 	sentenced
@@ -44,10 +45,10 @@ var titleMarks = markTable(map[marks]string{
 	explainer: "explained explainer guide timeline factbox faq myth",
 	opinion:   "opinion analysis editorial comment column columnist perspective review letter essay oped",
 	live:      "live liveblog",
-	digest: "briefing newsletter podcast quiz roundup headlines horoscope crossword weather photos pictures gallery things " +
-		"recap watch video ways tips best lottery recipe",
-	future: "to will may might could plan expected set likely expect poised hope consider prepare ahead would mull seek aim vow want",
-	speech: "say said tell told warn urge call claim insist demand ask fear admit",
+	digest:    "briefing newsletter podcast quiz roundup headlines horoscope crossword weather gallery recap lottery recipe",
+	shown:     "photos pictures things watch video ways tips best",
+	future:    "to will may might could plan expected set likely expect poised hope consider prepare ahead would mull seek aim vow want",
+	speech:    "say said tell told warn urge call claim insist demand ask fear admit",
 	reaction: "slam rip blast praise condemn criticise criticize criticism backlash outrage react reaction respond mourn tribute defend accuse welcome back reject " +
 		"blame apologise apologize support oppose hail mock vow threaten",
 	arrested:  "arrest arrested detained custody nabbed",
@@ -71,7 +72,7 @@ var pathMarks = map[string]marks{
 	"columnists": opinion, "columns": opinion, "blogs": opinion, "blog": opinion, "review": opinion, "reviews": opinion, "letters": opinion,
 	"op-ed": opinion, "perspectives": opinion, "comment": opinion, "ideas": opinion,
 	"live": live, "live-news": live, "liveblog": live, "live-updates": live,
-	"video": digest, "videos": digest, "gallery": digest, "galleries": digest, "pictures": digest, "in-pictures": digest, "photos": digest,
+	"video": shown, "videos": shown, "gallery": digest, "galleries": digest, "pictures": digest, "in-pictures": digest, "photos": digest,
 	"podcast": digest, "podcasts": digest, "newsletter": digest, "newsletters": digest, "briefing": digest, "quiz": digest, "av": digest,
 	"explainers": explainer, "interactive": explainer, "factcheck": explainer,
 }
@@ -135,8 +136,11 @@ func marksOf(title, text, link string, english bool) (m marks) {
 		m |= found
 		first = false
 	}
-	if strings.Count(lower, ";") > 0 || strings.Count(lower, " | ") > 0 {
+	if strings.Contains(lower, " | ") {
 		m |= digest
+	}
+	if strings.Contains(lower, ";") {
+		m |= shown
 	}
 	return m
 }

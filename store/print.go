@@ -15,18 +15,27 @@ import (
 type Print struct {
 	Item  ItemID
 	Story StoryID // of the item
-	Place int     // in its story, from 1
+	Place int32   // in its story, from 1
 
+	tongue  tongue
+	bare    bool // nothing but a title
+	marks   marks
+	date    uint32 // Item.Date in Unix seconds: the earlier of what the outlet claims and the arrival
+	arrived uint32
 	owner   uint64 // hash of whose outlet it is
-	date    int64  // Item.Date in Unix seconds: the earlier of what the outlet claims and the arrival
-	arrived int64
-	tongue  string // the language's first subtag, or the script's name in place of one that cannot be
 	title   uint64 // hash of the owner and the title, numbers aside
 	opening uint64 // hash of how the text begins; 0 if it is short
-	marks   marks
-	bare    bool // nothing but a title
 	words   []word
 }
+
+// A tongue is the first subtag of a language, or the script in place of one that cannot be.
+type tongue [3]byte
+
+var (
+	english      = tongue{'e', 'n'}
+	solidTongue  = tongue{'+', 's'}
+	spacedTongue = tongue{'+'}
+)
 
 const (
 	printText = 300 // bytes, at least, of the text that is evidence, as far as it goes
@@ -39,7 +48,7 @@ const (
 func newPrint(it *Item, p *Poll) Print {
 	lang := primary(cmp.Or(it.Language, it.Detected))
 	text := head(it.Lead, printText)
-	if lang == "" && looksEnglish(it.Title+" "+text) {
+	if lang == (tongue{}) && looksEnglish(it.Title+" "+text) {
 		lang = english
 	}
 	w := words{english: lang == english, list: make([]word, 0, 64)}
@@ -57,8 +66,8 @@ func newPrint(it *Item, p *Poll) Print {
 	}
 	pr := Print{
 		Item: it.ID, Story: it.Story, Place: 1,
-		owner: hash64(owner), date: it.Date.Unix(), arrived: it.Arrived.Unix(),
-		tongue: tongue(lang, w.scripts), opening: opening(it.Lead), bare: text == "",
+		owner: hash64(owner), date: uint32(it.Date.Unix()), arrived: uint32(it.Arrived.Unix()),
+		tongue: spoken(lang, w.scripts), opening: opening(it.Lead), bare: text == "",
 		words: w.finish(),
 	}
 	pr.title = hash64(owner + "\x00" + strings.Map(func(r rune) rune {
@@ -74,24 +83,23 @@ func newPrint(it *Item, p *Poll) Print {
 	return pr
 }
 
-const english = "en"
-
 // primary is the first subtag of a language.
-func primary(tag string) string {
+func primary(tag string) (t tongue) {
 	lang, _, _ := strings.Cut(tag, "-")
-	return strings.ToLower(lang)
+	copy(t[:], strings.ToLower(lang))
+	return t
 }
 
-// tongue is the language, unless its letters say otherwise: feeds are made with tools that say "en" of everything.
-func tongue(lang string, scripts [3]int) string {
+// spoken is the language, unless its letters say otherwise: feeds are made with tools that say "en" of everything.
+func spoken(lang tongue, scripts [3]int) tongue {
 	switch {
 	case scripts[solid] > scripts[latin] && scripts[solid] > scripts[spaced]:
-		if lang == english || lang == "" {
-			return "solid"
+		if lang == english || lang == (tongue{}) {
+			return solidTongue
 		}
 	case scripts[spaced] > scripts[latin]:
-		if lang == english || lang == "" {
-			return "spaced"
+		if lang == english || lang == (tongue{}) {
+			return spacedTongue
 		}
 	}
 	return lang
@@ -160,7 +168,7 @@ func hash64(s string) uint64 {
 }
 
 func (p *Print) apart(q *Print) time.Duration {
-	d := p.date - q.date
+	d := int64(p.date) - int64(q.date)
 	return time.Duration(max(d, -d)) * time.Second
 }
 
@@ -175,9 +183,9 @@ func (p *Print) Append(b []byte) []byte {
 	for _, h := range []uint64{p.owner, p.title, p.opening} {
 		b = binary.LittleEndian.AppendUint64(b, h)
 	}
-	b = binary.AppendVarint(b, p.arrived)
-	b = binary.AppendVarint(b, p.arrived-p.date)
-	b = append(binary.AppendUvarint(b, uint64(len(p.tongue))), p.tongue...)
+	b = binary.LittleEndian.AppendUint32(b, p.arrived)
+	b = binary.AppendUvarint(b, uint64(p.arrived-p.date))
+	b = append(b, p.tongue[:]...)
 	bare := uint64(0)
 	if p.bare {
 		bare = 1
@@ -212,24 +220,15 @@ func ParsePrint(b []byte) (p Print, err error) {
 		take(uint64(max(n, 1)))
 		return v
 	}
-	varint := func() int64 {
-		v, n := binary.Varint(b)
-		take(uint64(max(n, 1)))
-		return v
-	}
 	p.Item = ItemID(uvarint())
 	p.Story = StoryID(uint64(p.Item) - uvarint())
-	p.Place = int(uvarint())
+	p.Place = int32(uvarint())
 	for _, h := range []*uint64{&p.owner, &p.title, &p.opening} {
 		*h = binary.LittleEndian.Uint64(take(8))
 	}
-	p.arrived = varint()
-	p.date = p.arrived - varint()
-	if lang := string(take(uvarint())); lang == english {
-		p.tongue = english // one string for most
-	} else {
-		p.tongue = lang
-	}
+	p.arrived = binary.LittleEndian.Uint32(take(4))
+	p.date = p.arrived - uint32(uvarint())
+	copy(p.tongue[:], take(3))
 	kind := uvarint()
 	p.marks, p.bare = marks(kind>>1), kind&1 != 0
 	n := uvarint()

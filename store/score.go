@@ -11,13 +11,11 @@ import (
 // few items have them.
 const (
 	cosine      = iota // of title and text
-	cosineTwice        // its square
 	cosineEvent        // of the words that are no names: who is in it may be the same, and what happens another thing
 	foundLess          // the part of a title that stands in the other item: of the title that has less of it there
 	foundMore          // and of the other title
 	eventLess          // the same without names
 	eventMore          //
-	oddMore            // the rarest word of a title that the other item has not
 	nameOdd            // the rarest name of a title that the other item has not
 	nameOddLess        // where both have such a name, the less rare of the two
 	numberFound        // a number of a title stands in the other item
@@ -28,13 +26,15 @@ const (
 	speeches           // likewise tells what somebody says of it
 	reactions          // likewise how somebody takes it
 	stageShared        // both are at the same step of an affair
-	bareOne            // one of them has nothing but a title
+	rareShared         // how much the rarest words that both have tell
+	longest            // words of the longer item: long ones have more to differ in
+	shows              // one of them is, or has, a film, pictures, a list
 	features
 )
 
 // featureNames name them in weights.go and where a tie is explained.
-var featureNames = [features]string{"cosine", "cosineTwice", "cosineEvent", "foundLess", "foundMore", "eventLess", "eventMore",
-	"oddMore", "nameOdd", "nameOddLess", "numberFound", "hoursApart", "daysApart", "questions", "explainers", "speeches", "reactions", "stageShared", "bareOne"}
+var featureNames = [features]string{"cosine", "cosineEvent", "foundLess", "foundMore", "eventLess", "eventMore",
+	"nameOdd", "nameOddLess", "numberFound", "hoursApart", "daysApart", "questions", "explainers", "speeches", "reactions", "stageShared", "rareShared", "longest", "shows"}
 
 // A pair is two items under comparison.
 type pair struct {
@@ -47,17 +47,20 @@ type pair struct {
 	several bool // one of them is a live page or holds several stories
 }
 
+// apartAnyway reports whether two items are no story whatever they score.
+func (f *pair) apartAnyway() bool { return f.numbers || f.names || f.several }
+
 // side is what one of the two brings.
 type side struct {
-	title, found      float64 // weight of the title, and of those of its words that the other item has
-	event, eventFound float64 // likewise without names
-	odd, oddName      float64 // the rarest word, and name, of the title that the other item has not
-	words, missing    int     // of the title, and those that the other item has not
-	numbers           bool    // the title has one
-	oddNumber         bool    // that the other item has not
-	oddWord           bool    // the title has an uncommon word that the other item has not
-	squares           float64 // of all weights
-	events            float64 // of those of words that are no names
+	title, found       float64 // weight of the title, and of those of its words that the other item has
+	event, eventFound  float64 // likewise without names
+	oddName            float64 // the rarest name of the title that the other item has not
+	words, missing     int     // of the title, and those that the other item has not
+	numbers            bool    // the title has one
+	oddNumber          bool    // that the other item has not
+	oddNames, oddWords int     // names, and uncommon words, of the title that the other item has not
+	squares            float64 // of all weights
+	events             float64 // of those of words that are no names
 }
 
 // add counts a word; found says that the other item has it.
@@ -83,12 +86,14 @@ func (s *side) add(w word, v float64, found bool) {
 		}
 	default:
 		s.missing++
-		s.odd = max(s.odd, v)
 		if w&isName != 0 {
 			s.oddName = max(s.oddName, v)
+			s.oddNames++
 		}
 		s.oddNumber = s.oddNumber || w&isNumber != 0
-		s.oddWord = s.oddWord || w&isNumber == 0 && prior(w) == priorUnseen
+		if w&(isNumber|isName) == 0 && prior(w) == priorUnseen {
+			s.oddWords++
+		}
 	}
 }
 
@@ -96,6 +101,7 @@ func (s *side) add(w word, v float64, found bool) {
 func compare(p, q *Print, a, b []float32) (f pair) {
 	var x, y side
 	var dot, eventDot float64
+	var rarest [4]float64         // weights of the rarest words that both have
 	var number, sharedNumber bool // of a title: it stands in the other item, in both titles
 	for i, j := 0, 0; i < len(p.words) || j < len(q.words); {
 		switch {
@@ -115,6 +121,11 @@ func compare(p, q *Print, a, b []float32) (f pair) {
 			x.add(u, v, true)
 			y.add(w, v, true)
 			dot += v * v
+			for k := range rarest {
+				if v > rarest[k] {
+					v, rarest[k] = rarest[k], v
+				}
+			}
 			if u&isNumber != 0 {
 				number = number || (u|w)&inTitle != 0
 				sharedNumber = sharedNumber || u&w&inTitle != 0
@@ -124,19 +135,19 @@ func compare(p, q *Print, a, b []float32) (f pair) {
 	}
 	f.apart = p.apart(q)
 	h := f.apart.Hours()
-	cos := ratio(dot, math.Sqrt(x.squares*y.squares))
-	f.of[cosine], f.of[cosineTwice] = cos, cos*cos
+	f.of[cosine] = ratio(dot, math.Sqrt(x.squares*y.squares))
 	f.of[cosineEvent] = ratio(eventDot, math.Sqrt(x.events*y.events))
 	f.of[foundLess], f.of[foundMore] = order(ratio(x.found, x.title), ratio(y.found, y.title))
 	f.of[eventLess], f.of[eventMore] = order(ratio(x.eventFound, x.event), ratio(y.eventFound, y.event))
-	_, f.of[oddMore] = order(x.odd/8, y.odd/8)
 	f.of[nameOddLess], f.of[nameOdd] = order(x.oddName/8, y.oddName/8)
 	f.of[numberFound] = yes(number)
 	f.of[hoursApart], f.of[daysApart] = math.Log1p(h)/4, h/24
 	differ := p.marks ^ q.marks
 	f.of[questions], f.of[explainers], f.of[speeches], f.of[reactions] = yes(differ&question != 0), yes(differ&explainer != 0), yes(differ&speech != 0), yes(differ&reaction != 0)
 	f.of[stageShared] = yes(p.marks&q.marks&stageMarks != 0)
-	f.of[bareOne] = yes(p.bare != q.bare)
+	f.of[rareShared] = (rarest[0] + rarest[1] + rarest[2] + rarest[3]) / 24
+	f.of[longest] = float64(max(len(p.words), len(q.words))) / 30
+	f.of[shows] = yes((p.marks|q.marks)&shown != 0)
 	f.numbers = x.numbers && y.numbers && !sharedNumber && (x.oddNumber || y.oddNumber)
 	f.names = template(&x, p.marks) && template(&y, q.marks)
 	f.several = (p.marks|q.marks)&(live|digest) != 0
@@ -145,8 +156,11 @@ func compare(p, q *Print, a, b []float32) (f pair) {
 
 // template reports whether of a title nothing is its own but a word or two, and these are, or may be, a name.
 func template(s *side, m marks) bool {
-	named := s.oddName > 0 || m&capitals != 0 && s.oddWord
-	return named && s.missing <= 2 && s.words >= 3 && s.found >= 0.5*s.title
+	names := s.oddNames
+	if m&capitals != 0 {
+		names += s.oddWords
+	}
+	return names > 0 && names == s.missing && s.missing <= 2 && s.words >= 3 && s.found >= 0.5*s.title
 }
 
 func order(a, b float64) (less, more float64) { return min(a, b), max(a, b) }
@@ -184,7 +198,7 @@ func (w *weighting) score(f *pair) float64 {
 const (
 	reportWindow = 48 * time.Hour
 	slack        = 1.2 // how far below the mark a story's other items may score
-	titleOnly    = 1.6 // how much more two titles without texts must score
+	titleOnly    = 1.2 // how much more two titles without texts must score
 
 	// Where no weights were learned, plainer evidence must be stronger.
 	plainWindow  = 24 * time.Hour
@@ -218,7 +232,7 @@ func judge(p, q *Print, a, b []float32) (j judgement) {
 			j.above = min(j.above, -plainTied)
 		}
 	}
-	if j.numbers || j.names || j.several {
+	if j.apartAnyway() {
 		j.above = min(j.above, -2*slack)
 	}
 	return j

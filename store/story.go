@@ -66,12 +66,12 @@ func (s *settler) settleText(in *Insert) {
 	in.Print = newPrint(it, s.poll)
 	x.settle(s, in)
 	s.joined[it.Story]++
-	in.Print.Story, in.Print.Place = it.Story, x.place(it.Story)+s.joined[it.Story]
+	in.Print.Story, in.Print.Place = it.Story, x.place(it.Story)+int32(s.joined[it.Story])
 }
 
 // place is how many items of a story were counted.
-func (x *Index) place(id StoryID) int {
-	if e := x.at(x.stories[id]); e != nil {
+func (x *Index) place(id StoryID) int32 {
+	if e := x.at(x.newest(id)); e != nil {
 		return e.Place
 	}
 	return 0
@@ -168,7 +168,7 @@ func (x *Index) open(s *settler, p *Print, id StoryID) bool {
 	if s.joined[id] > 0 || x.place(id) >= maxByText {
 		return false
 	}
-	for e := x.at(x.stories[id]); e != nil; e = x.at(e.sibling) {
+	for e := x.at(x.newest(id)); e != nil; e = x.at(e.sibling) {
 		if e.owner == p.owner {
 			return false
 		}
@@ -182,7 +182,7 @@ func (x *Index) fits(s *settler, p *Print, id StoryID, weights []float32) bool {
 	if !x.open(s, p, id) {
 		return false
 	}
-	for e := x.at(x.stories[id]); e != nil; e = x.at(e.sibling) {
+	for e := x.at(x.newest(id)); e != nil; e = x.at(e.sibling) {
 		if j := x.judge(p, e, weights); j.above < -j.slack || e.apart(p) > reportWindow {
 			return false
 		}
