@@ -48,7 +48,7 @@ func (r *rawItem) readAtom(o *atomEntry) {
 		r.content = firstOf(r.content, o.Content.Value)
 		r.links = append(r.links, o.Content.Src)
 	}
-	r.links = append(r.links, permalink(o.ID))
+	r.links = append(r.links, permalink(r.note.id))
 	for _, l := range o.Links {
 		switch strings.ToLower(l.Rel) {
 		case "enclosure":
@@ -62,13 +62,7 @@ func (r *rawItem) readAtom(o *atomEntry) {
 	r.original = atomLink(o.Links, "canonical")
 	r.license = firstOf(atomLink(o.Links, "license"), licenseIn(o.Extensions))
 	r.language = first(o.Extensions, "dc", "language")
-	r.published, r.updated = firstTime(o.PublishedParsed), firstTime(o.UpdatedParsed)
-	if r.published.IsZero() {
-		r.published = firstDate(o.Extensions, "dcterms:issued", "dcterms:created", "dcterms:available", "dc:date")
-	}
-	if r.updated.IsZero() {
-		r.updated = firstDate(o.Extensions, "dcterms:modified", "dc:date")
-	}
+	r.published, r.updated = r.note.published.Time, r.note.updated.Time
 	if o.Source != nil {
 		r.origin.readAtom(o.Source)
 	}

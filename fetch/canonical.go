@@ -161,6 +161,7 @@ func canonicalEscapes(s string) string {
 		return s
 	}
 	var b strings.Builder
+	b.Grow(i + 3*(len(s)-i))
 	b.WriteString(s[:i])
 	for ; i < len(s); i++ {
 		c := s[i]

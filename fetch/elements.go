@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"strings"
 
-	"golang.org/x/net/html"
 	"golang.org/x/net/html/atom"
 )
 
@@ -86,32 +85,26 @@ func plain(s string) string {
 		return s
 	}
 	var text []byte
-	z := html.NewTokenizer(strings.NewReader(withoutCDATA(s)))
-	hidden := atom.Atom(0)
+	var z htmlScanner
+	z.reset(withoutCDATA(s))
 	for {
-		kind := z.Next()
-		if kind == html.ErrorToken {
+		kind := z.next()
+		if kind == htmlEnd {
 			return string(text)
 		}
-		raw := z.Raw()
-		switch kind {
-		case html.TextToken:
-			if hidden == 0 {
-				text = appendCDATA(text, z.Text(), false)
+		if kind == htmlText {
+			text = appendCDATA(text, z.text(), false)
+			continue
+		}
+		switch a := tagAtom(z.raw); {
+		case a == 0:
+			text = appendCDATA(text, z.raw, false)
+		case (a == atom.Script || a == atom.Style) && kind == htmlStartTag:
+			if !z.passOver(a) {
+				return string(text)
 			}
-		case html.StartTagToken, html.SelfClosingTagToken, html.EndTagToken:
-			a := tagAtom(raw)
-			hidden = 0
-			switch e := elements[a]; {
-			case a == 0:
-				text = appendCDATA(text, raw, false)
-			case (a == atom.Script || a == atom.Style) && kind == html.StartTagToken:
-				hidden = a
-			case e.kind == markBlock || a == atom.Br:
-				text = append(text, ' ')
-			case kind == html.StartTagToken:
-				z.NextIsNotRawText()
-			}
+		case elements[a].kind == markBlock || a == atom.Br:
+			text = append(text, ' ')
 		}
 	}
 }

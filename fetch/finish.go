@@ -39,6 +39,7 @@ func (s *Scheduler) finish(f finished, now time.Time) {
 		j := p.job
 		j.running = false
 		j.stop()
+		s.note(p.err)
 		if p.err == nil {
 			if p.saved.State.ByLink && !j.state.ByLink {
 				s.o.Log.Warn("the feed gives known items new guids with every document; from now on they are known by their links",
@@ -71,6 +72,19 @@ func (s *Scheduler) finish(f finished, now time.Time) {
 		s.amnesty(now)
 	}
 	s.rest(now)
+}
+
+var errUnsaved = errors.New("polls cannot be stored; the log says why") // which is not for everybody
+
+// note takes in whether a poll could be stored.
+func (s *Scheduler) note(err error) {
+	switch {
+	case errors.Is(err, errFenced), errors.Is(err, context.Canceled):
+	case err == nil && s.unsaved.set(nil):
+		s.o.Log.Info("polls can be stored again")
+	case err != nil:
+		s.unsaved.set(errUnsaved)
+	}
 }
 
 // settle finds out when the feed of a finished poll is due again, and tells those who wait for it.

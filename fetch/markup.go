@@ -1,11 +1,11 @@
 package fetch
 
 import (
+	"bytes"
 	"net/url"
 	"slices"
 	"strings"
 
-	"golang.org/x/net/html"
 	"golang.org/x/net/html/atom"
 )
 
@@ -28,7 +28,7 @@ type markup struct {
 	inline  bool // something stands on the current line
 	broken  bool // a line ends here, unless a block begins or ends
 	lastImg string
-	endless []atom.Atom // elements without an end, of those that are left out
+	scanner htmlScanner
 }
 
 type openTag struct {
@@ -51,7 +51,7 @@ type unfinished struct {
 
 // sanitise reads a text whose addresses are relative to base.
 func (m *markup) sanitise(s string, base *url.URL) unfinished {
-	m.base, m.inline, m.broken, m.lastImg, m.endless = base, false, false, "", m.endless[:0]
+	m.base, m.inline, m.broken, m.lastImg = base, false, false, ""
 	if m.newline(); !strings.ContainsAny(s, "<&>") {
 		m.text = append(m.text, s...)
 		return unfinished{plain: s}
@@ -94,61 +94,25 @@ func (m *markup) finish() func(unfinished) string {
 }
 
 func (m *markup) read(s string) {
-	z := html.NewTokenizer(strings.NewReader(s))
-	at := 0 // of the current token in s
-	var skip atom.Atom
+	z := &m.scanner
+	z.reset(s)
 	for {
-		kind := z.Next()
-		if kind == html.ErrorToken {
+		switch kind := z.next(); kind {
+		case htmlEnd:
 			return
-		}
-		at += len(z.Raw())
-		if skip != 0 {
-			if kind == html.EndTagToken {
-				if tagAtom(z.Raw()) == skip {
-					skip = 0
-				}
-			}
-			continue
-		}
-		switch kind {
-		case html.TextToken:
-			m.writeText(z.Text())
-		case html.StartTagToken, html.SelfClosingTagToken:
-			a := tagAtom(z.Raw())
-			if !m.start(a, z) || kind == html.SelfClosingTagToken {
+		case htmlText:
+			m.writeText(z.text())
+		case htmlStartTag:
+			a := tagAtom(z.raw)
+			drop := m.start(a)
+			if !drop || bytes.HasSuffix(z.raw, []byte("/>")) {
 				continue
 			}
-			if m.hasEnd(s[at:], a) || a == atom.Script || a == atom.Style {
-				skip = a
-			} else {
-				z.NextIsNotRawText()
+			if !z.passOver(a) && (a == atom.Script || a == atom.Style) { // of the others, one that does not end hides nothing
+				return
 			}
-		case html.EndTagToken:
-			m.end(tagAtom(z.Raw()))
-		case html.DoctypeToken:
-			if raw := z.Raw(); raw[len(raw)-1] != '>' { // the text is about one
-				m.writeText(raw)
-			}
-		}
-	}
-}
-
-// hasEnd reports whether an element that is left out ends at all; one that does not hides nothing.
-func (m *markup) hasEnd(rest string, a atom.Atom) bool {
-	if slices.Contains(m.endless, a) {
-		return false
-	}
-	name := a.String()
-	for {
-		i := strings.Index(rest, "</")
-		if i < 0 {
-			m.endless = append(m.endless, a)
-			return false
-		}
-		rest = rest[i+2:]
-		if len(rest) >= len(name) && strings.EqualFold(rest[:len(name)], name) {
-			return true
+		case htmlEndTag:
+			m.end(tagAtom(z.raw))
 		}
 	}
 }
@@ -191,23 +155,21 @@ func (m *markup) block() {
 }
 
 // start takes a start tag, and reports whether its element must be left out with all that it holds.
-func (m *markup) start(a atom.Atom, z *html.Tokenizer) (drop bool) {
+func (m *markup) start(a atom.Atom) (drop bool) {
 	e := elements[a]
 	switch e.kind {
 	case markDrop:
 		return true
 	case markVideo:
-		m.video(z)
+		m.video()
 		return a != atom.Embed
 	case markNone:
-		if a == atom.Noscript { // holds the picture that a script would load
-			z.NextIsNotRawText()
-		} else if a == atom.Q {
+		if a == atom.Q {
 			m.writeText([]byte("“"))
 		}
 		return false
 	case markVoid:
-		m.void(a, z)
+		m.void(a)
 		return false
 	case markInline:
 		if e.as == atom.A {
@@ -228,7 +190,7 @@ func (m *markup) start(a atom.Atom, z *html.Tokenizer) (drop bool) {
 		m.block()
 	}
 	if len(m.open) < maxTagsOpen {
-		m.push(e.as, z)
+		m.push(e.as)
 	}
 	return false
 }
@@ -326,13 +288,11 @@ func (m *markup) closeTo(n int) {
 }
 
 // push writes a start tag with the attributes that it may have.
-func (m *markup) push(a atom.Atom, z *html.Tokenizer) {
+func (m *markup) push(a atom.Atom) {
 	from := len(m.tags)
 	m.tags = append(append(m.tags, '<'), a.String()...)
 	bare := len(m.tags)
-	for more := true; more; {
-		var key, value []byte
-		key, value, more = z.TagAttr()
+	for key, value := m.scanner.attribute(); key != nil; key, value = m.scanner.attribute() {
 		switch k := atom.Lookup(key); {
 		case k == atom.Href && a == atom.A:
 			if link := contentLink(m.base, string(value)); link != "" {
@@ -346,7 +306,7 @@ func (m *markup) push(a atom.Atom, z *html.Tokenizer) {
 		}
 	}
 	switch {
-	case len(m.tags) == bare && a == atom.A: // leads nowhere
+	case a == atom.A && !bytes.Contains(m.tags[from:], []byte(` href="`)): // leads nowhere
 		m.tags = m.tags[:from]
 	case len(m.tags) == bare:
 		m.html = append(append(m.html, m.tags[from:]...), '>')
@@ -357,9 +317,10 @@ func (m *markup) push(a atom.Atom, z *html.Tokenizer) {
 	}
 }
 
-// attribute adds an attribute to the tag that is being written.
+// attribute adds an attribute to the tag that is being written, unless that has it.
 func (m *markup) attribute(name, value string) {
-	if value == "" && name != "alt" {
+	tag := m.tags[bytes.LastIndexByte(m.tags, '\n')+1:]
+	if value == "" && name != "alt" || bytes.Contains(tag, []byte(" "+name+`="`)) {
 		return
 	}
 	m.tags = append(append(append(m.tags, ' '), name...), '=', '"')

@@ -54,6 +54,7 @@ type request struct {
 	summary  Summary
 	total    int
 	pending  int
+	cut      bool // Run ended before all of it was done
 	done     chan struct{}
 }
 
@@ -74,6 +75,9 @@ func (s *Scheduler) Once(ctx context.Context, want Request, progress func(Progre
 	}
 	select {
 	case <-r.done:
+		if r.cut {
+			return Summary{}, errEnded
+		}
 		return r.summary, nil
 	case <-s.ended:
 		return Summary{}, errEnded
@@ -136,6 +140,7 @@ func (s *Scheduler) accept(r *request, now time.Time) {
 func (s *Scheduler) answer(j *job, saved store.Saved, err error) {
 	for _, r := range j.waiters {
 		sum := &r.summary
+		r.cut = r.cut || s.ending && err != nil
 		switch {
 		case errors.Is(err, errHeld), errors.Is(err, errRemoved), errors.Is(err, errElsewhere), errors.Is(err, context.Canceled):
 		case err != nil:

@@ -95,11 +95,13 @@ func spare(st *store.FeedState, before int) {
 	}
 }
 
-// Degraded says why what is known of the outlets is out of date although polling goes on: the store or most hosts cannot
-// be reached. Nil if all is well.
+// Degraded says why what is known of the outlets is out of date although polling goes on: the store takes nothing (a full disk),
+// or it or most hosts cannot be reached. Nil if all is well.
 func (s *Scheduler) Degraded() error {
-	if err := s.unreached.get(); err != nil {
-		return err
+	for _, t := range []*trouble{&s.unreached, &s.unsaved} {
+		if err := t.get(); err != nil {
+			return err
+		}
 	}
 	s.outage.mu.Lock()
 	defer s.outage.mu.Unlock()

@@ -1,21 +1,19 @@
 package fetch
 
 import (
+	"cmp"
 	"strings"
 
-	"golang.org/x/net/html"
 	"golang.org/x/net/html/atom"
 )
 
 // image writes a picture, unless it is there to count its readers.
-func (m *markup) image(z *html.Tokenizer) {
+func (m *markup) image() {
 	var src, lazy, alt, title, width, height, style string
-	for more := true; more; {
-		var key, value []byte
-		key, value, more = z.TagAttr()
+	for key, value := m.scanner.attribute(); key != nil; key, value = m.scanner.attribute() {
 		switch string(key) {
 		case "src":
-			src = string(value)
+			src = cmp.Or(src, string(value))
 		case "data-src", "data-original", "data-lazy-src":
 			lazy = string(value)
 		case "srcset", "data-srcset":
@@ -23,9 +21,9 @@ func (m *markup) image(z *html.Tokenizer) {
 				lazy = strings.TrimSuffix(first[0], ",")
 			}
 		case "alt":
-			alt = string(value)
+			alt = cmp.Or(alt, string(value))
 		case "title":
-			title = string(value)
+			title = cmp.Or(title, string(value))
 		case "width":
 			width = strings.TrimSuffix(string(value), "px")
 		case "height":
@@ -79,18 +77,16 @@ func isPixel(link string) bool {
 }
 
 // video writes a link to what a page would play in place.
-func (m *markup) video(z *html.Tokenizer) {
+func (m *markup) video() {
 	var src, title string
-	for more := true; more; {
-		var key, value []byte
-		key, value, more = z.TagAttr()
+	for key, value := m.scanner.attribute(); key != nil; key, value = m.scanner.attribute() {
 		switch string(key) {
 		case "src", "data-src", "data":
 			if v := string(value); src == "" && !strings.HasPrefix(v, "about:") {
 				src = v
 			}
 		case "title":
-			title = string(value)
+			title = cmp.Or(title, string(value))
 		}
 	}
 	link := videoLink(absoluteLink(m.base, src))
@@ -143,7 +139,7 @@ func videoLink(link string) string {
 	return ""
 }
 
-func (m *markup) void(a atom.Atom, z *html.Tokenizer) {
+func (m *markup) void(a atom.Atom) {
 	switch a {
 	case atom.Br:
 		m.breakLine()
@@ -155,6 +151,6 @@ func (m *markup) void(a atom.Atom, z *html.Tokenizer) {
 		m.block()
 		m.html = append(m.html, "<hr>"...)
 	default:
-		m.image(z)
+		m.image()
 	}
 }

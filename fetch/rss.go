@@ -89,16 +89,7 @@ func (r *rawItem) readRSS(o *rssItem) {
 	r.rights = firstOf(first(x, "dc", "rights"), first(x, "atom", "rights"), o.Custom["copyright"], o.Custom["rights"])
 
 	r.license = licenseIn(x)
-	r.updated = firstDate(x, "atom:updated", "dcterms:modified", "dc:date")
-	if o.PubDateParsed != nil {
-		r.published = *o.PubDateParsed
-	} else if r.published = firstDate(x, "dcterms:issued", "dcterms:created", "dcterms:available", "atom:published", "dc:date"); r.published.IsZero() {
-		r.published = parseDate(firstOf(o.Custom["published"], o.Custom["created"], o.Custom["issued"]))
-	}
-	if r.updated.IsZero() {
-		r.updated = parseDate(firstOf(o.Custom["updated"], o.Custom["modified"], o.Custom["lastbuilddate"]))
-	}
-
+	r.published, r.updated = r.note.published.Time, r.note.updated.Time
 	r.authors = authorsIn(x)
 	r.categories = listed(nil, o.Custom["tags"])
 	for _, c := range o.Categories {

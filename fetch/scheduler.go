@@ -43,6 +43,7 @@ type Scheduler struct {
 	requests chan *request
 	calls    chan call
 	finished chan finished
+	ending   bool          // what runs is broken off
 	ended    chan struct{} // closed when Run has ended
 	hubs     func()        // called when feeds name other hubs, or are others; nil if nobody wants to know
 
@@ -58,6 +59,7 @@ type Scheduler struct {
 	wait      time.Duration  // that made retry
 	claimed   chan *claiming // the claim under way, if there is one
 	unreached trouble
+	unsaved   trouble // why the last polls could not be stored
 }
 
 // New makes a scheduler. It does nothing until Run.
@@ -150,6 +152,7 @@ func (s *Scheduler) Run(ctx context.Context) error {
 			s.granted(ctx, c, time.Now())
 		}
 	}
+	s.ending = true
 	for s.running > 0 {
 		s.finish(<-s.finished, time.Now())
 	}

@@ -46,14 +46,14 @@ func oneLine(s string, n int) string {
 
 // lead is the beginning of text on one line, at most n bytes, cut between words where there are some.
 func lead(text []byte, n int) string {
-	var b strings.Builder
+	b := make([]byte, 0, min(len(text), n))
 	space := false
 	word := 0 // where the last word ended
 	for i := 0; i < len(text); {
 		r, size := utf8.DecodeRune(text[i:])
 		if unicode.IsSpace(r) {
-			if space = b.Len() > 0; space {
-				word = b.Len()
+			if space = len(b) > 0; space {
+				word = len(b)
 			}
 			i += size
 			continue
@@ -62,21 +62,20 @@ func lead(text []byte, n int) string {
 		if space {
 			need++
 		}
-		if b.Len()+need > n {
-			s := b.String()
+		if len(b)+need > n {
 			if !space && word > n/2 {
-				s = s[:word]
+				b = b[:word]
 			}
-			return s
+			return string(b)
 		}
 		if space {
-			b.WriteByte(' ')
+			b = append(b, ' ')
 			space = false
 		}
-		b.Write(text[i : i+size])
+		b = append(b, text[i:i+size]...)
 		i += size
 	}
-	return b.String()
+	return string(b)
 }
 
 // countWords counts the words of text. In scripts that write without spaces, two characters count as one.

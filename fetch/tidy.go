@@ -31,7 +31,10 @@ type tidyNote struct {
 	lang  string   // xml:lang in scope
 	id    string   // Atom's id or RDF's about, as written
 	texts [3]textNote
-	own   [3]string // of an item: the texts of its format's own elements
+
+	// Of an item:
+	own                [3]string // the texts of its format's own elements
+	published, updated itemDate
 }
 
 // A textNote says how one of an item's texts is written.

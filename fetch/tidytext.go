@@ -3,7 +3,7 @@ package fetch
 import (
 	"bytes"
 	"encoding/base64"
-	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -66,11 +66,21 @@ func (t *tidier) readText(e *tidyElement, tok *token) {
 	}
 	if e.role == roleDate {
 		when := parseDate(string(t.text))
+		if t.open[len(t.open)-1].role == roleItem {
+			t.result.items[len(t.result.items)-1].date(e.name, when)
+			t.out = t.out[:from]
+			return
+		}
 		if t.text = t.text[:0]; !when.IsZero() {
 			t.text = when.UTC().AppendFormat(t.text, time.RFC3339Nano)
 		}
 	}
 	text := bytes.TrimSpace(t.text)
+	if which == noteID && t.atom && t.item >= 0 { // gofeed would resolve it
+		t.out = t.out[:from]
+		t.note(e, which, plain)
+		return
+	}
 	if t.isOwn(e) && !bytes.HasPrefix(text, []byte(longMark)) {
 		t.result.items[len(t.result.items)-1].own[which] = string(text)
 		t.out = t.out[:from]
@@ -230,6 +240,32 @@ func (t *tidier) note(e *tidyElement, which int, plain bool) {
 	}
 }
 
+// An itemDate is one of an item's dates, and how much it counts among those that its document gives: the least the most.
+type itemDate struct {
+	time.Time
+	rank int
+}
+
+// publishedDates and updatedDates are the elements that say when an item was published and updated, in the order in which
+// they count.
+var (
+	publishedDates = []string{"pubdate", "published", "issued", "dcterms:issued", "created", "dcterms:created", "dcterms:available", "atom:published", "dc:date"}
+	updatedDates   = []string{"updated", "modified", "atom:updated", "dcterms:modified", "dc:date", "lastbuilddate"}
+)
+
+// date notes a date of an item, which is read here once and for all.
+func (n *tidyNote) date(name string, when time.Time) {
+	n.published.consider(slices.Index(publishedDates, name), when)
+	n.updated.consider(slices.Index(updatedDates, name), when)
+}
+
+// consider takes a date of this rank in the place of d if it counts more, or comes later; no rank is -1.
+func (d *itemDate) consider(rank int, when time.Time) {
+	if rank >= 0 && !when.IsZero() && (d.IsZero() || rank <= d.rank) {
+		*d = itemDate{when, rank}
+	}
+}
+
 // tags makes categories of a list in one element, which is no Atom's.
 func (t *tidier) tags() {
 	list := string(t.text)
@@ -284,9 +320,8 @@ func (t *tidier) emitStart(name string, withAttrs bool) {
 	t.out = append(append(t.out, '<'), name...)
 	if withAttrs {
 		for _, a := range t.attrs {
-			local := localName(string(a.name))
-			if !plainName.MatchString(local) || bytes.HasPrefix(a.name, []byte("xml")) || local == "mode" ||
-				local == "type" && t.atom && !mayHaveType(name) {
+			local, known := attributeNames[strings.ToLower(localName(string(a.name)))]
+			if !known || bytes.HasPrefix(a.name, []byte("xml")) || local == "type" && t.atom && !mayHaveType(name) {
 				continue
 			}
 			t.out = append(append(append(t.out, ' '), local...), '=', '"')
@@ -297,8 +332,15 @@ func (t *tidier) emitStart(name string, withAttrs bool) {
 	t.out = append(t.out, '>')
 }
 
-// plainName is what all attributes are called that mean anything here, and a name to every XML parser.
-var plainName = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9]*$`)
+// attributeNames are those of the attributes that items and feeds are read from, as gofeed's structs and their readers spell them.
+var attributeNames = func() map[string]string {
+	spelt := map[string]string{}
+	for _, name := range strings.Fields(`href src url rel type length title term label scheme domain isPermaLink text
+		medium width height fileSize duration role group img display name language resource`) {
+		spelt[strings.ToLower(name)] = name
+	}
+	return spelt
+}()
 
 func (t *tidier) emitEnd(name string) {
 	if name != "" {

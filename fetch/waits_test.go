@@ -290,3 +290,68 @@ func TestDueIntoAHold(t *testing.T) {
 		running.Wait()
 	})
 }
+
+// Whoever waits for polls that the end of Run breaks off is told so, and not that there was nothing to poll.
+func TestEndIsTold(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "s.db")
+	synctest.Test(t, func(t *testing.T) {
+		st := quickStore(t, path)
+		defer st.Close()
+		s := testSettings()
+		s.PerHost = 1
+		sch := New(Options{Store: st, Settings: s, Feeds: feeds(t, "https://a.example/1", "https://a.example/2"), Log: discard, RoundTripper: &fakeNet{takes: time.Hour}})
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		var running sync.WaitGroup
+		running.Go(func() { sch.Run(ctx) })
+		for _, outlets := range [][]string{nil, {"a.example"}} {
+			if sum, err := sch.Once(t.Context(), Request{Outlets: outlets}, nil); !errors.Is(err, errEnded) {
+				t.Errorf("%+v, %v", sum, err)
+			}
+		}
+		running.Wait()
+	})
+}
+
+// A fullStore takes nothing while its disk is full.
+type fullStore struct {
+	store.Store
+	full atomic.Bool
+}
+
+func (f *fullStore) SavePolls(ctx context.Context, polls ...store.Poll) ([]store.Saved, error) {
+	if f.full.Load() {
+		return nil, errors.New("write /secret/path: no space left on device")
+	}
+	return f.Store.SavePolls(ctx, polls...)
+}
+
+// A full disk shows in the scheduler's condition, without the path, until polls can be stored again; they are repeated by then.
+func TestFullDiskIsTold(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "s.db")
+	synctest.Test(t, func(t *testing.T) {
+		st := &fullStore{Store: quickStore(t, path)}
+		defer st.Close()
+		st.full.Store(true)
+		ctx, cancel := context.WithCancel(t.Context())
+		var wg sync.WaitGroup
+		net := &fakeNet{}
+		sch := pollers(ctx, &wg, net, testSettings(), feeds(t, "https://a.example/1"), st)[0]
+		time.Sleep(5 * time.Minute)
+		if err := sch.Degraded(); !errors.Is(err, errUnsaved) || net.count("a.example") > 6 {
+			t.Errorf("%v after %d requests", err, net.count("a.example"))
+		}
+		st.full.Store(false)
+		time.Sleep(2 * time.Minute)
+		if err := sch.Degraded(); err != nil {
+			t.Error(err)
+		}
+		cancel()
+		wg.Wait()
+		for f, err := range st.Feeds(t.Context()) {
+			if err != nil || f.Items != 1 {
+				t.Errorf("%+v, %v", f, err)
+			}
+		}
+	})
+}

@@ -36,6 +36,9 @@ type refusedError struct{ text string }
 
 func (e *refusedError) Error() string { return e.text }
 
+// errStopped says that a daemon did not finish what it was asked for.
+var errStopped = errors.New("the running daemon stopped before it was done")
+
 // dial finds the daemon of a configuration; nil if none answers.
 func dial(ctx context.Context, cfg *config.Config) (*remote, error) {
 	path, err := socketPath(cfg)
@@ -138,9 +141,9 @@ func (r *remote) once(ctx context.Context, want fetch.Request, progress func(fet
 		var m message
 		switch err := in.Decode(&m); {
 		case err != nil:
-			return fetch.Summary{}, fmt.Errorf("the running daemon broke off: %w", err)
+			return fetch.Summary{}, fmt.Errorf("%w: %w", errStopped, err)
 		case m.Err != "":
-			return fetch.Summary{}, fmt.Errorf("the running daemon: %s", m.Err)
+			return fetch.Summary{}, fmt.Errorf("%w: %s", errStopped, m.Err)
 		case m.Progress != nil:
 			progress(*m.Progress)
 		case m.Summary != nil:

@@ -59,24 +59,9 @@ func (p *program) fetchOnce(ctx context.Context, want fetch.Request, strict bool
 		}
 	}
 	log := p.log(slog.LevelWarn)
-	st, r, err := pl.reach(ctx, log)
-	if err != nil {
-		return err
-	}
+	st, r, sum, err := p.round(ctx, pl, want, log)
 	if st != nil {
 		defer st.Close()
-	}
-	step, end := showProgress(p.stderr, p.quiet)
-	var sum fetch.Summary
-	if r != nil {
-		sum, err = r.once(ctx, want, step)
-		end()
-		for _, f := range sum.Failures { // the daemon's log has them, too, but cron's mail should
-			log.Warn("poll failed", "outlet", f.Outlet, "feed", f.Feed, "err", f.Err)
-		}
-	} else {
-		sum, err = pl.once(ctx, st, want, log, step)
-		end()
 	}
 	if err != nil {
 		return err
@@ -105,6 +90,32 @@ func (p *program) fetchOnce(ctx context.Context, want fetch.Request, strict bool
 		return errStrict
 	}
 	return nil
+}
+
+// roundTries is how many daemons may stop, one after the other, while we wait for their answer.
+const roundTries = 3
+
+// round polls once what want asks for, with the store or with the daemon that holds it: the other one of the two is nil. When
+// a daemon stops before it is done, whoever has the store then does the rest.
+func (p *program) round(ctx context.Context, pl *plan, want fetch.Request, log *slog.Logger) (st keeper, r *remote, sum fetch.Summary, err error) {
+	step, end := showProgress(p.stderr, p.quiet)
+	defer end()
+	for range roundTries {
+		if st, r, err = pl.reach(ctx, log); err != nil {
+			return nil, nil, sum, err
+		}
+		if r == nil {
+			sum, err = pl.once(ctx, st, want, log, step)
+			return st, nil, sum, err
+		}
+		if sum, err = r.once(ctx, want, step); !errors.Is(err, errStopped) || ctx.Err() != nil {
+			break
+		}
+	}
+	for _, f := range sum.Failures { // the daemon's log has them, too, but cron's mail should
+		log.Warn("poll failed", "outlet", f.Outlet, "feed", f.Feed, "err", f.Err)
+	}
+	return nil, r, sum, err
 }
 
 // once polls what is due in a process of its own, and prunes.

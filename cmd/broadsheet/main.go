@@ -57,6 +57,9 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	err := root.ExecuteContext(ctx)
 	code := p.exitCode(err)
 	if err != nil && code != exitStrict {
+		if errors.Is(err, context.Canceled) && ctx.Err() != nil {
+			err = errors.New("stopped by a signal; what was done until then is kept")
+		}
 		fmt.Fprintln(stderr, "broadsheet:", err)
 		if code == exitUsage {
 			fmt.Fprintln(stderr, "Try: broadsheet --help")
@@ -96,7 +99,10 @@ func (p *program) root() *cobra.Command {
 the items that carry the same story, and publishes combined feeds by section.
 
 See it work without any configuration:   broadsheet demo
-Then write broadsheet.toml and run:      broadsheet serve      (or, in cron: broadsheet fetch --once)`,
+Then write broadsheet.toml and run:      broadsheet serve      (or, in cron: broadsheet fetch --once)
+
+Exit codes: 0 done (outlets that fail are reported, not fatal); 1 failed; 2 wrong usage; 3 with --strict, some outlets failed;
+75 the store is held by another process; 78 the configuration is wrong.`,
 		SilenceErrors: true,
 		SilenceUsage:  true,
 		Args:          cobra.NoArgs,
@@ -126,6 +132,15 @@ Then write broadsheet.toml and run:      broadsheet serve      (or, in cron: bro
 			return does(c, args)
 		}
 		root.AddCommand(c)
+	}
+	root.InitDefaultCompletionCmd()
+	for _, c := range root.Commands() {
+		if c.Name() == "completion" { // cobra's own takes an unknown shell for a wish to be helped
+			c.Args = cobra.ExactArgs(1)
+			c.RunE = func(_ *cobra.Command, args []string) error {
+				return fmt.Errorf("completion %s: only bash, zsh, fish and powershell are known", args[0])
+			}
+		}
 	}
 	return root
 }

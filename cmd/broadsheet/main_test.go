@@ -35,7 +35,7 @@ func TestMain(m *testing.M) {
 //
 //	exits CODE COMMAND…     run and compare the exit code; its output is for stdout and stderr
 //	outlets DIR             serve the files of DIR on loopback; $OUTLETS is the address. If there is a file NAME.status
-//	                        beside NAME, its number is answered
+//	                        beside NAME, its number is answered; NAME.slow lets the answer wait until it is gone
 //	port                    $PORT is a free port
 //	answers ADDRESS [TEXT]  wait until it answers 200, and with this text
 //	get ADDRESS [HEADER]    request it; the answer's status line, headers and body are for stdout
@@ -74,6 +74,9 @@ func serveOutlets(ts *testscript.TestScript, _ bool, args []string) {
 	dir := ts.MkAbs(args[0])
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		name := filepath.Join(dir, filepath.Base(r.URL.Path))
+		for _, err := os.Stat(name + ".slow"); err == nil && r.Context().Err() == nil; _, err = os.Stat(name + ".slow") {
+			time.Sleep(10 * time.Millisecond)
+		}
 		if status, err := os.ReadFile(name + ".status"); err == nil {
 			code, err := strconv.Atoi(strings.TrimSpace(string(status)))
 			ts.Check(err)

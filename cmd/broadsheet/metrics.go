@@ -181,7 +181,7 @@ func (m *meters) Collect(to chan<- prometheus.Metric) {
 	gauge(pollsWaiting, float64(load.Waiting))
 	counter(roundsTotal, float64(load.Rounds))
 	gauge(roundTook, load.Round.Seconds())
-	gauge(offline, truth(m.daemon.scheduler.Degraded() != nil || m.daemon.unreached.Load() != nil))
+	gauge(offline, truth(m.daemon.degraded() != nil))
 	n, took := p.publisher.Renders()
 	to <- prometheus.MustNewConstSummary(renderTook, n, took.Seconds(), nil)
 	m.mu.Lock()

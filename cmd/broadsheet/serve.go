@@ -20,7 +20,6 @@ import (
 	"broadsheet/config"
 	"broadsheet/fetch"
 	"broadsheet/publish"
-	"broadsheet/store"
 )
 
 func (p *program) serveCommand() *cobra.Command {
@@ -53,7 +52,9 @@ type daemon struct {
 	written   chan struct{}     // holds one signal: sections were written as files, and archives may have to be
 	metrics   *meters
 	unreached atomic.Pointer[error] // why a shared store does not answer, if it does not
-	work      atomic.Pointer[parts]
+
+	unpublished atomic.Pointer[error] // that the last edition could not be shown or written, if it could not
+	work        atomic.Pointer[parts]
 }
 
 // parts are what a reload replaces, all at once.
@@ -296,104 +297,6 @@ func listenOn(address, key string) (net.Listener, error) {
 	return l, nil
 }
 
-// wake says that there may be something new to publish.
-func (d *daemon) wake() {
-	select {
-	case d.changed <- struct{}{}:
-	default:
-	}
-}
-
-// Bounds of publishing.
-const (
-	publishShare = 5               // of all time, one part is spent with it at most
-	publishAhead = time.Second     // but for what comes after a rest: so much may be owed
-	publishRest  = 2 * time.Second // at most
-)
-
-// publishing brings what is served and written up to date after each change, at once after a rest. In a flood of commits it
-// rests four times as long as the work takes, so that it costs a fifth of one core at most.
-func (d *daemon) publishing(ctx context.Context) error {
-	var paid time.Time // until when the share of all work so far reaches
-	for {
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-d.changed:
-		case <-time.After(time.Minute): // another process may have withdrawn something
-		}
-		began := time.Now()
-		err := d.publish(ctx)
-		if err != nil && ctx.Err() == nil {
-			d.log.Error("not published; what was published before stays", "err", err)
-		}
-		if paid.Before(began) {
-			paid = began
-		}
-		paid = paid.Add(publishShare * time.Since(began))
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-time.After(min(time.Until(paid)-publishAhead, publishRest)):
-		}
-		if errors.Is(err, store.ErrAway) {
-			d.wake()
-		}
-	}
-}
-
-func (d *daemon) publish(ctx context.Context) error {
-	p := d.parts()
-	dir := p.config.Publish.Dir
-	if !d.serve && dir == "" {
-		return nil
-	}
-	if d.serve {
-		e, err := p.publisher.Edition(ctx)
-		if err != nil {
-			return err
-		}
-		p.documents.Show(e)
-		if p.announcer != nil {
-			p.announcer.Announce(e)
-		}
-		e.Pack()
-	}
-	if dir == "" {
-		return nil
-	}
-	if _, err := p.publisher.Write(ctx, dir, d.store); err != nil {
-		return err
-	}
-	if !d.serve && p.announcer != nil {
-		p.announcer.Announce(p.publisher.Rendered())
-	}
-	select {
-	case d.written <- struct{}{}:
-	default:
-	}
-	return nil
-}
-
-// archiving writes archives after sections were written, so that sections never wait for them.
-func (d *daemon) archiving(ctx context.Context) error {
-	for {
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-d.written:
-		}
-		p := d.parts()
-		dir := p.config.Publish.Dir
-		if dir == "" { // a reload came between
-			continue
-		}
-		if _, err := publish.WriteArchives(ctx, dir, d.store, p.publisher); err != nil && ctx.Err() == nil {
-			d.log.Error("archives not written; what was written before stays", "err", err)
-		}
-	}
-}
-
 // ready says why the daemon is not ready, if it is not.
 func (d *daemon) ready(ctx context.Context) error {
 	if d.serve && d.parts().documents.Shown() == nil {
@@ -402,83 +305,24 @@ func (d *daemon) ready(ctx context.Context) error {
 	return nil
 }
 
-// condition is what /readyz says: whether the daemon is ready, and whether the store and the outlets are in its reach. Without
-// them it serves what it has.
+// condition is what /readyz says: whether the daemon is ready, and whether it can store, publish and reach the outlets. If not
+// it serves what it has.
 func (d *daemon) condition(ctx context.Context) error {
 	if err := d.ready(ctx); err != nil {
 		return err
 	}
-	if err := d.unreached.Load(); err != nil {
-		return publish.Degraded{Err: *err}
-	}
-	if err := d.scheduler.Degraded(); err != nil {
+	if err := d.degraded(); err != nil {
 		return publish.Degraded{Err: err}
 	}
 	return nil
 }
 
-// reload takes up the configuration anew: all of it or, on any error, none of it.
-func (d *daemon) reload(load func() (*plan, error)) {
-	now := d.parts()
-	pl, err := load()
-	if err == nil {
-		if d.pushed == nil {
-			pl.unpushed()
-		}
-		err = sameProcess(now.plan, pl)
-	}
-	var next *parts
-	if err == nil {
-		next, err = d.newParts(pl)
-	}
-	show := func() error { // before it is served: a reader never meets an empty house
-		e, err := next.publisher.Edition(context.Background())
-		if err == nil {
-			e.Pack()
-			next.documents.Show(e)
-		}
-		return err
-	}
-	if err == nil {
-		err = show()
-	}
-	if err == nil {
-		err = d.scheduler.Reload(pl.settings, pl.feeds, pl.renames...)
-	}
-	if err != nil {
-		d.metrics.reload(false)
-		d.log.Error("configuration not reloaded; the one before stays in force", "err", err)
-		return
-	}
-	if err := publish.Remember(context.Background(), d.store, pl.publication); err != nil {
-		d.log.Error("what the configuration withdraws and names is not remembered yet", "err", err)
-	}
-	if len(pl.renames) > 0 {
-		if err := show(); err != nil {
-			d.log.Error("not published under new names yet", "err", err)
+// degraded says what is wrong around the daemon, if anything is.
+func (d *daemon) degraded() error {
+	for _, err := range []*error{d.unreached.Load(), d.unpublished.Load()} {
+		if err != nil {
+			return *err
 		}
 	}
-	d.work.Store(next)
-	close(now.replaced)
-	if d.pushed != nil {
-		d.pushed.SetBase(pl.config.BaseURL)
-	}
-	d.wake()
-	for _, w := range pl.config.Warnings {
-		d.log.Warn("configuration: " + w)
-	}
-	d.metrics.reload(true)
-	d.log.Info("configuration reloaded", "outlets", len(pl.config.Outlets), "sections", len(pl.config.Sections))
-}
-
-// sameProcess refuses what only a new process can take up.
-func sameProcess(old, new *plan) error {
-	a, b := old.config, new.config
-	switch {
-	case a.Store.Path != b.Store.Path, shared(a) && a.Store.URL != b.Store.URL:
-		return errors.New("store.url has changed; restart the daemon")
-	case a.Server.Listen != b.Server.Listen, a.Server.Admin != b.Server.Admin, a.Server.Control != b.Server.Control:
-		return errors.New("an address in [server] has changed; restart the daemon")
-	}
-	return nil
+	return d.scheduler.Degraded()
 }

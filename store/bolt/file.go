@@ -11,6 +11,8 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"strings"
+	"syscall"
 	"time"
 
 	"broadsheet/store"
@@ -33,10 +35,30 @@ func open(path string, o Options) (*db, error) {
 		case !errors.Is(err, errLocked):
 			return nil, explain(path, err)
 		case !time.Now().Before(end):
-			return nil, fmt.Errorf("%s: %w", path, store.ErrHeld)
+			return nil, fmt.Errorf("%s: %w%s", path, store.ErrHeld, holder(path))
 		}
 		time.Sleep(min(50*time.Millisecond+rand.N(100*time.Millisecond), time.Until(end)))
 	}
+}
+
+// holder names the process that has a file locked, as far as the system tells (Linux, in /proc/locks); else it is "".
+func holder(path string) string {
+	info, err := os.Stat(path)
+	if err != nil {
+		return ""
+	}
+	st, ok := info.Sys().(*syscall.Stat_t)
+	locks, err := os.ReadFile("/proc/locks")
+	if err != nil || !ok {
+		return ""
+	}
+	for line := range strings.Lines(string(locks)) { // 1: FLOCK  ADVISORY  WRITE 4711 fe:01:260000 0 EOF
+		f := strings.Fields(line)
+		if len(f) > 5 && f[1] == "FLOCK" && strings.HasSuffix(f[5], fmt.Sprint(":", st.Ino)) && f[4] != "0" && f[4] != "-1" {
+			return " (pid " + f[4] + ")"
+		}
+	}
+	return ""
 }
 
 // ensure makes a new store at path if there is no file. bbolt promises nothing for a file whose very first

@@ -3,8 +3,10 @@ package bolt
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -122,8 +124,12 @@ func TestOpenWithOneMeta(t *testing.T) {
 func TestOpenHeld(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "broadsheet.db")
 	first := openAt(t, path)
-	if _, err := Open(path, Options{}); !errors.Is(err, store.ErrHeld) || !strings.Contains(err.Error(), path) {
+	_, err := Open(path, Options{})
+	if !errors.Is(err, store.ErrHeld) || !strings.Contains(err.Error(), path) {
 		t.Errorf("error %v", err)
+	}
+	if pid := fmt.Sprintf("(pid %d)", os.Getpid()); runtime.GOOS == "linux" && !strings.HasSuffix(err.Error(), pid) {
+		t.Errorf("error %v, want the %s", err, pid)
 	}
 	if _, err := Open(path, Options{Wait: 200 * time.Millisecond}); !errors.Is(err, store.ErrHeld) {
 		t.Errorf("error %v", err)

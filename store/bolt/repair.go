@@ -46,8 +46,8 @@ func Repair(ctx context.Context, path string, o Options) (r Repaired, err error)
 	if err != nil {
 		return r, err
 	}
+	made.db.AllocSize = 1 << 20 // by which the file grows: less than usual, since it is to be small
 	err = old.view(ctx, func(from *tx) error {
-		r.Before = from.Size()
 		r.Faults = faults(ctx, from)
 		s := salvage{from: from, to: made, report: &r, counts: map[string]int{}, lost: map[store.ItemID]bool{}, doubted: map[string]bool{}}
 		return s.all(ctx)
@@ -56,9 +56,10 @@ func Repair(ctx context.Context, path string, o Options) (r Repaired, err error)
 		err = made.Check(ctx)
 	}
 	if err == nil {
-		r.After, err = made.Size(ctx)
+		err = made.db.Sync()
 	}
-	if err = errors.Join(err, made.db.Sync(), made.Close()); err != nil {
+	err = errors.Join(err, made.Close(), measure(path, &r.Before), measure(tmp, &r.After))
+	if err != nil {
 		return r, fmt.Errorf("%s: left as it is: %w", path, err)
 	}
 	if r.Faults != nil {
@@ -71,6 +72,14 @@ func Repair(ctx context.Context, path string, o Options) (r Repaired, err error)
 		return r, err
 	}
 	return r, syncFolder(filepath.Dir(path))
+}
+
+func measure(name string, size *int64) error {
+	info, err := os.Stat(name)
+	if err == nil {
+		*size = info.Size()
+	}
+	return err
 }
 
 // sameOwner gives a file to whom another one belongs: root may repair what a daemon must open.
