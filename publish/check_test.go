@@ -146,7 +146,8 @@ func checkXML(t testing.TB, d *Document) {
 			}
 			for _, m := range it.all("media:content") {
 				want(absolute(m.attrs["url"]), "media:content "+m.attrs["url"])
-				checkPlain(want, m, "media:title", "media:description", "media:credit")
+				checkPlain(want, m, "media:title", "media:credit")
+				want(len(m.all("media:description")) == 0, "a media:description, which readers take for the item's")
 			}
 			for _, f := range append(it.all("podcast:transcript"), it.all("podcast:chapters")...) {
 				want(absolute(f.attrs["url"]) && mediaForm.MatchString(f.attrs["type"]), f.name+" is not whole")

@@ -363,7 +363,7 @@ func TestRestart(t *testing.T) {
 		t.Errorf("Revision without a server: %v", err)
 	}
 	began := time.Now()
-	if _, err := s.Revision(t.Context()); err == nil || !strings.Contains(err.Error(), "PostgreSQL at 127.0.0.1") || time.Since(began) > 3*patience {
+	if _, err := s.Revision(t.Context()); !errors.Is(err, store.ErrAway) || !strings.Contains(err.Error(), "PostgreSQL at 127.0.0.1") || time.Since(began) > 3*patience {
 		t.Errorf("Revision without a server, after %v: %v", time.Since(began), err)
 	}
 	cluster.Run(t)
