@@ -258,8 +258,9 @@ func (c *cached) size() int { return 2 * len(c.doc.Body) }
 
 // archivePage is a month for people: what there was, in short.
 type archivePage struct {
-	l *list
-	p *Publisher
+	l   *list
+	p   *Publisher
+	day string // of the last item
 	page
 	Name, Section  string // title and address of the section
 	Items          []pageItem
@@ -283,7 +284,12 @@ func (p *Publisher) archivePage(l *list) *archivePage {
 func (r *archivePage) add(e *listed) {
 	short := *e
 	short.Summary, short.Content = escapeText.Replace(shorten(plain(e.Summary), 280)), "" // no more of it is shown
-	r.Items = append(r.Items, r.p.pageItem(&short, &r.Words))
+	it, at := r.p.pageItem(&short, &r.Words), e.Published.In(r.p.pub.Location)
+	if day := r.Words.day(at); day != r.day {
+		r.day, it.Day = day, day
+	}
+	it.Date = at.Format("15:04") // the day stands above
+	r.Items = append(r.Items, it)
 }
 
 func (r *archivePage) document() *Document {

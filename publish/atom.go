@@ -28,7 +28,7 @@ type (
 		Links      []atomLink     `xml:"link"`
 		Authors    []atomPerson   `xml:"author"`
 		Categories []atomCategory `xml:"category"`
-		Source     atomSource     `xml:"source"`
+		Source     *atomSource    `xml:"source"` // nil of an entry of our own
 		Media      []mediaContent `xml:"media:content"`
 		episode
 	}
@@ -171,8 +171,8 @@ func atomEntryOf(e *listed) atomEntry {
 	return out
 }
 
-func atomSourceOf(e *listed) atomSource {
-	s := atomSource{
+func atomSourceOf(e *listed) *atomSource {
+	s := &atomSource{
 		ID: e.Source.ID, Title: plainText(plainLine(e.Outlet.Name)), Subtitle: optional(e.Source.Subtitle),
 		Updated: atomTime(e.Source.Updated), Logo: e.Source.Logo, Rights: optional(e.Source.Rights),
 	}

@@ -31,9 +31,9 @@ type courier struct {
 	kind  string // of the notes
 	notes store.Notes
 	topic func(*Document) string
-	tell  func(context.Context, *notice, *Document) error // errGone ends the notice
+	tell  func(context.Context, *notice, *Document) error // errGone and errEnded end the notice
 	host  func(address string) string                     // that requests are counted by
-	blind bool                                            // tell needs no document
+	blind bool                                            // tell needs no document; else it is told, with none, that a topic is gone
 	log   *slog.Logger
 
 	wake    chan struct{} // holds one signal
@@ -64,7 +64,10 @@ type Counts struct {
 	Dropped   uint64 // news that were given up
 }
 
-var errGone = errors.New("410 Gone")
+var (
+	errGone  = errors.New("410 Gone")
+	errEnded = errors.New("there is nothing more to tell")
+)
 
 type report struct {
 	*told
@@ -178,10 +181,11 @@ func (c *courier) look(ctx context.Context, now time.Time) (next time.Time, err 
 			continue
 		}
 		d := c.topics[t.Topic]
-		if d == nil && !(c.blind && !t.Owed.IsZero()) || d != nil && c.shown.Revision < t.Revision {
+		ended := d == nil && !c.blind && c.shown != nil
+		if d == nil && !ended && !(c.blind && !t.Owed.IsZero()) || (d != nil || ended) && c.shown.Revision < t.Revision {
 			continue
 		}
-		fresh := d != nil && d.News != t.Told
+		fresh := ended || d != nil && d.News != t.Told
 		switch {
 		case t.Owed.IsZero() && !fresh:
 			continue
@@ -276,7 +280,7 @@ func (c *courier) settle(r report) {
 		n := t.notice
 		c.judge(&n, r.err, now)
 		s := store.Swap{Key: t.key, Old: t.note, New: encodeNotice(&n)}
-		if errors.Is(r.err, errGone) {
+		if errors.Is(r.err, errGone) || errors.Is(r.err, errEnded) {
 			s.New = nil
 		}
 		all, swaps = append(all, t), append(swaps, s)
@@ -291,6 +295,8 @@ func (c *courier) judge(n *notice, err error, now time.Time) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	switch {
+	case errors.Is(err, errEnded):
+		return
 	case err == nil:
 		c.counts.Told++
 		n.Owed, n.Since, n.Failures = time.Time{}, time.Time{}, 0

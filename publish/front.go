@@ -7,6 +7,8 @@ import "time"
 const (
 	frontItems = 8
 	frontMain  = 3 // of them with a text
+
+	leadAge = 48 * time.Hour // of the item that leads, before the newest one
 )
 
 // A spread is a section on the front page.
@@ -39,8 +41,8 @@ func (p *Publisher) frontPage() *Document {
 		data.Day = data.Words.day(newest.In(p.pub.Location))
 	}
 	shown := map[string]bool{}
-	if lead, section := p.leading(); lead != nil {
-		it := p.pageItem(lead, &data.Words)
+	if lead, section := p.leading(newest); lead != nil {
+		it := p.teaser(lead, &data.Words)
 		data.Lead, data.Kicker = &it, data.Nav[section]
 		shown[lead.ID] = true
 	}
@@ -53,7 +55,7 @@ func (p *Publisher) frontPage() *Document {
 				continue
 			}
 			shown[e.ID] = true
-			it := p.pageItem(e, &data.Words)
+			it := p.teaser(e, &data.Words)
 			switch n++; {
 			case n == 1:
 				b.First = &it
@@ -68,12 +70,21 @@ func (p *Publisher) frontPage() *Document {
 	return newDocument("index.html", typeHTML, renderPage("front.html", data), modified, age)
 }
 
-// leading is the item that leads the front page, and the number of its section: of the newest of each section the one
-// that most other outlets carry, of equals the one of the section that is listed first.
-func (p *Publisher) leading() (lead *listed, section int) {
+// teaser is an item without its text: what pictures that has are not seen here.
+func (p *Publisher) teaser(e *listed, w *words) pageItem {
+	it := p.pageItem(e, w)
+	it.Text, it.More = "", ""
+	return it
+}
+
+// leading is the item that leads the front page, and the number of its section: of the newest of each section, as far as they
+// are not days older than the newest of all, the one that most other outlets carry, of equals the one of the section
+// that is listed first.
+func (p *Publisher) leading(newest time.Time) (lead *listed, section int) {
 	for i, d := range p.public() {
 		for j := range min(len(d.list.Items), frontItems) {
-			if e := &d.list.Items[j]; lead == nil || len(e.Also) > len(lead.Also) {
+			e := &d.list.Items[j]
+			if newest.Sub(e.Published) <= leadAge && (lead == nil || len(e.Also) > len(lead.Also)) {
 				lead, section = e, i
 			}
 		}

@@ -75,8 +75,15 @@ func (h *Hub) Run(ctx context.Context) error {
 	return h.run(ctx, false)
 }
 
-// deliver sends a document to a subscriber (§7).
+// deliver sends a document to a subscriber (§7); without one it says that there will be none any more (§5.2).
 func (h *Hub) deliver(ctx context.Context, n *notice, d *Document) error {
+	if d == nil {
+		req, err := callbackRequest(ctx, n.Callback, url.Values{"hub.mode": {"denied"}, "hub.topic": {n.Topic}, "hub.reason": {"This is not published here any more."}})
+		if err == nil && h.o.send(req) != nil {
+			h.log.Info("hub: a subscriber could not be told that its topic is gone", "topic", n.Topic, "host", h.o.Host(n.Callback))
+		}
+		return errEnded
+	}
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, n.Callback, bytes.NewReader(d.Body))
 	if err != nil {
 		return errors.New("the callback cannot be asked for")
@@ -207,11 +214,10 @@ func (h *Hub) confirm(ctx context.Context, want *wanted) error {
 		query.Set("hub.mode", "subscribe")
 		query.Set("hub.lease_seconds", strconv.Itoa(int(want.lease/time.Second)))
 	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, want.Callback, nil)
+	req, err := callbackRequest(ctx, want.Callback, query)
 	if err != nil {
-		return errors.New("the callback cannot be asked for")
+		return err
 	}
-	req.URL.RawQuery = strings.TrimPrefix(req.URL.RawQuery+"&"+query.Encode(), "&") // what it has stays as it is
 	resp, err := h.o.Do(req)
 	if err != nil {
 		return err
@@ -227,6 +233,16 @@ func (h *Hub) confirm(ctx context.Context, want *wanted) error {
 		return errors.New("the callback did not answer with the challenge")
 	}
 	return nil
+}
+
+// callbackRequest asks a callback something, after what its query has (§5.1.1).
+func callbackRequest(ctx context.Context, callback string, query url.Values) (*http.Request, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, callback, nil)
+	if err != nil {
+		return nil, errors.New("the callback cannot be asked for")
+	}
+	req.URL.RawQuery = strings.TrimPrefix(req.URL.RawQuery+"&"+query.Encode(), "&")
+	return req, nil
 }
 
 func (h *Hub) known(key string) bool {

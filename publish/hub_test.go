@@ -231,7 +231,7 @@ func TestHub(t *testing.T) {
 	callback := r.address + "/cb?own=1&hub.mode=mine"
 
 	// 100, 101
-	asked := p.subscribe(t, r, callback, "hub.secret", "s3cret", "hub.verify", "sync", "foo", "bar")
+	asked := p.subscribe(t, r, callback, "hub.secret", "s3cret", "hub.verify", "sync", "hub.verify", "async", "foo", "bar")
 	if asked.Get("own") != "1" || asked["hub.mode"][1] != "subscribe" || asked.Get("hub.topic") != p.topic() || asked.Get("hub.lease_seconds") != "864000" || len(asked.Get("hub.challenge")) < 20 {
 		t.Errorf("verification: %v", asked)
 	}
@@ -316,6 +316,37 @@ func TestHub(t *testing.T) {
 		p.await(t, func() bool { return p.hub.Counts().Receivers == 0 })
 	}
 	if c := p.hub.Counts(); c.Told != 4 || c.Failed != 0 || c.Owed != 0 {
+		t.Errorf("counts %+v", c)
+	}
+}
+
+// Whose topic is not published any more is told so, once, and forgotten; whoever subscribes to others stays.
+func TestHubTopicGone(t *testing.T) {
+	p := newPress(t)
+	r, other := newReader(t, p.world), newReader(t, p.world)
+	p.subscribe(t, r, r.address+"/cb?own=1")
+	spelt := strings.Replace(p.base+"/none.atom", "none", "%6eone", 1) // the same address
+	if status, text := p.request("hub.mode", "subscribe", "hub.topic", spelt, "hub.callback", other.address); status != http.StatusAccepted {
+		t.Fatal(status, text)
+	}
+	if asked := next(t, other.asked); asked.Get("hub.topic") != p.base+"/none.atom" {
+		t.Errorf("verification: %v", asked)
+	}
+	p.await(t, func() bool { return len(p.notices()) == 2 })
+	pub := p.pub.pub
+	pub.Sections = pub.Sections[1:]
+	p.pub = p.publisher(pub)
+	r.set(http.NotFound, 204) // what it says to that does not matter
+	p.print()
+	asked := next(t, r.asked)
+	if asked.Get("hub.mode") != "denied" || asked.Get("hub.topic") != p.topic() || asked.Get("own") != "1" || asked.Get("hub.reason") == "" || asked.Has("hub.challenge") {
+		t.Errorf("denial: %v", asked)
+	}
+	p.await(t, func() bool { return len(p.notices()) == 1 })
+	p.print()
+	quiet(t, r.asked)
+	quiet(t, other.asked)
+	if c := p.hub.Counts(); c.Receivers != 1 || c.Failed != 0 {
 		t.Errorf("counts %+v", c)
 	}
 }

@@ -55,8 +55,8 @@ func (h *Hub) read(w http.ResponseWriter, r *http.Request) (want wanted, no *ref
 	if err != nil {
 		return want, refuse("The form is malformed.")
 	}
-	for name, values := range form {
-		if strings.HasPrefix(name, "hub.") && (len(values) > 1 || !utf8.ValidString(values[0]) || strings.ContainsRune(values[0], 0)) {
+	for _, name := range []string{"hub.mode", "hub.topic", "hub.callback", "hub.secret", "hub.lease_seconds"} { // others are ignored (§5.1)
+		if values := form[name]; len(values) > 0 && (len(values) > 1 || !utf8.ValidString(values[0]) || strings.ContainsRune(values[0], 0)) {
 			return want, refuse("%.40q must be given once, in UTF-8.", name)
 		}
 	}
@@ -68,7 +68,8 @@ func (h *Hub) read(w http.ResponseWriter, r *http.Request) (want wanted, no *ref
 	default:
 		return want, refuse("hub.mode must be subscribe or unsubscribe.")
 	}
-	want.Topic, want.Callback, want.Secret = form.Get("hub.topic"), form.Get("hub.callback"), form.Get("hub.secret")
+	want.Topic = needless.ReplaceAllStringFunc(form.Get("hub.topic"), unescape) // §5.1.1
+	want.Callback, want.Secret = form.Get("hub.callback"), form.Get("hub.secret")
 	sum := sha256.Sum256([]byte(want.Topic + "\n" + want.Callback))
 	want.key = fmt.Sprintf("%x", sum[:16])
 	if no = checkCallback(want.Callback); no != nil || !want.subscribe {

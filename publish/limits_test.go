@@ -141,9 +141,10 @@ func TestCrowd(t *testing.T) {
 	join(each, idle)
 	join(each, loris)
 	join(each/3, slow)
-	// A machine that is busy with something else for a moment, or slow for everybody, is no fault of the crowd.
-	most, among := max(100*time.Millisecond, 30*alone), measure()
-	for range 2 {
+	// What else a machine does for a moment is no fault of the crowd.
+	const most = 100 * time.Millisecond
+	among := measure()
+	for range 4 {
 		if among > most {
 			among = measure()
 		}
@@ -157,7 +158,7 @@ func TestCrowd(t *testing.T) {
 	if evicted == 0 || answered.Load() == 0 {
 		t.Errorf("%d had to go, %d idle ones were answered: that was no crowd", evicted, answered.Load())
 	}
-	if among > most {
+	if among > most && alone < most/4 { // else it is not the crowd that is slow
 		t.Errorf("p99 of %v among slow clients, %v alone; want %v at most", among, alone, most)
 	}
 	// Who dawdles with a header is cut off after five seconds.

@@ -8,16 +8,15 @@ import (
 // which has links for files, pictures alone.
 type (
 	mediaContent struct {
-		URL         string    `xml:"url,attr"`
-		Type        string    `xml:"type,attr,omitempty"`
-		Length      int64     `xml:"fileSize,attr,omitempty"`
-		Medium      string    `xml:"medium,attr,omitempty"`
-		Duration    int       `xml:"duration,attr,omitempty"` // seconds
-		Width       int       `xml:"width,attr,omitempty"`
-		Height      int       `xml:"height,attr,omitempty"`
-		Title       *charData `xml:"media:title"`
-		Description *charData `xml:"media:description"`
-		Credit      *charData `xml:"media:credit"`
+		URL      string    `xml:"url,attr"`
+		Type     string    `xml:"type,attr,omitempty"`
+		Length   int64     `xml:"fileSize,attr,omitempty"`
+		Medium   string    `xml:"medium,attr,omitempty"`
+		Duration int       `xml:"duration,attr,omitempty"` // seconds
+		Width    int       `xml:"width,attr,omitempty"`
+		Height   int       `xml:"height,attr,omitempty"`
+		Title    *charData `xml:"media:title"` // also what stands below a picture: feedparser takes a media:description for the item's text
+		Credit   *charData `xml:"media:credit"`
 	}
 )
 
@@ -28,7 +27,7 @@ func mediaFile(f *store.Enclosure) mediaContent {
 // mediaPictures are the pictures of an item that are not among its files.
 func mediaPictures(e *listed) (all []mediaContent) {
 	for _, p := range e.Pictures {
-		all = append(all, mediaContent{URL: p.URL, Medium: "image", Width: p.Width, Height: p.Height, Description: optional(p.Caption), Credit: optional(p.Credit)})
+		all = append(all, mediaContent{URL: p.URL, Medium: "image", Width: p.Width, Height: p.Height, Title: optional(p.Caption), Credit: optional(p.Credit)})
 	}
 	return all
 }

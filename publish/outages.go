@@ -65,12 +65,12 @@ func (p *Publisher) outagesOf(r *Row) (all []outage) {
 		text := func(format string, args ...any) string {
 			return "<p>" + escapeText.Replace(line(fmt.Sprintf(format, args...))) + "</p><p>" + escapeText.Replace(line(r.Feed)) + "</p>"
 		}
-		since := b.Since.In(p.pub.Location).Format("2006-01-02 15:04")
+		since, what := b.Since.In(p.pub.Location).Format("2006-01-02 15:04"), cmp.Or(b.Err, "its documents are cut off or broken")
 		title := name + " cannot be read"
 		if b.Gone {
 			title = name + " has ended a feed"
 		}
-		all = append(all, outage{id("began"), b.Known, title, text("Since %s: %s", since, b.Err)})
+		all = append(all, outage{id("began"), b.Known, title, text("Since %s: %s", since, what)})
 		if !b.Until.IsZero() {
 			all = append(all, outage{id("ended"), b.Until, name + " can be read again",
 				text("It could not since %s, for %s.", since, b.Until.Sub(b.Since).Round(time.Minute))})

@@ -48,6 +48,7 @@ type pageItem struct {
 	Outlet, OutletURL     string
 	Authors               string
 	Foreign               bool   // in another language than the page
+	Day                   string // that begins with it; "" but in archives
 	When, Date            string // for programs, for people
 	Text, More            template.HTML
 	Lead                  string

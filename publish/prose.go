@@ -9,10 +9,10 @@ import (
 
 // prose is what markup has cleaned, as a part of a page: its headings stand below the page's own, pictures come when they
 // are scrolled to and their servers do not learn from where, or not at all, and nothing that says nothing is left: no link
-// without a text, no heading without words, which a screen reader would stumble over.
+// without a text, no heading without words, which a screen reader would stumble over, nor blocks in what may hold words only.
 func prose(s string, images bool) template.HTML {
 	var b strings.Builder
-	var open []string // what those of wordy that are open have become
+	var open []string // what those of wordy and phrasing that are open have become
 	for s != "" {
 		start := strings.IndexByte(s, '<')
 		if start < 0 {
@@ -24,12 +24,16 @@ func prose(s string, images bool) template.HTML {
 		s = s[len(tag):]
 		name := tagName.FindString(tag)
 		becomes := onPages(name, images)
-		if slices.Contains(wordy, name) {
+		if slices.Contains(wordy, name) || slices.Contains(phrasing, name) {
 			if last := len(open) - 1; strings.HasPrefix(tag, "</") {
 				becomes, open = open[last], open[:last]
 			} else {
-				if !says(inside(s, name), name, images) {
+				within := inside(s, name)
+				switch {
+				case slices.Contains(wordy, name) && !says(within, name, images):
 					becomes = map[string]string{"th": "td"}[name]
+				case slices.Contains(phrasing, name) && blocks.MatchString(within):
+					becomes = ""
 				}
 				open = append(open, becomes)
 			}
@@ -58,6 +62,11 @@ var (
 
 // wordy are elements that mean nothing without words in them.
 var wordy = []string{"a", "h2", "h3", "h4", "h5", "h6", "figure", "figcaption", "caption", "th"}
+
+// phrasing are elements around which HTML wants blocks, not the other way round.
+var phrasing = []string{"b", "strong", "i", "em", "u", "s", "small", "sub", "sup", "code", "abbr", "h2", "h3", "h4", "h5", "h6"}
+
+var blocks = regexp.MustCompile(`<(p|h[2-6]|ul|ol|dl|blockquote|pre|figure|table|hr)[ >]`)
 
 // onPages is what stands on a page in an element's place: below the title of an item is one level of headings.
 func onPages(name string, images bool) string {

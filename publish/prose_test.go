@@ -20,6 +20,8 @@ func TestProse(t *testing.T) {
 		{`<table><tr><th></th><th>A</th></tr><tr><th><b>B</b></th><td></td></tr></table>`,
 			`<table><tbody><tr><td></td><th>A</th></tr><tr><th><b>B</b></th><td></td></tr></tbody></table>`,
 			`<table><tbody><tr><td></td><th>A</th></tr><tr><th><b>B</b></th><td></td></tr></tbody></table>`},
+		{`<b>a<table><tr><td><i>x</i></td></tr></table></b><h2>b<blockquote>c</blockquote></h2>`,
+			`a<table><tbody><tr><td><i>x</i></td></tr></tbody></table>b<blockquote>c</blockquote>`, `a<table><tbody><tr><td><i>x</i></td></tr></tbody></table>b<blockquote>c</blockquote>`},
 		{`<time datetime="yesterday">then</time> <del datetime="2026-01-01">x</del>`, `then <del>x</del>`, `then <del>x</del>`},
 		{`<abbr title="a > b">x</abbr>`, `<abbr title="a &gt; b">x</abbr>`, `<abbr title="a &gt; b">x</abbr>`},
 	} {

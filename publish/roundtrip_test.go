@@ -1,6 +1,7 @@
 package publish
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -74,16 +75,28 @@ func (r texts) item(i int) store.Arrival {
 			it.Categories = append(it.Categories, store.Category{Term: fmt.Sprintf("%s %d", r.text(2), n)})
 			it.Enclosures = append(it.Enclosures, store.Enclosure{URL: fmt.Sprintf("https://a.example/%d-%d.mp3?a=1&b=2", i, n), Type: "audio/mpeg", Length: r.Int64N(1 << 40)})
 		}
+		if r.IntN(3) == 0 {
+			b.Comments = fmt.Sprintf("https://a.example/%d?a=1&b=2#comments", i)
+			b.Origin = store.Origin{Title: r.text(3), Link: "https://wire.example/"}
+			b.License = "https://creativecommons.example/by/4.0/"
+		}
+		for n := range r.IntN(3) {
+			b.Pictures = append(b.Pictures, store.Picture{URL: fmt.Sprintf("https://a.example/%d-%d.jpg?a=1&b=2", i, n), Width: 640, Caption: r.text(3)})
+		}
 		it.Language = []string{"", "en", "fa", "zh-Hant"}[r.IntN(4)]
 	})
 }
 
 // reading is what another program makes of an item.
 type reading struct {
-	ID, Title, Link, Text    string
-	Published, Updated       time.Time
-	Authors, Tags, Files     []string
-	Source, SourceID, Rights string
+	ID, Title, Link, Summary, Text string
+	Published, Updated             time.Time
+	Authors, Tags, Files           []string
+	Source, SourceID, Rights       string
+
+	// What gofeed does not tell.
+	Pictures, Links    []string // each link with its relation
+	Comments, Language string
 }
 
 // TestRoundTrip: what others read in our documents is what the section lists, and that is what is stored.
@@ -120,7 +133,7 @@ func TestRoundTrip(t *testing.T) {
 		if !x.Published.Equal(s.Body.Published) {
 			t.Errorf("%s: published %v, stored as %v", x.ID, x.Published, s.Body.Published)
 		}
-		one := reading{ID: x.ID, Title: x.Title, Link: x.Link, Text: firstText(x.Content, x.Summary), Published: x.Published.Truncate(time.Second), Updated: x.Updated,
+		one := reading{ID: x.ID, Title: x.Title, Link: x.Link, Summary: x.Summary, Language: x.Language, Comments: x.Comments, Text: firstText(x.Content, x.Summary), Published: x.Published.Truncate(time.Second), Updated: x.Updated,
 			Source: "The “A” & Co.", SourceID: x.Source.ID, Rights: "© A & B"}
 		for _, who := range x.Authors {
 			one.Authors = append(one.Authors, who.Name)
@@ -130,6 +143,18 @@ func TestRoundTrip(t *testing.T) {
 		}
 		for _, f := range x.Files {
 			one.Files = append(one.Files, fmt.Sprintf("%s %s %d", f.URL, f.Type, f.Length))
+		}
+		for _, f := range x.Pictures {
+			one.Pictures = append(one.Pictures, f.URL)
+		}
+		if x.License != "" {
+			one.Links = append(one.Links, "license "+x.License)
+		}
+		if x.Via.Link != "" {
+			one.Links = append(one.Links, "via "+x.Via.Link)
+		}
+		if x.Comments != s.Body.Comments || len(one.Pictures) != len(s.Body.Pictures) || len(one.Links) > 0 != (s.Body.License != "") || x.Language != cmp.Or(s.Item.Language, "en") {
+			t.Errorf("%s: %+v is listed of %+v", x.ID, x, s.Body)
 		}
 		if len(one.Tags) != len(s.Item.Categories) || len(one.Files) != len(s.Item.Enclosures) {
 			t.Errorf("%s: %v and %v, stored are %v and %v", x.ID, one.Tags, one.Files, s.Item.Categories, s.Item.Enclosures)
@@ -175,6 +200,16 @@ func sameReadings(t *testing.T, path, reader string, got, want []reading) {
 		}
 		if reader == "gofeed" { // drops what an aggregator says of an item's feed
 			w.Source, w.SourceID, w.Rights = "", "", ""
+			w.Pictures, w.Links, w.Comments, w.Language = nil, nil, "", ""
+		}
+		if path == "all.json" && w.Summary == w.Text {
+			w.Summary = "" // there is one text
+		}
+		if path == "all.rss" && len(w.Links) > 0 {
+			w.Links = w.Links[1:] // the license stands in Atom only
+		}
+		if path == "all.json" && w.Summary != "" {
+			w.Summary = plain(w.Summary) // of both texts, JSON has the shorter one without markup
 		}
 		if fmt.Sprintf("%q", g) != fmt.Sprintf("%q", w) {
 			t.Errorf("\n got %q\nwant %q", g, w)
@@ -188,7 +223,7 @@ func readWithGofeed(t *testing.T, body []byte) (out []reading) {
 		t.Fatal(err)
 	}
 	for _, it := range feed.Items {
-		r := reading{ID: it.GUID, Title: it.Title, Link: it.Link, Text: firstText(it.Content, it.Description), Tags: it.Categories}
+		r := reading{ID: it.GUID, Title: it.Title, Link: it.Link, Summary: it.Description, Text: firstText(it.Content, it.Description), Tags: it.Categories}
 		if it.PublishedParsed != nil {
 			r.Published = it.PublishedParsed.UTC()
 		}
@@ -212,10 +247,13 @@ d = feedparser.parse(open(sys.argv[1], "rb").read(), sanitize_html=False, resolv
 if d.bozo: sys.exit(str(d.bozo_exception))
 def entry(e):
     updated = e.get("updated_parsed") if "updated" in e else None
-    return {"ID": e.id, "Title": e.title, "Link": e.link, "Text": e.content[0].value if "content" in e else e.get("summary", ""),
+    rel = lambda *names: [l.rel + " " + l.href for l in e.links if l.rel in names]
+    return {"ID": e.id, "Title": e.title, "Link": e.link, "Summary": e.summary, "Text": e.content[0].value if "content" in e else e.get("summary", ""),
         "Published": calendar.timegm(e.published_parsed), "Updated": calendar.timegm(updated) if updated else 0,
         "Authors": [a.get("name") for a in e.get("authors", [])], "Tags": [t.term for t in e.get("tags", [])],
         "Files": ["%s %s %s" % (f.href, f.type, f.get("length", 0)) for f in e.get("enclosures", [])],
+        "Pictures": [m["url"] for m in e.get("media_content", []) if m.get("medium") == "image"], "Links": sorted(rel("license", "via")),
+        "Comments": e.get("comments") or "".join(rel("replies"))[8:], "Language": e.get("language") or e.title_detail.language or "",
         "Source": e.source.get("title", ""), "SourceID": e.source.get("id") or e.source.get("href", ""), "Rights": e.get("rights", "")}
 print(json.dumps([entry(e) for e in d.entries]))
 `

@@ -120,10 +120,10 @@ func (d *Document) serve(w http.ResponseWriter, r *http.Request) {
 	}
 	h.Set("Cache-Control", d.cacheControl())
 	h.Set("Vary", "Accept-Encoding")
-	if d.shownByBrowsers() && r.Header.Get("Sec-Fetch-Dest") == "document" {
+	if d.shownByBrowsers() && inWindow(r) {
 		h.Set("Content-Type", typeXML)
 		h.Set("Cache-Control", strings.Replace(d.cacheControl(), "public", "private", 1))
-		h.Add("Vary", "Sec-Fetch-Dest")
+		h.Add("Vary", "Sec-Fetch-Dest, Upgrade-Insecure-Requests")
 	}
 	h.Set("X-Content-Type-Options", "nosniff")
 	if d.Private {
@@ -159,6 +159,15 @@ func (d *Document) serve(w http.ResponseWriter, r *http.Request) {
 	if r.Method != http.MethodHead {
 		w.Write(body)
 	}
+}
+
+// inWindow reports whether a browser asks for what a window is to show. Over http, but for loopback, it does not say so in
+// Sec-Fetch-Dest; it asks for https instead. No feed reader sends either.
+func inWindow(r *http.Request) bool {
+	if dest := r.Header.Get("Sec-Fetch-Dest"); dest != "" {
+		return dest == "document"
+	}
+	return r.Header.Get("Upgrade-Insecure-Requests") == "1"
 }
 
 // unchanged reports whether the reader has the document already. If-None-Match beats

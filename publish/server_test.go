@@ -121,12 +121,14 @@ func TestServer(t *testing.T) {
 	}
 	// A window of a browser is told that a feed is XML, so that it shows it; nobody else is.
 	for path, want := range map[string]string{"/all.rss": typeXML, "/all.atom": typeXML, "/all.json": typeJSON, "/all": typeHTML} {
-		resp, body := ask(t, "GET", base+path, "Sec-Fetch-Dest: document", "Accept: text/html,*/*;q=0.1")
-		if resp.Header.Get("Content-Type") != want || body != string(e.at(path, nil).document.Body) || want == typeXML != strings.HasPrefix(resp.Header.Get("Cache-Control"), "private") {
-			t.Errorf("%s in a window: %v", path, resp.Header)
+		for _, window := range []string{"Sec-Fetch-Dest: document", "Upgrade-Insecure-Requests: 1"} { // what a browser says over https, and over http
+			resp, body := ask(t, "GET", base+path, window, "Accept: text/html,*/*;q=0.1")
+			if resp.Header.Get("Content-Type") != want || body != string(e.at(path, nil).document.Body) || want == typeXML != strings.HasPrefix(resp.Header.Get("Cache-Control"), "private") {
+				t.Errorf("%s in a window: %v", path, resp.Header)
+			}
 		}
 		for _, dest := range []string{"Sec-Fetch-Dest: empty", "Accept: text/html"} {
-			if resp, _ := ask(t, "GET", base+path, dest); resp.Header.Get("Content-Type") != types[path] {
+			if resp, _ := ask(t, "GET", base+path, dest, "Upgrade-Insecure-Requests: "+map[bool]string{true: "1"}[strings.HasPrefix(dest, "Sec")]); resp.Header.Get("Content-Type") != types[path] {
 				t.Errorf("%s, %s: %s", path, dest, resp.Header.Get("Content-Type"))
 			}
 		}

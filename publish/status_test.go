@@ -84,7 +84,7 @@ func TestStatus(t *testing.T) {
 
 	resp, body = ask(t, "GET", base+"/status")
 	checkHTML(t, "status", regexp.MustCompile(`(?s)<svg.*?</svg>|<link rel="alternate"[^>]*>`).ReplaceAllString(strings.ReplaceAll(body, "status.", "all."), ""))
-	for _, want := range []string{"&lt;script&gt;", "Next poll 2026-03-01 18:00", "Next poll never", "polls, of the last 6: 3 × new items, 3 × nothing new", "1 failing · 1 gone · 1 damaged · 1 silent · 1 ok · 1 new", "(4 in a row)"} {
+	for _, want := range []string{"&lt;script&gt;", "Next poll 2026-03-01 18:00", "Next poll never", "the last 6 polls: 3 × new items, 3 × nothing new", "since 2026-03-01 12:00", "cut off or broken", "1 failing · 1 gone · 1 damaged · 1 silent · 1 ok · 1 new", "(4 in a row)"} {
 		if !strings.Contains(body, want) {
 			t.Errorf("/status lacks %q", want)
 		}
@@ -95,6 +95,7 @@ func TestStatus(t *testing.T) {
 	}
 
 	resp, body = ask(t, "GET", base+"/status.atom")
+	checkXML(t, &Document{Path: "status.atom", Body: []byte(body)})
 	var titles []string
 	for _, e := range parseXML(t, "status.atom", []byte(body)).get("feed").all("entry") {
 		titles = append(titles, e.get("published").text[11:16]+" "+e.get("title").text)

@@ -14,6 +14,7 @@ import (
 type statusFeed struct {
 	Row
 	Class, Label string // of its state
+	More         string // of the state, where Error does not say
 	Days, Visits chart
 
 	Next, Success, News string // times
@@ -51,6 +52,13 @@ func (p *Publisher) statusPage(rows []Row, now time.Time) []byte {
 			Next: p.clock(r.NextPoll), Success: p.clock(r.LastSuccess), News: p.clock(r.LastNewItem),
 		}
 		f.Class, f.Label = r.condition()
+		switch {
+		case r.Error != "":
+		case f.Class == "silent":
+			f.More = "since " + p.clock(r.Silent) + ", for longer than it ever was"
+		case f.Class == "damaged":
+			f.More = "the last document was cut off or broken"
+		}
 		counts[f.Label]++
 		data.Feeds = append(data.Feeds, f)
 	}
@@ -106,7 +114,7 @@ func days(h *store.History, now time.Time) chart {
 	c := chart{Width: len(days)*chartStep - (chartStep - chartBar), Height: chartHeight, Words: "no items in 30 days"}
 	if all > 0 {
 		day := now.UTC().AddDate(0, 0, best+1-len(days)).Format("2 January")
-		c.Words = fmt.Sprintf("%d items in 30 days, most of them, %d, on %s", all, most, day)
+		c.Words = fmt.Sprintf("%d items in 30 days, at most %d, on %s", all, most, day)
 		c.Paths = append(c.Paths, chartPath{"bar", bars.String()})
 	}
 	c.Paths = append(c.Paths, chartPath{"base", base.String()})
@@ -150,7 +158,7 @@ func visits(h *store.History) chart {
 		}
 	}
 	if n > 0 {
-		c.Words = fmt.Sprintf("polls, of the last %d: %s", n, strings.Join(words, ", "))
+		c.Words = fmt.Sprintf("the last %d polls: %s", n, strings.Join(words, ", "))
 	}
 	return c
 }

@@ -110,6 +110,15 @@ func (h *History) LastDays(now time.Time) (days [HistoryDays]int) {
 // dayOf is the day of t, counted from 1970.
 func dayOf(t time.Time) int64 { return t.Unix() / 86400 }
 
+// Begun is f as a poll found it that has set its times since: what Settle needs of the state before a poll without a document,
+// whose history is still that of before. A visit that is in the history already stays the one that it was.
+func (f FeedState) Begun() FeedState {
+	if n := len(f.History.Visits) - visitSize; n < 0 || binary.BigEndian.Uint32(f.History.Visits[n:]) != uint32(f.visited().Unix()) {
+		f.LastTry, f.LastPoll = time.Time{}, time.Time{}
+	}
+	return f
+}
+
 // visited is when f was last visited, whether or not a server was reached.
 func (f *FeedState) visited() time.Time {
 	if f.LastPoll.After(f.LastTry) {

@@ -14,14 +14,15 @@ import (
 )
 
 // A press plays many outlets on loopback addresses that are hosts of their own, and writes down who asks for what and when. Its
-// feeds move on together: in generation g a document holds the items g to g+pressItems-1. Every fifth item is a wire story,
-// which all feeds have with one link.
+// feeds move on together: in generation g a document holds the items g to g+items-1. Every fifth item is a wire story,
+// which all feeds have with one link. ../shared/origin does the same (origin_test.go).
 type press struct {
-	feeds, hosts int
-	port         string
-	latency      time.Duration
-	since        time.Time
-	generation   atomic.Int64
+	feeds, hosts, items int
+	net, port           string // the first three numbers of the addresses
+	latency             time.Duration
+	since               time.Time
+	generation          atomic.Int64
+	origin              *origin // that plays for us; nil if we do
 
 	mu    sync.Mutex // guards asked
 	asked []asking
@@ -39,7 +40,7 @@ type asking struct {
 
 func startPress(t testing.TB, feeds, hosts int, latency time.Duration) *press {
 	t.Helper()
-	p := &press{feeds: feeds, hosts: hosts, latency: latency, since: time.Now().UTC().Add(-time.Hour)}
+	p := &press{feeds: feeds, hosts: hosts, items: pressItems, net: "127.0.7", latency: latency, since: time.Now().UTC().Add(-time.Hour)}
 	first, err := net.Listen("tcp", "127.0.7.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -59,7 +60,24 @@ func startPress(t testing.TB, feeds, hosts int, latency time.Duration) *press {
 }
 
 func (p *press) address(feed int) string {
-	return fmt.Sprintf("http://127.0.7.%d:%s/feed/%d", 1+feed%p.hosts, p.port, feed)
+	return fmt.Sprintf("http://%s.%d:%s/feed/%d", p.net, 1+feed%p.hosts, p.port, feed)
+}
+
+// move lets all feeds move on by an item.
+func (p *press) move(t testing.TB) {
+	t.Helper()
+	if p.origin != nil {
+		p.origin.move(t)
+	}
+	p.generation.Add(1)
+}
+
+// tag is the validator of a feed's document as it is now.
+func (p *press) tag(feed int) string {
+	if p.origin != nil {
+		return p.origin.tag(feed, p.generation.Load())
+	}
+	return fmt.Sprintf(`"g%d"`, p.generation.Load())
 }
 
 func (p *press) serve(w http.ResponseWriter, r *http.Request) {
@@ -94,6 +112,25 @@ func (p *press) serve(w http.ResponseWriter, r *http.Request) {
 
 func pressGUID(feed int, k int64) string { return fmt.Sprintf("item-%d-%d", feed, k) }
 
+// mark is a part of each link that is published of it.
+func (p *press) mark() string {
+	if p.origin != nil {
+		return ":" + p.port + "/"
+	}
+	return ".example/"
+}
+
+// log is who asked since the last reset.
+func (p *press) log(t testing.TB) []asking {
+	t.Helper()
+	if p.origin != nil {
+		return p.origin.log(t, p.latency)
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return slices.Clone(p.asked)
+}
+
 // reset forgets who asked.
 func (p *press) reset() {
 	p.mu.Lock()
@@ -112,11 +149,10 @@ func (p *press) count() int {
 // every interval.
 func (p *press) polite(t *testing.T, gap, interval time.Duration) {
 	t.Helper()
-	p.mu.Lock()
-	defer p.mu.Unlock()
+	asked := p.log(t)
 	const clocks = 20 * time.Millisecond // between a client that sets out and a server that is loaded
 	hosts, feeds := map[string][]asking{}, map[int][]asking{}
-	for _, a := range p.asked {
+	for _, a := range asked {
 		hosts[a.host] = append(hosts[a.host], a)
 		feeds[a.feed] = append(feeds[a.feed], a)
 	}
@@ -143,6 +179,6 @@ func (p *press) polite(t *testing.T, gap, interval time.Duration) {
 		}
 	}
 	if wrong > 0 {
-		t.Errorf("%d of %d requests were impolite", wrong, len(p.asked))
+		t.Errorf("%d of %d requests were impolite", wrong, len(asked))
 	}
 }

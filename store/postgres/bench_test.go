@@ -56,3 +56,31 @@ func BenchmarkItems(b *testing.B) {
 		})
 	}
 }
+
+// BenchmarkPrune deletes 200,000 items. Run it with -benchtime 1x.
+func BenchmarkPrune(b *testing.B) {
+	s := openAt(b, pgtest.Start(b, durable...).Database(b, "paper"))
+	storetest.Fill(b, s, 300_000)
+	storetest.BenchmarkPrune(b, s, func() {
+		if _, err := s.pool.Exec(b.Context(), "VACUUM"); err != nil { // autovacuum has hours for it
+			b.Fatal(err)
+		}
+	})
+}
+
+// BenchmarkCommitters saves polls of 25 new items, 16 at a time, from several processes' stores at once.
+func BenchmarkCommitters(b *testing.B) {
+	cluster := pgtest.Start(b, durable...)
+	n := 0
+	for _, committers := range []int{1, 2, 4} {
+		b.Run(fmt.Sprint(committers), func(b *testing.B) {
+			n++
+			address := cluster.Database(b, fmt.Sprint("paper", n))
+			stores := make([]store.Store, committers)
+			for i := range stores {
+				stores[i] = openAt(b, address)
+			}
+			storetest.BenchmarkCommitters(b, stores...)
+		})
+	}
+}

@@ -17,9 +17,9 @@ func mustCheck(t *testing.T, st store.Store) {
 		return // not yet a store
 	}
 	for what, sql := range map[string]string{
-		"items without a body":                  "SELECT count(*) FROM items i WHERE NOT EXISTS (SELECT FROM bodies b WHERE b.item = i.id)",
-		"bodies without an item":                "SELECT count(*) FROM bodies b WHERE NOT EXISTS (SELECT FROM items i WHERE b.item = i.id)",
-		"changes without an item":               "SELECT count(*) FROM changes c WHERE NOT EXISTS (SELECT FROM items i WHERE c.item = i.id)",
+		"items without a body":                  "SELECT count(*) FROM items i WHERE NOT EXISTS (SELECT 1 FROM bodies b WHERE b.item = i.id)",
+		"bodies without an item":                "SELECT count(*) FROM bodies b WHERE NOT EXISTS (SELECT 1 FROM items i WHERE b.item = i.id)",
+		"changes without an item":               "SELECT count(*) FROM changes c WHERE NOT EXISTS (SELECT 1 FROM items i WHERE c.item = i.id)",
 		"items with a number not given yet":     "SELECT count(*) FROM items, head WHERE items.id > head.last OR items.id < 1",
 		"items of a revision that has not come": "SELECT count(*) FROM items, head WHERE items.revision > head.revision OR items.revision < 1",
 		"keys of a number not given yet":        "SELECT count(*) FROM keys, head WHERE keys.item > head.last OR keys.item < 1",

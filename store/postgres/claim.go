@@ -125,7 +125,7 @@ func queueReleases(b *batch, c *store.Claim) {
 		hosts[i], pauses[i] = r.Host, r.Pause.Microseconds()
 	}
 	// Locked in the order of their names, as everywhere.
-	b.Queue("SELECT FROM hosts WHERE host = ANY($1) ORDER BY host FOR UPDATE", hosts)
+	b.Queue("SELECT 1 FROM hosts WHERE host = ANY($1) ORDER BY host FOR UPDATE", hosts)
 	b.Queue(`UPDATE hosts AS h SET held = false, free = clock_timestamp() + n.pause * interval '1 microsecond'
 		FROM unnest($1::text[], $2::bigint[]) AS n(host, pause) WHERE h.host = n.host AND h.held AND h.owner = $3`, hosts, pauses, c.Owner)
 }

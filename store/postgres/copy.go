@@ -177,7 +177,7 @@ func (s *Store) Take(ctx context.Context, c store.Copying, records ...store.Reco
 		}
 		b := &batch{}
 		b.Queue("BEGIN")
-		b.Queue("SELECT FROM head WHERE one = 1 FOR UPDATE")
+		b.Queue("SELECT 1 FROM head WHERE one = 1 FOR UPDATE")
 		if len(l.dirty.items) > 0 {
 			l.queueItems(b)
 			s.queueBodies(b, l, nil)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"math/rand/v2"
 	"strings"
@@ -13,6 +14,8 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
+
+	"broadsheet/store"
 )
 
 // The words of pgx that the rest of the package uses. A batch goes to the server in one round trip.
@@ -31,6 +34,7 @@ const (
 	statementTimeout = 30 * time.Second // what a statement may take, waiting for locks included
 	attemptTimeout   = 45 * time.Second // what a call may wait for an answer before the connection counts as lost
 	patience         = 10 * time.Second // how long a call goes on trying to reach a server
+	clashes          = 20               // how often a call is tried that others get in the way of
 	maxConns         = 8                // of one process, for an address that does not say (pool_max_conns)
 	applicationName  = "broadsheet"
 )
@@ -62,8 +66,7 @@ type engine struct {
 func newEngine(address string, o Options) (*engine, error) {
 	config, err := pgxpool.ParseConfig(address)
 	if err != nil {
-		// The error repeats the address, in which a password may stand where nobody expects it.
-		return nil, errors.New("store.url is no address of PostgreSQL: postgres://user@host:port/database?parameter=value, with special characters of the password escaped (%40 is @)")
+		return nil, errAddress(err)
 	}
 	e := &engine{where: where(config.ConnConfig), schema: "broadsheet", log: o.Log}
 	c := config.ConnConfig
@@ -132,8 +135,11 @@ func (e *engine) do(ctx context.Context, f func(context.Context, *conn) error) e
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
-		if v == final || v == away && time.Now().After(end) || n >= 20 {
-			return fmt.Errorf("%s: %w", e.where, explain(err))
+		switch {
+		case v == final, v == clash && n >= clashes:
+			return fmt.Errorf("%s: %w", e.where, e.explain(err))
+		case v != clash && time.Now().After(end):
+			return fmt.Errorf("%s: %w: %w", e.where, store.ErrAway, e.explain(err))
 		}
 		if v == demoted {
 			e.pool.Reset() // its connections are all of a server that was the primary
@@ -160,7 +166,7 @@ func (e *engine) once(ctx context.Context, f func(context.Context, *conn) error)
 	if err != nil {
 		var connect *pgconn.ConnectError
 		if errors.Is(err, context.DeadlineExceeded) && !errors.As(err, &connect) {
-			return final, errBusy
+			return away, errBusy
 		}
 		return judge(err, !e.closed.Load()), err
 	}
@@ -200,6 +206,8 @@ func judge(err error, lost bool) verdict {
 	var pg *pgconn.PgError
 	if errors.As(err, &pg) {
 		switch class := pg.Code[:min(2, len(pg.Code))]; {
+		case pg.Code == "40003":
+			return away // whether it was done is not known
 		case class == "40":
 			return clash
 		case pg.Code == "25006":
@@ -217,21 +225,48 @@ func judge(err error, lost bool) verdict {
 	return final
 }
 
+// errAddress says what is wrong with an address. The error of pgx repeats it, and a password may stand in it where nobody expects
+// it: only what is known to be none of it is told.
+func errAddress(err error) error {
+	var file *fs.PathError
+	switch cause := errors.Unwrap(err); {
+	case errors.As(err, &file):
+		return fmt.Errorf("store.url names a file that cannot be read: %w", file)
+	case cause != nil && cause.Error() == "sslmode is invalid":
+		return errors.New("store.url: sslmode is disable, prefer, require, verify-ca or verify-full")
+	}
+	return errors.New("store.url is no address of PostgreSQL: postgres://user@host:port/database?parameter=value, with special characters of the password escaped (%40 is @) and pool_max_conns 1 or more")
+}
+
 // explain adds a remedy where there is one.
-func explain(err error) error {
+func (e *engine) explain(err error) error {
 	var pg *pgconn.PgError
 	if !errors.As(err, &pg) {
+		switch text := err.Error(); {
+		case strings.Contains(text, "read only connection"):
+			return fmt.Errorf("%w; none of the servers takes writes: name the primary, too", err)
+		case strings.Contains(text, "dial error"), strings.Contains(text, "hostname resolving error"):
+			return fmt.Errorf("%w; is the address right, and does a server run there and listen on it (listen_addresses)?", err)
+		case strings.HasSuffix(text, "server refused TLS connection"):
+			return fmt.Errorf("%w; give it a certificate (ssl=on), or write sslmode=disable into store.url if nobody can listen on the way", err)
+		}
 		return err
 	}
-	switch pg.Code {
+	switch pg.Code { // what the server said; of several tries to connect the others say less
+	case "28P01", "28000":
+		return fmt.Errorf("%w; the password is taken from store.url, store.password_file, $PGPASSWORD or ~/.pgpass, and who may come from where is in the server's pg_hba.conf", pg)
 	case "3D000":
-		return fmt.Errorf("%w; create it: createdb -E UTF8 NAME", err)
+		return fmt.Errorf("%w; create it: createdb -E UTF8 %s", pg, e.pool.Config().ConnConfig.Database)
 	case "42501":
-		return fmt.Errorf("%w; the user needs the right to create a schema in the database, or a schema of its own (search_path=NAME in store.url)", err)
+		return fmt.Errorf("%w; the user needs the rights to connect to the database and to create a schema in it (GRANT CONNECT, CREATE ON DATABASE), or to own the schema %q and its tables", pg, e.schema)
+	case "42704":
+		return fmt.Errorf("%w; what store.url has behind the question mark must be a parameter of PostgreSQL", pg)
+	case "25006":
+		return fmt.Errorf("%w; a standby takes no writes: name the primary, or all servers with target_session_attrs=read-write", pg)
 	case "57014":
-		return fmt.Errorf("%w; a statement took longer than %v", err, statementTimeout)
+		return fmt.Errorf("%w; a statement took longer than %v", pg, statementTimeout)
 	case "53300":
-		return fmt.Errorf("%w; give the server a larger max_connections or store.url a smaller pool_max_conns (now %d)", err, maxConns)
+		return fmt.Errorf("%w; give the server a larger max_connections or store.url a smaller pool_max_conns (now %d)", pg, e.pool.Config().MaxConns)
 	}
 	return err
 }

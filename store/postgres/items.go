@@ -69,7 +69,7 @@ func (s *Store) Items(ctx context.Context, q store.Query) iter.Seq2[store.Item, 
 	}
 }
 
-// items reads a page.
+// items reads a page, or fails and has read nothing: a walk that is asked again must not go on behind what it lost.
 func items(ctx context.Context, c *conn, room int, sql string, args ...any) (list []store.Item, more bool, err error) {
 	r, err := c.Query(ctx, fmt.Sprintf("%s LIMIT %d", sql, room), args...) // a limit that the planner sees
 	if err != nil {
@@ -78,7 +78,10 @@ func items(ctx context.Context, c *conn, room int, sql string, args ...any) (lis
 	list = make([]store.Item, 0, room)
 	err = eachItem(r, func(it store.Item) { list = append(list, it) })
 	r.Close()
-	return list, len(list) == room, err
+	if err != nil {
+		return nil, false, err
+	}
+	return list, len(list) == room, nil
 }
 
 // end is beyond every item.
@@ -370,7 +373,7 @@ func (s *Store) Feeds(ctx context.Context) iter.Seq2[store.FeedState, error] {
 			}
 			defer r.Close()
 			err = eachState(r, func(f store.FeedState) { list = append(list, f) })
-			if n := len(list); n > 0 {
+			if n := len(list); n > 0 && err == nil {
 				last = list[n-1].Name()
 			}
 			return list, len(list) == room, err

@@ -88,7 +88,7 @@ func (s *Store) SwapNotes(ctx context.Context, kind string, swaps ...store.Swap)
 			sql, args := "", []any{kind, w.Key}
 			switch {
 			case w.Old == nil && w.New == nil:
-				sql = "SELECT 1 WHERE NOT EXISTS (SELECT FROM notes WHERE kind = $1 AND key = $2)"
+				sql = "SELECT 1 WHERE NOT EXISTS (SELECT 1 FROM notes WHERE kind = $1 AND key = $2)"
 			case w.Old == nil:
 				sql, args = "INSERT INTO notes (kind, key, value) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING", append(args, w.New)
 			case w.New == nil:
@@ -102,7 +102,7 @@ func (s *Store) SwapNotes(ctx context.Context, kind string, swaps ...store.Swap)
 			})
 		}
 		err := send(ctx, c, b)
-		sent = err != nil && judge(err, false) == final
+		sent = err != nil && judge(err, false) != clash // a server that is stopped may have committed before it says so
 		return err
 	})
 	if err != nil {

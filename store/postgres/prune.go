@@ -198,7 +198,7 @@ func (p *position) step(ctx context.Context, c *conn, n, before int) (looked int
 	if table == "links" {
 		return looked, sweepLinks(ctx, c, from, to, before)
 	}
-	_, err = c.Exec(ctx, fmt.Sprintf("DELETE FROM %s AS n WHERE key > $1 AND key <= $2 AND day < $3 AND NOT EXISTS (SELECT FROM items WHERE id = n.item)", table), from, to, before)
+	_, err = c.Exec(ctx, fmt.Sprintf("DELETE FROM %s AS n WHERE key > $1 AND key <= $2 AND day < $3 AND NOT EXISTS (SELECT 1 FROM items WHERE id = n.item)", table), from, to, before)
 	return looked, err
 }
 

@@ -34,8 +34,8 @@ func knows(ctx context.Context, c *conn, renames []store.Rename) (known bool, er
 	for i, r := range renames {
 		outlets[i], urls[i] = r.From.Outlet, r.From.URL
 	}
-	err = c.QueryRow(ctx, `SELECT EXISTS (SELECT FROM unnest($1::text[], $2::text[]) AS n(outlet, url)
-		WHERE EXISTS (SELECT FROM feeds f WHERE f.outlet = n.outlet AND (f.url = n.url OR n.url = '')))`, outlets, urls).Scan(&known)
+	err = c.QueryRow(ctx, `SELECT EXISTS (SELECT 1 FROM unnest($1::text[], $2::text[]) AS n(outlet, url)
+		WHERE EXISTS (SELECT 1 FROM feeds f WHERE f.outlet = n.outlet AND (f.url = n.url OR n.url = '')))`, outlets, urls).Scan(&known)
 	return known, err
 }
 

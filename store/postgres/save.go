@@ -78,7 +78,7 @@ func (s *Store) touch(ctx context.Context, c *conn, polls []store.Poll, all []in
 	l := newLedger(c, false)
 	for i := range polls {
 		p := &polls[i]
-		known := p.State // a copy: Settle makes the next version of it
+		known := p.State.Begun()
 		l.states[p.State.Name()] = &known
 		out := store.Settle(p, store.Known{State: known})
 		saved[i].State = out.State

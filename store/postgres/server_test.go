@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -124,7 +125,8 @@ type proxy struct {
 	net.Listener
 	to    string
 	trips atomic.Int64
-	mu    sync.Mutex // guards conns
+	room  atomic.Int64 // after so many bytes of answers, all connections are cut; below 0: never
+	mu    sync.Mutex   // guards conns
 	conns []net.Conn
 }
 
@@ -137,6 +139,7 @@ func between(t *testing.T, address string) (*proxy, string) {
 		t.Fatal(err)
 	}
 	p := &proxy{Listener: l, to: host}
+	p.room.Store(-1)
 	go p.accept()
 	t.Cleanup(func() { l.Close(); p.cut() })
 	return p, strings.Replace(address, host, l.Addr().String(), 1)
@@ -158,7 +161,7 @@ func (p *proxy) accept() {
 		p.mu.Unlock()
 		var answered atomic.Bool
 		answered.Store(true)
-		pipe := func(from, to net.Conn, seen func()) {
+		pipe := func(from, to net.Conn, seen func(n int)) {
 			defer from.Close()
 			defer to.Close()
 			b := make([]byte, 1<<16)
@@ -167,18 +170,24 @@ func (p *proxy) accept() {
 				if err != nil {
 					return
 				}
-				seen()
+				seen(n)
 				if _, err := to.Write(b[:n]); err != nil {
 					return
 				}
 			}
 		}
-		go pipe(client, server, func() {
+		go pipe(client, server, func(int) {
 			if answered.Swap(false) {
 				p.trips.Add(1)
 			}
 		})
-		go pipe(server, client, func() { answered.Store(true) })
+		go pipe(server, client, func(n int) {
+			answered.Store(true)
+			if room := p.room.Load(); room >= 0 && p.room.Add(-int64(n)) < 0 {
+				p.room.Store(-1)
+				p.cut()
+			}
+		})
 	}
 }
 
@@ -268,6 +277,47 @@ func TestConnectionsCut(t *testing.T) {
 	mustCheck(t, s)
 }
 
+// A connection that is cut in the middle of an answer costs none of what is read, in whatever order.
+func TestCutWithinAnAnswer(t *testing.T) {
+	p, address := between(t, pgtest.New(t).Database(t))
+	s := openAt(t, address)
+	const n = 300
+	polls := make([]store.Poll, n)
+	for i := range polls {
+		polls[i] = poll(fmt.Sprint("outlet", i%5), i, fmt.Sprintf("https://a.example/%d/%s", i, strings.Repeat("long", 100)))
+	}
+	for some := range slices.Chunk(polls, n/2) { // two revisions
+		save(t, s, some...)
+	}
+	outlets := []string{"outlet0", "outlet1", "outlet2", "outlet3", "outlet4"}
+	for name, q := range map[string]store.Query{"by date": {}, "by arrival": {ByArrival: true}, "by outlet": {Outlets: outlets}, "by change": {Since: 1}} {
+		want := n
+		if q.Since > 0 {
+			want = n / 2 // the second half
+		}
+		cuts := 0
+		for room := int64(100); room < 200_000; room += 17_000 {
+			p.room.Store(room)
+			seen := map[store.ItemID]bool{}
+			for it, err := range s.Items(t.Context(), q) {
+				if err != nil {
+					t.Fatal(err)
+				}
+				seen[it.ID] = true
+			}
+			if p.room.Load() < 0 {
+				cuts++
+			}
+			if len(seen) != want {
+				t.Errorf("%s, cut after %d bytes: %d items of %d", name, room, len(seen), want)
+			}
+		}
+		if cuts < 5 {
+			t.Errorf("%s: cut %d times: this proves nothing", name, cuts)
+		}
+	}
+}
+
 // The server is restarted, crashes and comes back while polls are saved.
 func TestRestart(t *testing.T) {
 	if testing.Short() {
@@ -313,7 +363,7 @@ func TestRestart(t *testing.T) {
 		t.Errorf("Revision without a server: %v", err)
 	}
 	began := time.Now()
-	if _, err := s.Revision(t.Context()); err == nil || !strings.Contains(err.Error(), "PostgreSQL at 127.0.0.1") || time.Since(began) > 3*patience {
+	if _, err := s.Revision(t.Context()); !errors.Is(err, store.ErrAway) || !strings.Contains(err.Error(), "PostgreSQL at 127.0.0.1") || time.Since(began) > 3*patience {
 		t.Errorf("Revision without a server, after %v: %v", time.Since(began), err)
 	}
 	cluster.Run(t)

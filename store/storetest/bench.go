@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -234,4 +235,64 @@ func BenchmarkItems(b *testing.B, s store.Store) {
 			}
 		}
 	})
+}
+
+// BenchmarkPrune deletes two thirds of the 300,000 items of a store that Fill filled, and then lets a third as many come. tidy
+// does what the keeper does by itself in the hours that lie between, if anything. Reported is what a deleted item costs, and how
+// the store's size has changed when it holds two thirds of what it held.
+func BenchmarkPrune(b *testing.B, s store.Store, tidy func()) {
+	const all, gone, come = 300_000, 200_000, 100_000
+	const outlets = 400
+	text := benchText()
+	size := func() float64 { return float64(must(s.(store.Sizer).Size(b.Context()))) }
+	for b.Loop() {
+		before := size()
+		began := time.Now()
+		last := benchPoll(0, gone/benchItems/outlets, text).At
+		if n := must(s.Prune(b.Context(), last, all)); n != gone {
+			b.Fatalf("%d items pruned", n)
+		}
+		b.ReportMetric(float64(time.Since(began).Microseconds())/gone, "µs/item")
+		tidy()
+		for n := range come / benchItems / 16 {
+			var polls []store.Poll
+			for i := range 16 {
+				k := all/benchItems + n*16 + i
+				polls = append(polls, benchPoll(k%outlets, k/outlets, text))
+			}
+			must(s.SavePolls(b.Context(), polls...))
+		}
+		b.ReportMetric(size()/before, "size")
+	}
+}
+
+// BenchmarkCommitters lets several views of one store save 19,200 new items at once, 25 a poll, each 16 polls at a time of outlets
+// of its own.
+func BenchmarkCommitters(b *testing.B, stores ...store.Store) {
+	const outlets = 400
+	batches, text := 48/len(stores), benchText()
+	for b.Loop() {
+		b.StopTimer()
+		work := make([][][]store.Poll, len(stores))
+		for i := range stores {
+			for n := range batches {
+				var polls []store.Poll
+				for k := range 16 {
+					polls = append(polls, benchPoll(i*outlets+(n*16+k)%outlets, n*16/outlets, text))
+				}
+				work[i] = append(work[i], polls)
+			}
+		}
+		b.StartTimer()
+		var wg sync.WaitGroup
+		for i, s := range stores {
+			wg.Go(func() {
+				for _, polls := range work[i] {
+					must(s.SavePolls(b.Context(), polls...))
+				}
+			})
+		}
+		wg.Wait()
+	}
+	b.ReportMetric(float64(b.N*len(stores)*batches*16*benchItems)/b.Elapsed().Seconds(), "items/s")
 }

@@ -129,6 +129,35 @@ func checkStates(t *testing.T, s *session) {
 	expect(t, "stored state", all(t, s.Feeds(t.Context()))[0], f)
 }
 
+// checkVisits counts each visit once, whether it brought a document or not and however often it is saved.
+func checkVisits(t *testing.T, s *session) {
+	p := poll("a", start, arrival("1", "", "one", time.Time{}))
+	for n := range 4 {
+		saved := s.save(t, p)[0].State
+		expect(t, "polls", saved.History.Polls, n+1)
+		s.reopen(t)
+		again := p
+		again.State.Saves = saved.Saves - 1 // its answer was lost
+		if saved = s.save(t, again)[0].State; n == 3 {
+			again.State = saved
+			again.State.Outage, again.Arrivals = true, nil // it turns out that we had no network
+			saved = s.save(t, again)[0].State
+		}
+		expect(t, "polls, saved again", saved.History.Polls, n+1)
+		var outcomes string
+		for at, outcome := range saved.History.LastVisits() {
+			if want := start.Add(time.Duration(len(outcomes)) * time.Hour).Truncate(time.Second); !at.Equal(want) {
+				t.Errorf("visit at %v, want %v", at, want)
+			}
+			outcomes += string(outcome)
+		}
+		expect(t, "visits", outcomes, []string{"n", "n-", "n--", "n--o"}[n])
+		at := start.Add(time.Duration(n+1) * time.Hour)
+		p = store.Poll{At: at, State: saved}
+		p.State.LastTry, p.State.LastPoll, p.State.LastSuccess = at, at, at
+	}
+}
+
 func checkMoments(t *testing.T, s *session) {
 	zone := time.FixedZone("", 5*3600+1800)
 	at := start.Add(789).In(zone) // 789 ns more than a keeper keeps

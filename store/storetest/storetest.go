@@ -36,6 +36,7 @@ func Run(t *testing.T, k Keeper) {
 		{"identity", checkIdentity},
 		{"round trip", checkRoundTrip},
 		{"states", checkStates},
+		{"visits", checkVisits},
 		{"moments", checkMoments},
 		{"several polls", checkSeveralPolls},
 		{"revisions", checkRevisions},
