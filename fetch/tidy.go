@@ -25,25 +25,6 @@ type tidied struct {
 	damaged error      // what was lost; nil if nothing was
 }
 
-// A tidyNote is what gofeed's structs do not tell of a feed or an item.
-type tidyNote struct {
-	base  *url.URL // xml:base in scope; nil without one
-	lang  string   // xml:lang in scope
-	id    string   // Atom's id or RDF's about, as written
-	texts [3]textNote
-
-	// Of an item:
-	own                [3]string // the texts of its format's own elements
-	published, updated itemDate
-}
-
-// A textNote says how one of an item's texts is written.
-type textNote struct {
-	plain bool     // "<" is a less-than sign, not markup
-	base  *url.URL // xml:base in scope
-	lang  string   // xml:lang in scope
-}
-
 // longMark begins a text of xml that is a number of texts, and no other. What encoding/xml and gofeed do with a
 // text is slow, and needless for one that they need not look into.
 const (
@@ -63,8 +44,6 @@ func (t *tidied) full(s string) string {
 	}
 	return t.texts[i]
 }
-
-const noteTitle, noteSummary, noteContent, noteID = 0, 1, 2, 3 // the last is no text
 
 // tidy rewrites an XML feed, which is valid UTF-8, into the one dialect that gofeed reads best: a channel or
 // feed that holds its items, the elements that roles names and no others, fixed prefixes instead of

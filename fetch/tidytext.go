@@ -3,7 +3,6 @@ package fetch
 import (
 	"bytes"
 	"encoding/base64"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -185,85 +184,6 @@ func (t *tidier) appendTag(dst []byte, tok *token) []byte {
 		dst = append(append(append(dst, "</"...), name...), '>')
 	}
 	return dst
-}
-
-// noted is the text of the item or feed that e is; -1 for those of which nothing need be noted, and for those of what
-// stands inside of it.
-func (t *tidier) noted(e *tidyElement) int {
-	if parent := t.open[len(t.open)-1]; parent.role == roleContainer && parent.name != "" {
-		return -1
-	}
-	switch e.name {
-	case "title":
-		return noteTitle
-	case "summary", "description", "subtitle", "tagline":
-		return noteSummary
-	case "content", "content:encoded", "xhtml:body", "body", "fullitem":
-		return noteContent
-	case "id":
-		return noteID
-	}
-	return -1
-}
-
-// isOwn reports whether e is one of the three texts that nearly every item has. They are kept where they are read: what
-// encoding/xml and gofeed do with a text costs more than all else that becomes of it here.
-func (t *tidier) isOwn(e *tidyElement) bool {
-	if t.open[len(t.open)-1].role != roleItem {
-		return false
-	}
-	switch e.name {
-	case "title":
-		return true
-	case "description", "content:encoded":
-		return !t.atom
-	case "summary":
-		return t.atom
-	case "content":
-		return t.atom && t.attribute("src") == ""
-	}
-	return false
-}
-
-// note keeps what gofeed does not tell of a text that was just read.
-func (t *tidier) note(e *tidyElement, which int, plain bool) {
-	n := &t.result.feed
-	if t.item >= 0 {
-		n = &t.result.items[len(t.result.items)-1]
-	}
-	switch which {
-	case -1:
-	case noteID:
-		n.id = strings.TrimSpace(string(t.text))
-	default:
-		n.texts[which] = textNote{plain, e.base, e.lang}
-	}
-}
-
-// An itemDate is one of an item's dates, and how much it counts among those that its document gives: the least the most.
-type itemDate struct {
-	time.Time
-	rank int
-}
-
-// publishedDates and updatedDates are the elements that say when an item was published and updated, in the order in which
-// they count.
-var (
-	publishedDates = []string{"pubdate", "published", "issued", "dcterms:issued", "created", "dcterms:created", "dcterms:available", "atom:published", "dc:date"}
-	updatedDates   = []string{"updated", "modified", "atom:updated", "dcterms:modified", "dc:date", "lastbuilddate"}
-)
-
-// date notes a date of an item, which is read here once and for all.
-func (n *tidyNote) date(name string, when time.Time) {
-	n.published.consider(slices.Index(publishedDates, name), when)
-	n.updated.consider(slices.Index(updatedDates, name), when)
-}
-
-// consider takes a date of this rank in the place of d if it counts more, or comes later; no rank is -1.
-func (d *itemDate) consider(rank int, when time.Time) {
-	if rank >= 0 && !when.IsZero() && (d.IsZero() || rank <= d.rank) {
-		*d = itemDate{when, rank}
-	}
 }
 
 // tags makes categories of a list in one element, which is no Atom's.
