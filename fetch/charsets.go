@@ -30,15 +30,21 @@ func charsetByName(name string) (c charset, sevenBit bool) {
 	if name == "" {
 		return nil, false
 	}
-	if other := charsetAliases[name]; other != "" {
+	if i := strings.LastIndexAny(name, ":-"); strings.HasPrefix(name, "iso-8859-") && len(name)-i == len("-1987") {
+		name = name[:i] // the year of the standard
+	}
+	bare := strings.NewReplacer("-", "", ".", "", ":", "", " ", "").Replace(name)
+	if other := charsetAliases()[bare]; other != "" {
 		name = other
+	} else if strings.Trim(bare, "0123456789") == "" { // of a code page
+		name = "cp" + bare
 	}
 	switch {
-	case strings.HasPrefix(name, "iso-2022-"), strings.HasPrefix(name, "iso2022-"):
+	case strings.HasPrefix(bare, "iso2022"):
 		return decodeISO2022, true
-	case name == "utf-7" || name == "unicode-1-1-utf-7":
+	case bare == "utf7" || bare == "unicode11utf7":
 		return decodeUTF7, true
-	case name == "hz" || name == "hz-gb-2312":
+	case bare == "hz" || bare == "hzgb" || bare == "hzgb2312":
 		return textCharset(simplifiedchinese.HZGB2312), true
 	}
 	if c := singleByte()[name]; c != nil {
@@ -56,15 +62,29 @@ func charsetByName(name string) (c charset, sevenBit bool) {
 	return textCharset(e), false
 }
 
-// charsetAliases are names of charsets by which neither browsers nor IANA know them: Python's and Microsoft's. Those
-// that extend another charset are read as that one.
-var charsetAliases = map[string]string{
-	"big5hkscs": "big5-hkscs", "cp950": "big5", "ms950": "big5", "cp932": "shift_jis", "ms932": "shift_jis", "windows-932": "shift_jis",
-	"shift-jis": "shift_jis", "shift-jis-2004": "shift_jis", "shift-jisx0213": "shift_jis", "sjis-2004": "shift_jis",
-	"euc-jis-2004": "euc-jp", "euc-jisx0213": "euc-jp", "eucjp": "euc-jp", "cp949": "euc-kr", "ms949": "euc-kr", "uhc": "euc-kr",
-	"cp936": "gbk", "ms936": "gbk", "gb2312-80": "gbk", "mac-roman": "macintosh", "mac-cyrillic": "x-mac-cyrillic", "cp858": "ibm00858",
-	"cp65001": "utf-8", "u8": "utf-8", "utf8": "utf-8", "u16": "utf-16", "utf16": "utf-16",
-}
+// charsetAliases are names of charsets by which neither browsers nor IANA know them, Python's and Microsoft's, by what is left
+// of them without signs. Those that extend another charset are read as that one.
+var charsetAliases = sync.OnceValue(func() map[string]string {
+	aliases := map[string]string{}
+	for name, others := range map[string]string{
+		"shift_jis": "shiftjis sjis mskanji cp932 ms932 windows932 932 shiftjis2004 shiftjisx0213 sjis2004 sjisx0213 xmacjapanese",
+		"euc-jp":    "eucjp ujis eucjis2004 eucjisx0213 jisx0213",
+		"euc-kr":    "euckr ksc5601 ksc56011987 ksx1001 cp949 ms949 949 uhc xmackorean",
+		"gbk":       "euccn eucgb2312cn gb2312 gb231280 gb23121980 cp936 ms936 936 xmacsimpchinese",
+		"gb18030":   "gb180302000",
+		"big5":      "big5tw cp950 ms950 950 xmactradchinese", "big5-hkscs": "big5hkscs hkscs",
+		"iso-8859-1": "8859 latin latin1 iso8859", "iso-8859-13": "l7 latin7", "iso-8859-15": "latin9", "iso-8859-7": "elot928", "iso-8859-16": "iso885916",
+		"tis-620": "tis620 thai isoir166 tis6200 tis62025290 tis62025291", "macintosh": "macroman", "x-mac-cyrillic": "maccyrillic",
+		"ibm00858": "cp858 858 ibm858", "ibm01140": "cp1140 1140 ibm1140",
+		"utf-8": "cp65001 u8 utf8 iso106461", "utf-16": "u16 utf16 csunicode iso10646ucs2",
+		"utf-16be": "utf16be unicodebigunmarked", "utf-16le": "utf16le unicodelittleunmarked",
+	} {
+		for _, other := range strings.Fields(others) {
+			aliases[other] = name
+		}
+	}
+	return aliases
+})
 
 // textCharset is one of golang.org/x/text.
 func textCharset(e encoding.Encoding) charset {

@@ -10,7 +10,7 @@ import (
 )
 
 // htmlScanner splits HTML into texts and tags where the tokenizer of golang.org/x/net/html does, which FuzzHTMLScanner
-// holds it against. It copies nothing and reads attributes only for those who ask: of a text's tags most go, and
+// holds it against, but for what isDeclaration says. It copies nothing and reads attributes only for those who ask: of a text's tags most go, and
 // what that tokenizer does for each attribute of them cost as much as all the rest. It knows no element whose text is
 // not HTML; passOver is for those.
 type htmlScanner struct {
@@ -71,10 +71,15 @@ func textLen(s []byte) int {
 		switch i += n; {
 		case i+1 == len(s):
 			return len(s)
-		case isLetter(s[i+1]), s[i+1] == '!', s[i+1] == '?', s[i+1] == '/' && (i > 0 || i+2 < len(s)):
+		case isLetter(s[i+1]), s[i+1] == '!' && isDeclaration(s[i+2:]), s[i+1] == '?', s[i+1] == '/' && (i > 0 || i+2 < len(s)):
 			return i
 		}
 	}
+}
+
+// isDeclaration reports whether a comment or a declaration goes on so behind "<!". HTML takes anything for one, and hides it.
+func isDeclaration(rest []byte) bool {
+	return len(rest) == 0 || isLetter(rest[0]) || strings.IndexByte("->[", rest[0]) >= 0
 }
 
 // markupLen is how long the markup is that s begins with, and what it is: a tag, or nothing that counts. -1 if

@@ -2,6 +2,7 @@ package fetch
 
 import (
 	"bytes"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -21,7 +22,7 @@ func FuzzHTMLScanner(f *testing.F) {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {
-		if strings.ContainsAny(s, "&\x00\r") { // which the two decode in their own ways
+		if strings.ContainsAny(s, "&\x00\r") || oddDeclaration.MatchString(s) { // which the two read in their own ways
 			return
 		}
 		var want, got []string
@@ -67,6 +68,8 @@ func FuzzHTMLScanner(f *testing.F) {
 		}
 	})
 }
+
+var oddDeclaration = regexp.MustCompile(`<![^A-Za-z>\[-]`)
 
 func TestPassOver(t *testing.T) {
 	for _, test := range []struct {

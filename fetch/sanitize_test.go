@@ -24,6 +24,10 @@ func TestSanitise(t *testing.T) {
 	for _, test := range []struct{ name, in, want string }{
 		{"text", "plain text – “quoted”", "plain text – “quoted”"},
 		{"paragraphs", "<p>one</p>\n<p>two</p>", "<p>one</p>\n<p>two</p>"},
+		{"no declaration", "<!' <b>x</b>", "&lt;!' <b>x</b>"},
+		{"title of no link", `<a title="x">l</a>`, "l"},
+		{"attributes twice", `<a href="https://a.example/" HREF="https://b.example/" title=1 title=2>x</a>`, `<a href="https://a.example/"` + rel + ` title="1">x</a>`},
+		{"no semicolon", `Tom &amp Jerry &nbsp; <script/>a<b>b</b>`, "Tom &amp; Jerry \u00a0 a<b>b</b>"},
 		{"quotes stay", `<p>it's "so"</p>`, `<p>it's "so"</p>`},
 		{"entities", "<p>a &lt; b &amp;&amp; c &mdash; d&nbsp;e &#8220;f&#8221;</p>", "<p>a &lt; b &amp;&amp; c — d\u00a0e “f”</p>"},
 		{"less-than", "1 < 2 & 3 > 2", "1 &lt; 2 &amp; 3 &gt; 2"},

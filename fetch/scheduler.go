@@ -253,7 +253,7 @@ func (s *Scheduler) reckon(j *job) {
 	j.due = Next(&f, &s.o.Settings, &j.state)
 	j.due.held(j.host.hold, time.Now())
 	for _, o := range s.sharers(j) {
-		j.due.share(o, &s.o.Settings)
+		j.due.share(&o.feed, &s.o.Settings, &o.state, o.running)
 	}
 	if j.queued && j.due.Never { // a reload has turned it off
 		s.dequeue(j)

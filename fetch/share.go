@@ -28,17 +28,17 @@ func (s *Scheduler) sharers(j *job) []*job {
 	return others
 }
 
-// share lets d wait as long as o's address must not be asked: it is the same.
-func (d *Due) share(o *job, s *Settings) {
+// share lets d wait as long as the address of another feed must not be asked, which is the same.
+func (d *Due) share(f *Feed, s *Settings, st *store.FeedState, running bool) {
 	if d.Never {
 		return
 	}
-	hard := Next(&o.feed, s, &o.state).Forced
-	if now := time.Now(); o.running && hard.Before(now.Add(time.Minute)) {
+	hard := Next(f, s, st).Forced
+	if now := time.Now(); running && hard.Before(now.Add(time.Minute)) {
 		hard = now.Add(time.Minute) // reckoned anew when that poll has ended
 	}
 	if hard.After(d.At) {
-		d.At, d.Reason = hard, "the same address was polled for "+o.feed.Outlet
+		d.At, d.Reason = hard, "the same address was polled for "+f.Outlet
 	}
 	if hard.After(d.Early) {
 		d.Early = hard

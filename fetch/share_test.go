@@ -131,6 +131,13 @@ func TestSharersAreBoundTogether(t *testing.T) {
 		if sum := onceIn(t, st, net, s, third, Request{Force: true}); sum.Polled != 0 {
 			t.Errorf("a new outlet went against the Retry-After of its address: %+v", sum)
 		}
+		var known []store.FeedState
+		for _, f := range third {
+			known = append(known, states(t, st)[f.Outlet])
+		}
+		if late := Dues(third, &s, known, time.Now())[2]; !strings.Contains(late.Reason, "the same address was polled for") || time.Until(late.At) < 9*time.Hour {
+			t.Errorf("what is told of the new outlet: %+v", late)
+		}
 		status = 410
 		time.Sleep(11 * time.Hour)
 		during(t, st, net, s, third, 100*time.Hour)

@@ -86,6 +86,9 @@ func Next(f *Feed, s *Settings, st *store.FeedState) Due {
 	}
 	d.wait(st.RetryAfter, "Retry-After until "+clockTime(st.RetryAfter, st.LastPoll))
 	d.Forced = later(d.Forced, st.RetryAfter)
+	if st.Outage && st.LastPoll.IsZero() {
+		d.State = "new" // it was never reached
+	}
 	if st.Move.Holds {
 		d.Reason += "; moved to " + st.Move.To
 	}
@@ -96,19 +99,33 @@ func Next(f *Feed, s *Settings, st *store.FeedState) Due {
 }
 
 // Dues are when feeds may be asked again, with what a host owes to one of its feeds' answers: if that asked to be
-// left alone, it is, for all of them. states are those of feeds, in their order.
+// left alone, it is, for all of them; and with what feeds of one address owe each other. states are those of feeds, in
+// their order.
 func Dues(feeds []Feed, s *Settings, states []store.FeedState, now time.Time) []Due {
-	holds, hosts := map[string]time.Time{}, make([]string, len(feeds))
+	holds, hosts, shared := map[string]time.Time{}, make([]string, len(feeds)), map[string][]int{}
 	for i := range feeds {
 		hosts[i], _ = s.rule(askAt(&feeds[i], &states[i], now))
 		if states[i].HostHold {
 			holds[hosts[i]] = later(holds[hosts[i]], states[i].RetryAfter)
+		}
+		if feeds[i].Enabled {
+			key := feeds[i].shareKey()
+			shared[key] = append(shared[key], i)
 		}
 	}
 	dues := make([]Due, len(feeds))
 	for i := range feeds {
 		dues[i] = Next(&feeds[i], s, &states[i])
 		dues[i].held(holds[hosts[i]], now)
+	}
+	for _, same := range shared {
+		for _, i := range same {
+			for _, o := range same {
+				if o != i && hosts[o] == hosts[i] {
+					dues[i].share(&feeds[o], s, &states[o], false)
+				}
+			}
+		}
 	}
 	return dues
 }

@@ -248,3 +248,16 @@ func TestParseSchedule(t *testing.T) {
 		}
 	}
 }
+
+// A feed that our own outage has kept us from ever reaching is not "ok".
+func TestNeverReachedIsNew(t *testing.T) {
+	f, s := feeds(t, "https://a.example/1")[0], testSettings()
+	st := store.FeedState{LastTry: time.Now(), Outage: true}
+	if d := Next(&f, &s, &st); d.State != "new" {
+		t.Errorf("%+v", d)
+	}
+	st.LastPoll = st.LastTry.Add(-time.Hour)
+	if d := Next(&f, &s, &st); d.State != "ok" {
+		t.Errorf("%+v", d)
+	}
+}

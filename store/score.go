@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"strings"
@@ -32,7 +33,7 @@ const (
 	features
 )
 
-// featureNames name them in weights.go and where a tie is explained.
+// featureNames name them in weights.go.
 var featureNames = [features]string{"cosine", "cosineEvent", "foundLess", "foundMore", "eventLess", "eventMore",
 	"nameOdd", "nameOddLess", "numberFound", "hoursApart", "daysApart", "questions", "explainers", "speeches", "reactions", "stageShared", "rareShared", "longest", "shows"}
 
@@ -240,8 +241,15 @@ func judge(p, q *Print, a, b []float32) (j judgement) {
 
 // why says in a few words what tied two items.
 func (j *judgement) why() string {
-	var b strings.Builder
-	fmt.Fprintf(&b, "title and text %.2f alike, %.0f %% and %.0f %% of the titles found in the other, %s apart",
-		j.of[cosine], 100*j.of[foundMore], 100*j.of[foundLess], j.apart.Round(time.Minute))
-	return b.String()
+	return fmt.Sprintf("title and text %.2f alike, %.0f %% and %.0f %% of the titles found in the other, %s apart; %.2f is enough",
+		j.of[cosine], 100*j.of[foundMore], 100*j.of[foundLess], roughly(j.apart), j.score-j.above)
+}
+
+// roughly writes a duration to the minute, without what is zero.
+func roughly(d time.Duration) string {
+	s := strings.TrimSuffix(d.Round(time.Minute).String(), "0s")
+	if strings.HasSuffix(s, "h0m") {
+		s = strings.TrimSuffix(s, "0m")
+	}
+	return cmp.Or(s, "no time")
 }

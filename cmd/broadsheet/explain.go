@@ -41,8 +41,8 @@ type explained struct {
 	Outlet   string            `json:"outlet"`
 	Title    string            `json:"title"`
 	Link     string            `json:"link,omitempty"`
-	Language string            `json:"language,omitempty"` // as the item or its feed states it
-	Detected string            `json:"detected,omitempty"` // else the outlet's, or what the text tells
+	Language string            `json:"language,omitempty"`
+	Says     string            `json:"language_by,omitempty"` // who says so: "item" (or its feed), "outlet", "text"
 	Date     time.Time         `json:"date"`
 	Arrived  time.Time         `json:"arrived"`
 	Updated  time.Time         `json:"updated"`
@@ -156,7 +156,7 @@ func explain(ctx context.Context, st store.Store, publisher *publish.Publisher, 
 }
 
 func explainItem(ctx context.Context, st store.Store, publisher *publish.Publisher, it store.Item) (explained, error) {
-	e := explained{ID: it.PublishedID, GUID: it.GUID, Outlet: it.Outlet, Title: it.Title, Link: it.Link, Language: it.Language, Detected: it.Detected,
+	e := explained{ID: it.PublishedID, GUID: it.GUID, Outlet: it.Outlet, Title: it.Title, Link: it.Link, Language: it.Language,
 		Date: it.Date, Arrived: it.Arrived, Updated: it.Updated, Changes: []store.Change{}, Related: []named{}}
 	for c, err := range st.Changes(ctx, it.ID) {
 		if err != nil {
@@ -172,6 +172,12 @@ func explainItem(ctx context.Context, st store.Store, publisher *publish.Publish
 		e.Feeds = append(e.Feeds, carrier{feed, since})
 	}
 	others := map[store.ItemID]named{}
+	switch {
+	case it.Language != "":
+		e.Says = "item"
+	case it.Detected != "":
+		e.Language, e.Says = it.Detected, "text" // unless its outlet says it: locate
+	}
 	var story store.Story
 	for s, err := range st.Stories(ctx, it.Story) {
 		if err != nil {
@@ -204,9 +210,12 @@ func explainItem(ctx context.Context, st store.Store, publisher *publish.Publish
 	return e, err
 }
 
-// locate adds where the keys of the rules stand in the configuration.
+// locate adds what the configuration says: an outlet's language, and where the keys of the rules stand.
 func (pl *plan) locate(e *explained) {
 	outlet := slices.IndexFunc(pl.config.Outlets, func(o config.Outlet) bool { return o.ID == e.Outlet })
+	if outlet >= 0 && e.Says != "item" && pl.config.Outlets[outlet].Language != "" {
+		e.Language, e.Says = pl.config.Outlets[outlet].Language, "outlet"
+	}
 	for _, v := range e.Sections {
 		section := slices.IndexFunc(pl.config.Sections, func(s config.Section) bool { return s.Slug == v.Section })
 		for i := range v.Rules {
@@ -240,11 +249,10 @@ func (e *explained) print(w io.Writer) {
 	if e.Link != "" {
 		line("link", "%s", e.Link)
 	}
-	switch {
-	case e.Language != "":
-		line("language", "%s, as the item or its feed states", e.Language)
-	case e.Detected != "":
-		line("language", "%s, as its outlet was configured when it came, or else as its text tells", e.Detected)
+	if e.Language == "" {
+		line("language", "unknown")
+	} else {
+		line("language", "%s, as %s", e.Language, map[string]string{"item": "the item or its feed states", "outlet": "the outlet is configured", "text": "the text tells"}[e.Says])
 	}
 	line("dated", "%s; arrived %s; updated %s", when(e.Date), when(e.Arrived), when(e.Updated))
 	fmt.Fprintln(w, "carried by")

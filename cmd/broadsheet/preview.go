@@ -215,9 +215,32 @@ func printPreview(w io.Writer, p publish.Preview) {
 			fmt.Fprintf(w, "      %s\n", why)
 		}
 		if l.Before != nil {
-			fmt.Fprintf(w, "      was %s\n", told(l.Before))
+			for _, was := range changed(l.Before, &l.Shown) {
+				fmt.Fprintf(w, "      was %s\n", was)
+			}
 		}
 	}
+}
+
+// changed tells what was otherwise with a place of a section.
+func changed(before, now *publish.Shown) (was []string) {
+	switch {
+	case before.Item != now.Item || before.Outlet != now.Outlet:
+		was = append(was, fmt.Sprintf("%s's %q", before.Outlet, cmp.Or(before.Title, before.ID)))
+	case before.Title != now.Title:
+		was = append(was, fmt.Sprintf("%q", before.Title))
+	}
+	if a, b := before.Place, now.Place; !a.Equal(b) {
+		layout := time.DateTime
+		if when(a) == when(b) {
+			layout += ".000000"
+		}
+		was = append(was, fmt.Sprintf("placed at %s and is at %s", a.Local().Format(layout), b.Local().Format(layout)))
+	}
+	if !slices.Equal(before.Also, now.Also) {
+		was = append(was, "also in "+cmp.Or(strings.Join(before.Also, ", "), "none"))
+	}
+	return was
 }
 
 // told is a place of a section on one line.
