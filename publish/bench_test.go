@@ -5,6 +5,8 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"runtime"
+	"runtime/metrics"
 	"strings"
 	"testing"
 	"time"
@@ -153,4 +155,82 @@ func BenchmarkReaders(b *testing.B) {
 			})
 		})
 	}
+}
+
+// watchHeap watches how many bytes of objects there are, dead ones included; what it returns ends it, and says by how
+// many they grew at most.
+func watchHeap() (peak func() uint64) {
+	sample := []metrics.Sample{{Name: "/memory/classes/heap/objects:bytes"}}
+	metrics.Read(sample)
+	before := sample[0].Value.Uint64()
+	stop, most := make(chan struct{}), make(chan uint64)
+	go func() { // ends with stop
+		high := before
+		for {
+			select {
+			case <-stop:
+				most <- high - before
+				return
+			case <-time.After(2 * time.Millisecond):
+				metrics.Read(sample)
+				high = max(high, sample[0].Value.Uint64())
+			}
+		}
+	}()
+	return func() uint64 {
+		close(stop)
+		return <-most
+	}
+}
+
+// Archives of 24 months of 100,000 items: what one of them costs.
+func BenchmarkArchive(b *testing.B) {
+	w := newWorld(b)
+	const perMonth = 100_000 / 24
+	text := "<p>" + strings.Repeat("Some words of news, and more of them. ", 60) + "</p>"
+	for m := range 24 {
+		at := time.Date(2024, time.Month(1+m), 1, 0, 0, 0, 0, time.UTC)
+		for n := 0; n < perMonth; n += 50 {
+			var items []store.Arrival
+			for i := range 50 {
+				link := fmt.Sprintf("https://a.example/%d/%d", m, n+i)
+				items = append(items, news(fmt.Sprint("Item ", n+i), link, text))
+			}
+			at = at.Add(8 * time.Hour)
+			w.poll(at, "a", feedOf("a"), items...)
+		}
+	}
+	p := w.publisher(publication([]Outlet{outlet("a")}, Section{Slug: "all", Limit: 50}))
+	e, err := p.Edition(b.Context())
+	if err != nil {
+		b.Fatal(err)
+	}
+	for _, ending := range archiveEndings {
+		b.Run(ending[1:], func(b *testing.B) {
+			peak := uint64(0)
+			for range b.N {
+				runtime.GC()
+				high := watchHeap()
+				p.archives = archiveCache{turn: make(chan struct{}, 1)}
+				d, err := e.shelf.document(b.Context(), e.shelf.desks["all"], time.Date(2025, 3, 1, 0, 0, 0, 0, time.UTC), ending)
+				if err != nil {
+					b.Fatal(err)
+				}
+				peak = max(peak, high())
+				b.ReportMetric(float64(len(d.Body))/1e6, "MB")
+			}
+			b.ReportMetric(float64(peak)/1e6, "heap-MB")
+		})
+	}
+	b.Run("update", func(b *testing.B) {
+		at := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+		for i := range b.N {
+			b.StopTimer()
+			w.poll(at.Add(time.Duration(i)*time.Second), "a", feedOf("a"), news("new", fmt.Sprint("https://a.example/new/", i), text))
+			b.StartTimer()
+			if _, err := p.Edition(b.Context()); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
 }

@@ -158,7 +158,7 @@ func TestCrowd(t *testing.T) {
 	if evicted == 0 || answered.Load() == 0 {
 		t.Errorf("%d had to go, %d idle ones were answered: that was no crowd", evicted, answered.Load())
 	}
-	if among > most && alone < most/4 { // else it is not the crowd that is slow
+	if among > most && alone < most/2 { // else it is not the crowd that is slow
 		t.Errorf("p99 of %v among slow clients, %v alone; want %v at most", among, alone, most)
 	}
 	// Who dawdles with a header is cut off after five seconds.

@@ -4,7 +4,7 @@
 // apply it, all in one transaction. Out go items, bodies, stories and feed states (items.go), read in batches
 // so that no transaction is open while a caller works. Prune (prune.go) deletes what is old and forgets what
 // has long been gone; Rename (rename.go) gives outlets and feeds other names; Check (check.go) tells whether the parts of the file agree,
-// and Repair (repair.go) makes them.
+// and Repair (repair.go, salvage.go) makes them.
 //
 // The buckets, and what lies under which key:
 //

@@ -6,9 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"reflect"
 	"slices"
-	"time"
 
 	"broadsheet/store"
 	"broadsheet/store/record"
@@ -52,27 +50,6 @@ func (s *Store) SavePolls(ctx context.Context, polls ...store.Poll) ([]store.Sav
 		return nil, err
 	}
 	return saved, nil
-}
-
-// Claim implements store.Store. Each state is read when its host's lease is looked at, so that nothing is saved in between.
-func (s *Store) Claim(ctx context.Context, c store.Claim) ([]store.Grant, error) {
-	return s.leases.Claim(&c, func(seen store.Seen) (newer *store.FeedState, err error) {
-		err = s.view(ctx, func(tx *tx) error {
-			v := tx.Bucket(feedsBucket).Get(feedKey(seen.Feed.Outlet, seen.Feed.URL))
-			if v == nil {
-				return nil
-			}
-			var f store.FeedState
-			if err := json.Unmarshal(v, &f); err != nil {
-				return fmt.Errorf("the state of a feed: %w: %w", record.ErrDamaged, err)
-			}
-			if f.Saves != seen.Saves {
-				newer = &f
-			}
-			return nil
-		})
-		return newer, err
-	})
 }
 
 // writer changes a store in one transaction.
@@ -401,45 +378,6 @@ func (w *writer) change(u *store.Update, old store.Revision) error {
 		return err
 	}
 	return w.put(&u.Item, u.Body)
-}
-
-// Rewrite implements store.Store.
-func (s *Store) Rewrite(ctx context.Context, at time.Time, rewrites ...store.Rewrite) (done int, err error) {
-	err = s.update(ctx, func(tx *tx) error {
-		w := s.newWriter(tx)
-		for i := range rewrites {
-			r := &rewrites[i]
-			it, ok, err := w.item(r.Old.Item)
-			if err != nil {
-				return err
-			}
-			v := w.bodies.Get(key8(r.Old.Item))
-			if !ok || v == nil {
-				continue // pruned
-			}
-			if stands, err := s.packer.Unpack(r.Old.Item, v); err != nil {
-				return err
-			} else if !reflect.DeepEqual(stands, r.Old) {
-				continue // edited
-			}
-			if err := w.revisions.Delete(revisionEntry(it.Revision, it.ID)); err != nil {
-				return err
-			}
-			it.Changed = at
-			if err := w.put(&it, &r.New); err != nil {
-				return err
-			}
-			done++
-		}
-		if !w.changed {
-			return nil
-		}
-		return w.meta.Put(revisionKey, key8(w.rev))
-	})
-	if err != nil {
-		return 0, fmt.Errorf("rewrite: %w", err)
-	}
-	return done, nil
 }
 
 // put writes an item as it stands after this transaction; its body if there is one.
