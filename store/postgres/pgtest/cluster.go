@@ -99,7 +99,19 @@ func (c *Cluster) Run(t testing.TB) {
 	}
 }
 
+// run starts the server, again and again while what a killed one has left behind is not gone: its children take a moment to
+// see that it is dead.
 func (c *Cluster) run() error {
+	for end := time.Now().Add(30 * time.Second); ; time.Sleep(50 * time.Millisecond) {
+		err := c.start(end)
+		if err == nil || time.Now().After(end) || !strings.Contains(err.Error(), "pre-existing shared memory block") {
+			return err
+		}
+	}
+}
+
+// start starts the server and returns when it answers, or has not by the end.
+func (c *Cluster) start(end time.Time) error {
 	args := []string{"-D", c.data(), "-k", c.dir, "-h", "127.0.0.1", "-p", strconv.Itoa(c.port)}
 	for _, s := range append([]string{"fsync=off", "full_page_writes=off", "shared_buffers=64MB", "max_wal_senders=4",
 		"wal_level=replica", "autovacuum_naptime=5s", "log_min_messages=warning"}, c.settings...) {
@@ -116,7 +128,7 @@ func (c *Cluster) run() error {
 		c.server.Wait()
 		close(ended)
 	}(c.ended)
-	for end := time.Now().Add(30 * time.Second); ; time.Sleep(50 * time.Millisecond) {
+	for ; ; time.Sleep(50 * time.Millisecond) {
 		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 		err := execute(ctx, c.URL("postgres"), "SELECT 1")
 		cancel()
@@ -134,17 +146,11 @@ func (c *Cluster) run() error {
 	}
 }
 
-// Stop ends the server, if it runs: SIGINT is a fast shutdown, SIGQUIT an immediate one, SIGKILL a crash. It returns when no
-// process of the server is left.
+// Stop ends the server, if it runs: SIGINT is a fast shutdown, SIGQUIT an immediate one, SIGKILL a crash, which its children
+// outlive for a moment.
 func (c *Cluster) Stop(sig syscall.Signal) {
 	c.server.Process.Signal(sig)
 	<-c.ended
-	// The postmaster's children outlive its SIGKILL for a moment; while one does, the data folder cannot be used.
-	for end := time.Now().Add(10 * time.Second); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
-		if syscall.Kill(-c.server.Process.Pid, 0) == syscall.ESRCH {
-			return
-		}
-	}
 }
 
 func (c *Cluster) data() string { return filepath.Join(c.dir, "data") }
