@@ -364,19 +364,17 @@ func TestTenTriggersOneRequest(t *testing.T) {
 		defer st.Close()
 		net := &fakeNet{takes: time.Second}
 		sch := New(Options{Store: st, Settings: testSettings(), Feeds: feeds(t, "https://a.example/1"), Log: discard, RoundTripper: net})
-		ctx, cancel := context.WithCancel(context.Background())
-		var running, asking sync.WaitGroup
-		running.Go(func() { sch.Run(ctx) })
+		stop := runs(sch)
+		var asking sync.WaitGroup
 		for range 10 {
 			asking.Go(func() {
-				if sum, err := sch.Once(ctx, Request{}, nil); err != nil || sum.Polled != 1 || sum.New != 1 {
+				if sum, err := sch.Once(t.Context(), Request{}, nil); err != nil || sum.Polled != 1 || sum.New != 1 {
 					t.Errorf("%+v, %v", sum, err)
 				}
 			})
 		}
 		asking.Wait()
-		cancel()
-		running.Wait()
+		stop()
 		if n := net.count("a.example"); n != 1 {
 			t.Errorf("%d requests", n)
 		}
@@ -413,14 +411,11 @@ func TestReload(t *testing.T) {
 		defer st.Close()
 		net := &fakeNet{}
 		sch := New(Options{Store: st, Settings: testSettings(), Feeds: feeds(t, "https://a.example/", "https://b.example/"), Automatic: true, Log: discard, RoundTripper: net})
-		ctx, cancel := context.WithCancel(context.Background())
-		var running sync.WaitGroup
-		running.Go(func() { sch.Run(ctx) })
+		stop := runs(sch)
 		time.Sleep(10 * time.Minute)
 		sch.Reload(testSettings(), feeds(t, "https://a.example/", "https://c.example/"))
 		time.Sleep(2 * time.Hour)
-		cancel()
-		running.Wait()
+		stop()
 		for host, want := range map[string]int{"a.example": 3, "b.example": 1, "c.example": 2} {
 			if n := net.count(host); n != want {
 				t.Errorf("%s: %d requests, want %d", host, n, want)

@@ -184,10 +184,8 @@ func TestAskerLeaves(t *testing.T) {
 		s := testSettings()
 		s.PerHost, s.HostGap = 1, time.Second
 		sch := New(Options{Store: st, Settings: s, Feeds: feeds(t, "https://a.example/1", "https://a.example/2", "https://a.example/3"), Log: discard, RoundTripper: net})
-		ctx, cancel := context.WithCancel(t.Context())
-		var running sync.WaitGroup
-		running.Go(func() { sch.Run(ctx) })
-		asked, leave := context.WithTimeout(ctx, 500*time.Millisecond)
+		stop := runs(sch)
+		asked, leave := context.WithTimeout(t.Context(), 500*time.Millisecond)
 		defer leave()
 		steps := make(chan Progress, 3)
 		if _, err := sch.Once(asked, Request{}, func(p Progress) { steps <- p }); !errors.Is(err, context.DeadlineExceeded) {
@@ -198,11 +196,10 @@ func TestAskerLeaves(t *testing.T) {
 		if n := net.count("a.example"); n != 1 {
 			t.Errorf("%d requests, want the one that was under way", n)
 		}
-		if sum, err := sch.Once(ctx, Request{}, nil); err != nil || sum.Polled != 2 {
+		if sum, err := sch.Once(t.Context(), Request{}, nil); err != nil || sum.Polled != 2 {
 			t.Errorf("the others are due still: %+v, %v", sum, err)
 		}
-		cancel()
-		running.Wait()
+		stop()
 	})
 }
 
@@ -215,9 +212,7 @@ func TestClockIsSetBack(t *testing.T) {
 		defer st.Close()
 		net := &fakeNet{}
 		sch := New(Options{Store: st, Settings: testSettings(), Feeds: feeds(t, "https://a.example/1", "https://b.example/1"), Automatic: true, Log: discard, RoundTripper: net})
-		ctx, cancel := context.WithCancel(t.Context())
-		var running sync.WaitGroup
-		running.Go(func() { sch.Run(ctx) })
+		stop := runs(sch)
 		time.Sleep(time.Minute)
 		sch.call(func(context.Context) error { // what a year ahead would have left behind
 			ahead := time.Now().AddDate(1, 0, 0).Round(0)
@@ -242,8 +237,7 @@ func TestClockIsSetBack(t *testing.T) {
 		if b := net.count("b.example"); b != 2 {
 			t.Errorf("%d requests after Retry-After", b)
 		}
-		cancel()
-		running.Wait()
+		stop()
 	})
 }
 
@@ -264,11 +258,9 @@ func TestDueIntoAHold(t *testing.T) {
 		s := testSettings()
 		s.PerHost = 1
 		sch := New(Options{Store: st, Settings: s, Feeds: fs, Log: discard, RoundTripper: net})
-		ctx, cancel := context.WithCancel(t.Context())
-		var running sync.WaitGroup
-		running.Go(func() { sch.Run(ctx) })
+		stop := runs(sch)
 		var asking sync.WaitGroup
-		asking.Go(func() { sch.Once(ctx, Request{}, nil) })
+		asking.Go(func() { sch.Once(t.Context(), Request{}, nil) })
 		time.Sleep(time.Second)
 		fewer := slices.Clone(fs)
 		fewer[2].Enabled, fewer[3].Enabled = false, false
@@ -280,14 +272,13 @@ func TestDueIntoAHold(t *testing.T) {
 			return nil
 		})
 		before := net.count("a.example")
-		if sum, err := sch.Once(ctx, Request{Force: true}, nil); err != nil || sum.Polled != 0 || net.count("a.example") != before {
+		if sum, err := sch.Once(t.Context(), Request{Force: true}, nil); err != nil || sum.Polled != 0 || net.count("a.example") != before {
 			t.Errorf("%+v, %v", sum, err)
 		}
 		if n := net.count("b.example"); n != 1 {
 			t.Errorf("%d requests of feeds that are turned off, want the one that was under way", n)
 		}
-		cancel()
-		running.Wait()
+		stop()
 	})
 }
 
