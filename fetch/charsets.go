@@ -33,7 +33,7 @@ func charsetByName(name string) (c charset, sevenBit bool) {
 	if i := strings.LastIndexAny(name, ":-"); strings.HasPrefix(name, "iso-8859-") && len(name)-i == len("-1987") {
 		name = name[:i] // the year of the standard
 	}
-	bare := strings.NewReplacer("-", "", ".", "", ":", "", " ", "").Replace(name)
+	bare := withoutSigns.Replace(name)
 	if other := charsetAliases()[bare]; other != "" {
 		name = other
 	} else if strings.Trim(bare, "0123456789") == "" { // of a code page
@@ -61,6 +61,9 @@ func charsetByName(name string) (c charset, sevenBit bool) {
 	}
 	return textCharset(e), false
 }
+
+// withoutSigns leaves what the spellings of a charset's name have in common.
+var withoutSigns = strings.NewReplacer("-", "", ".", "", ":", "", " ", "")
 
 // charsetAliases are names of charsets by which neither browsers nor IANA know them, Python's and Microsoft's, by what is left
 // of them without signs. Those that extend another charset are read as that one.

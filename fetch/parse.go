@@ -26,9 +26,11 @@ import (
 //	content     content:encoded, xhtml:body,          content                           content_html,
 //	            body, fullitem                                                          content_text
 //	            in place of both: media:description   media:description
-//	published   pubDate, dcterms:issued, dcterms:created, dcterms:available, dc:date    date_published
-//	                                                  published, issued, and the same
-//	updated     dcterms:modified, dc:date             updated, modified                 date_modified
+//	published   pubDate, and the same                 published, issued,                date_published
+//	                                                  dcterms:issued, created,
+//	                                                  dcterms:created, :available, dc:date
+//	updated     the same, lastBuildDate               updated, modified,                date_modified
+//	                                                  dcterms:modified, dc:date
 //	authors     author, dc:creator, dc:author,        author, source's author,          authors, author, the feed's
 //	            itunes:author, dc:contributor         the feed's, contributor
 //	categories  tags, category, dc:subject, media:category, category, and the same            tags

@@ -88,7 +88,7 @@ type itemDate struct {
 }
 
 // publishedDates and updatedDates are the elements that say when an item was published and updated, in the order in which
-// they count.
+// they count (parse.go has the table).
 var (
 	publishedDates = []string{"pubdate", "published", "issued", "dcterms:issued", "created", "dcterms:created", "dcterms:available", "atom:published", "dc:date"}
 	updatedDates   = []string{"updated", "modified", "atom:updated", "dcterms:modified", "dc:date", "lastbuilddate"}
