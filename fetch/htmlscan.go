@@ -249,14 +249,14 @@ func (z *htmlScanner) passOver(a atom.Atom) bool {
 			z.endless = append(z.endless, a)
 			return false
 		}
-		i += n + len("</")
-		if tagAtom(z.src[i:]) == a {
+		if i += n; tagAtom(z.src[i:]) == a {
 			if n = bytes.IndexByte(z.src[i:], '>'); n < 0 {
 				n = len(z.src) - i - 1
 			}
 			z.pos = i + n + 1
 			return true
 		}
+		i += len("</")
 	}
 }
 

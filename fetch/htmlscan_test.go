@@ -80,6 +80,7 @@ func TestPassOver(t *testing.T) {
 		{`a</script`, `a</script`, false},
 		{`a</script x`, ``, true},
 		{`a`, `a`, false},
+		{`a</<script>b</script>c`, "c", true},
 	} {
 		var z htmlScanner
 		z.reset("<script>" + test.s)
