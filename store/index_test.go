@@ -55,9 +55,9 @@ func (n *newsroom) item(after float64) Item {
 
 // settle lets an item find its story and adds it.
 func (x *Index) arrive(it Item) (in Insert, dropped []ItemID) {
-	in.Item = it
 	s := settler{poll: &Poll{Owner: it.Outlet}, joined: map[StoryID]int{}}
 	s.known.Index = x
+	in = Insert{Item: it, Print: newPrint(&it, s.poll)}
 	s.settleText(&in)
 	return in, x.Add(in.Print)
 }
@@ -114,6 +114,41 @@ func TestIndexAfterRestart(t *testing.T) {
 	}
 	if len(x.entries) > 96*12+20 || len(x.days) > 6 || len(x.stories) > len(x.entries) || len(x.titles) > len(x.entries) || len(x.openings) > len(x.entries) {
 		t.Errorf("%d entries, %d days, %d stories, %d titles, %d openings", len(x.entries), len(x.days), len(x.stories), len(x.titles), len(x.openings))
+	}
+}
+
+// What a rehearsal without an index has read is not read again, and makes no difference.
+func TestPrintsOfRehearsal(t *testing.T) {
+	n := newNewsroom()
+	poll := Poll{At: n.at, State: FeedState{Outlet: "a", URL: "u"}}
+	for i := range 3 {
+		it := n.item(0)
+		poll.Arrivals = append(poll.Arrivals, Arrival{Item: Item{GUID: fmt.Sprint(i), Title: it.Title, Lead: it.Lead, Language: "en"}})
+	}
+	settle := func(prints Prints, x *Index) (out []byte) {
+		for _, in := range Settle(&poll, Known{Next: 7, Index: x, Prints: prints}).Inserts {
+			out = in.Print.Append(out)
+		}
+		return out
+	}
+	prints := Prints{}
+	settle(prints, nil)
+	for a, p := range prints {
+		p.marks |= live // to be known again
+		prints[a] = p
+	}
+	if len(prints) != 3 {
+		t.Fatalf("%d prints of 3 items", len(prints))
+	}
+	read, known := settle(nil, NewIndex()), settle(prints, NewIndex())
+	if again := settle(prints, NewIndex()); bytes.Equal(known, read) || !bytes.Equal(again, known) {
+		t.Errorf("prints\n  %x\nand when they were known\n  %x\n  %x", read, known, again)
+	}
+	for a := range prints {
+		delete(prints, a)
+	}
+	if made := settle(prints, NewIndex()); !bytes.Equal(made, read) || len(prints) != 3 {
+		t.Errorf("prints\n  %x\nand when %d were kept\n  %x", read, len(prints), made)
 	}
 }
 

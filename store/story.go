@@ -42,6 +42,9 @@ func (s *settler) tie(d *candidate, in *Insert) {
 	if s.hasOriginal(d) {
 		s.tieByLink(in, d.Original)
 	}
+	if s.known.Index != nil || s.known.Prints != nil {
+		in.Print = s.known.Prints.of(d.Arrival, &in.Item, s.poll)
+	}
 	if s.known.Index != nil {
 		s.settleText(in)
 	}
@@ -60,10 +63,9 @@ func (s *settler) tieByLink(in *Insert, canonical string) {
 	}
 }
 
-// settleText settles by its text the story of an item that has none by its link, and makes its print.
+// settleText settles by its text, of which in.Print was made, the story of an item that has none by its link.
 func (s *settler) settleText(in *Insert) {
 	it, x := &in.Item, s.known.Index
-	in.Print = newPrint(it, s.poll)
 	x.settle(s, in)
 	s.joined[it.Story]++
 	in.Print.Story, in.Print.Place = it.Story, x.place(it.Story)+int32(s.joined[it.Story])
