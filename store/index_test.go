@@ -112,8 +112,8 @@ func TestIndexAfterRestart(t *testing.T) {
 		kept[next.ID] = a.Print.Append(nil)
 		last = append(last, next)
 	}
-	if len(x.entries) > 96*12+20 || len(x.days) > 6 || len(x.stories) > len(x.entries) || len(x.titles) > len(x.entries) || len(x.openings) > len(x.entries) {
-		t.Errorf("%d entries, %d days, %d stories, %d titles, %d openings", len(x.entries), len(x.days), len(x.stories), len(x.titles), len(x.openings))
+	if x.size > 96*12+20 || len(x.days) > 6 || len(x.stories) > x.size || len(x.titles) > x.size || len(x.openings) > x.size || len(x.pieces) > 3 {
+		t.Errorf("%d entries in %d pieces, %d days, %d stories, %d titles, %d openings", x.size, len(x.pieces), len(x.days), len(x.stories), len(x.titles), len(x.openings))
 	}
 }
 
@@ -149,6 +149,21 @@ func TestPrintsOfRehearsal(t *testing.T) {
 	}
 	if made := settle(prints, NewIndex()); !bytes.Equal(made, read) || len(prints) != 3 {
 		t.Errorf("prints\n  %x\nand when %d were kept\n  %x", read, len(prints), made)
+	}
+}
+
+// Openings of which only the lower halves of the hashes are equal are two.
+func TestCopiesOfOneOpening(t *testing.T) {
+	x := NewIndex()
+	for i := range ItemID(6) {
+		x.Add(Print{Item: i + 1, Story: StoryID(i + 1), opening: 7 + uint64(i%2)<<32})
+	}
+	var got []ItemID
+	for _, e := range x.copies(7) {
+		got = append(got, e.item)
+	}
+	if !slices.Equal(got, []ItemID{5, 3, 1}) {
+		t.Errorf("items %v", got)
 	}
 }
 
@@ -223,6 +238,6 @@ func BenchmarkIndex(b *testing.B) {
 		b.ReportMetric(float64(size)/float64(len(stored)), "bytes/stored")
 		runtime.GC()
 		runtime.ReadMemStats(&after)
-		b.ReportMetric(float64(after.HeapAlloc-before.HeapAlloc)/float64(len(y.entries)), "bytes/item")
+		b.ReportMetric(float64(after.HeapAlloc-before.HeapAlloc)/float64(y.size), "bytes/item")
 	})
 }

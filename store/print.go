@@ -189,8 +189,9 @@ func hash64(s string) uint64 {
 	return h
 }
 
-func (p *Print) apart(q *Print) time.Duration {
-	d := int64(p.date) - int64(q.date)
+// apart is the time between two dates.
+func apart(a, b uint32) time.Duration {
+	d := int64(a) - int64(b)
 	return time.Duration(max(d, -d)) * time.Second
 }
 
