@@ -1,0 +1,180 @@
+package postgres
+
+import (
+	"fmt"
+	"sync"
+	"testing"
+	"time"
+
+	"broadsheet/store"
+	"broadsheet/store/postgres/pgtest"
+)
+
+// locked does begin while another transaction holds what sql locks, and then more, until as many calls as there are functions
+// wait for a lock or have ended. It returns when all have ended.
+func (s *Store) locked(t *testing.T, sql string, calls ...func()) {
+	t.Helper()
+	holder, err := s.pool.Acquire(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer holder.Release()
+	run := func(sql string) {
+		t.Helper()
+		if _, err := holder.Exec(t.Context(), sql); err != nil {
+			t.Fatal(err)
+		}
+	}
+	run("BEGIN")
+	run(sql)
+	var all sync.WaitGroup
+	var mu sync.Mutex // guards ended
+	ended := 0
+	for i, call := range calls {
+		all.Go(func() {
+			call()
+			mu.Lock()
+			ended++
+			mu.Unlock()
+		})
+		for still := true; still; time.Sleep(10 * time.Millisecond) {
+			var waiting int
+			if err := holder.QueryRow(t.Context(), "SELECT count(*) FROM pg_locks WHERE NOT granted").Scan(&waiting); err != nil {
+				t.Fatal(err)
+			}
+			mu.Lock()
+			still = waiting+ended <= i
+			mu.Unlock()
+		}
+	}
+	run("COMMIT")
+	all.Wait()
+}
+
+// Whoever is granted a host sees what was saved before, and nothing is saved under the former epoch afterwards: also when the
+// claim comes while a poll is being saved.
+func TestClaimWhileSaving(t *testing.T) {
+	s := openAt(t, pgtest.New(t).Database(t))
+	news, quiet, silent := poll("news", 1, ""), poll("quiet", 0, ""), poll("silent", 0, "")
+	for _, p := range []*store.Poll{&news, &quiet, &silent} {
+		outlet := p.State.Outlet
+		known := save(t, s, poll(outlet, 0, ""))[0].State
+		p.Host, p.Epoch = outlet, 1
+		p.State.Saves = known.Saves
+		if outlet == "silent" {
+			p.State, p.Arrivals = known, nil
+		}
+		want := store.Want{Host: outlet, Feeds: []store.Seen{{Feed: p.State.Name(), Saves: known.Saves}}}
+		if g, err := s.Claim(t.Context(), store.Claim{Owner: "one", Lease: time.Microsecond, Want: []store.Want{want}}); err != nil || g[0].Epoch != 1 {
+			t.Fatal(g, err)
+		}
+		var saved []store.Saved
+		var grants []store.Grant
+		// The poll's transaction has looked at the epoch, and cannot go on.
+		s.locked(t, fmt.Sprintf("SELECT 1 FROM feeds WHERE outlet = '%s' FOR UPDATE", outlet), func() {
+			var err error
+			if saved, err = s.SavePolls(t.Context(), *p); err != nil {
+				t.Error(err)
+			}
+		}, func() {
+			var err error
+			if grants, err = s.Claim(t.Context(), store.Claim{Owner: "two", Lease: time.Hour, Want: []store.Want{want}}); err != nil {
+				t.Error(err)
+			}
+		})
+		if t.Failed() {
+			return
+		}
+		if saved[0].Fenced || saved[0].State.Saves != 2 {
+			t.Errorf("%s: the poll that came first: %+v", outlet, saved[0])
+		}
+		// Nothing is left to do there, and the claim says so.
+		if g := grants[0]; g.Epoch != 0 || len(g.States) != 1 || g.States[0].Saves != 2 {
+			t.Errorf("%s: granted %+v while the feed is being saved", outlet, g)
+		}
+	}
+}
+
+// A host that goes to another poller between the rehearsal of a poll and its turn at the head fences it.
+func TestClaimAfterTheRehearsal(t *testing.T) {
+	s := openAt(t, pgtest.New(t).Database(t))
+	p := poll("a", 1, "")
+	p.Host, p.Epoch = "a", 1
+	want := []store.Want{{Host: "a", Feeds: []store.Seen{{Feed: p.State.Name()}}}}
+	if _, err := s.Claim(t.Context(), store.Claim{Owner: "one", Lease: time.Microsecond, Want: want}); err != nil {
+		t.Fatal(err)
+	}
+	var saved []store.Saved
+	s.locked(t, "SELECT 1 FROM head FOR UPDATE", func() {
+		var err error
+		if saved, err = s.SavePolls(t.Context(), p); err != nil {
+			t.Error(err)
+		}
+	}, func() {
+		if g, err := s.Claim(t.Context(), store.Claim{Owner: "two", Lease: time.Hour, Want: want}); err != nil || g[0].Epoch != 2 {
+			t.Error(g, err)
+		}
+	})
+	if t.Failed() {
+		return
+	}
+	if !saved[0].Fenced || count(t, s) != 0 {
+		t.Errorf("%d items of a poll that is fenced: %+v", count(t, s), saved[0])
+	}
+}
+
+// Of two pollers who claim at once a host that nobody ever had, one gets it.
+func TestClaimsOfANewHost(t *testing.T) {
+	s := openAt(t, pgtest.New(t).Database(t))
+	grants := make([][]store.Grant, 2)
+	claim := func(i int) func() {
+		return func() {
+			var err error
+			want := []store.Want{{Host: "a", Feeds: []store.Seen{{Feed: store.FeedName{Outlet: "a", URL: "a"}}}}}
+			if grants[i], err = s.Claim(t.Context(), store.Claim{Owner: fmt.Sprint(i), Lease: time.Hour, Want: want}); err != nil {
+				t.Error(err)
+			}
+		}
+	}
+	// Both have found no row, and cannot make one yet.
+	s.locked(t, "LOCK TABLE hosts IN SHARE MODE", claim(0), claim(1))
+	if t.Failed() {
+		return
+	}
+	if grants[0][0].Epoch+grants[1][0].Epoch != 1 {
+		t.Errorf("granted %+v", grants)
+	}
+}
+
+// What gets in the way of others is tried again, and not for ever.
+func TestClashes(t *testing.T) {
+	s := openAt(t, pgtest.New(t).Database(t))
+	run := func(sql string) {
+		t.Helper()
+		if _, err := s.pool.Exec(t.Context(), sql); err != nil {
+			t.Fatal(err)
+		}
+	}
+	run("CREATE SEQUENCE clashes")
+	n := 0
+	for _, code := range []string{"40001", "40P01"} {
+		for _, times := range []int{1, clashes - 1, clashes} {
+			run("ALTER SEQUENCE clashes RESTART")
+			run(fmt.Sprintf(`CREATE OR REPLACE FUNCTION clash() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+				IF nextval('clashes') <= %d THEN RAISE 'others are in the way' USING ERRCODE = '%s'; END IF;
+				RETURN NEW; END $$`, times, code))
+			run("CREATE OR REPLACE TRIGGER clash BEFORE INSERT ON items FOR EACH STATEMENT EXECUTE FUNCTION clash()")
+			_, err := s.SavePolls(t.Context(), poll("a", n, ""))
+			if (err == nil) != (times < clashes) {
+				t.Errorf("%d times %s: %v", times, code, err)
+			}
+			run("DROP TRIGGER clash ON items")
+			save(t, s, poll("a", n, ""))
+			n++
+			if got := count(t, s); got != n {
+				t.Errorf("%d times %s: %d items of %d", times, code, got, n)
+			}
+		}
+	}
+	mustCheck(t, s)
+}
