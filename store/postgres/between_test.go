@@ -146,6 +146,63 @@ func TestClaimsOfANewHost(t *testing.T) {
 	}
 }
 
+// A visit that is saved while another one with news is: the later one is made of the earlier one's state.
+func TestVisitWhileSaving(t *testing.T) {
+	s := openAt(t, pgtest.New(t).Database(t))
+	known := save(t, s, poll("a", 0, ""))[0].State
+	news, silent := poll("a", 1, "https://a.example/1"), store.Poll{At: start.Add(time.Hour), State: known}
+	silent.State.LastPoll = silent.At
+	s.locked(t, "LOCK TABLE links IN SHARE MODE", func() { save(t, s, news) }, func() { save(t, s, silent) })
+	if f := states(t, s)["a"]; f.Saves != known.Saves+2 || f.Items != 2 || !f.LastPoll.Equal(silent.At) {
+		t.Errorf("after two visits at once: %+v", f)
+	}
+	mustCheck(t, s)
+}
+
+// All that changes items takes its turn at the head: what one is about to write, another neither reads nor writes, and each
+// commit has a revision of its own.
+func TestTurns(t *testing.T) {
+	const link = "https://wire.example/1"
+	for name, act := range map[string]func(*Store) error{
+		"prune": func(s *Store) error {
+			_, err := s.Prune(t.Context(), start.Add(time.Minute), 1)
+			return err
+		},
+		"rename": func(s *Store) error {
+			_, err := s.Rename(t.Context(), store.Rename{From: store.FeedName{Outlet: "b"}, To: store.FeedName{Outlet: "c"}})
+			return err
+		},
+		"rewrite": func(s *Store) error {
+			old := store.Body{Item: 1, Content: "0"}
+			_, err := s.Rewrite(t.Context(), start, store.Rewrite{Old: old, New: store.Body{Item: 1, Content: "new"}})
+			return err
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := openAt(t, pgtest.New(t).Database(t))
+			save(t, s, poll("a", 0, link), poll("b", 1, link))
+			before, err := s.Revision(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			// The poll's transaction has read the story and written it, and cannot go on.
+			s.locked(t, "LOCK TABLE links IN SHARE MODE", func() {
+				if _, err := s.SavePolls(t.Context(), poll("d", 2, link)); err != nil {
+					t.Error(err)
+				}
+			}, func() {
+				if err := act(s); err != nil {
+					t.Error(err)
+				}
+			})
+			if after, err := s.Revision(t.Context()); err != nil || after != before+2 {
+				t.Errorf("revision %d after two commits, before %d (%v)", after, before, err)
+			}
+			mustCheck(t, s)
+		})
+	}
+}
+
 // What gets in the way of others is tried again, and not for ever.
 func TestClashes(t *testing.T) {
 	s := openAt(t, pgtest.New(t).Database(t))

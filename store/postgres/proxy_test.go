@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"slices"
@@ -215,6 +216,34 @@ func TestCutWithinAnAnswer(t *testing.T) {
 		}
 		if cuts < 5 {
 			t.Errorf("%s: cut %d times: this proves nothing", name, cuts)
+		}
+	}
+}
+
+// Whether a swap was done is not guessed: where the answer is lost, it is an error, and what was done stays.
+func TestSwapWithoutAnAnswer(t *testing.T) {
+	p, address := between(t, pgtest.New(t).Database(t))
+	s := openAt(t, within(address, "pool_max_conns", "1"))
+	swap := func(old, to string) ([]bool, error) {
+		return s.SwapNotes(t.Context(), "kind", store.Swap{Key: "key", Old: []byte(old), New: []byte(to)})
+	}
+	if err := s.SetNote(t.Context(), "kind", "key", []byte("0")); err != nil {
+		t.Fatal(err)
+	}
+	for n := range 3 { // the first prepares the statement
+		old, to := fmt.Sprint(n), fmt.Sprint(n+1)
+		if n < 2 {
+			if done, err := swap(old, to); err != nil || !done[0] {
+				t.Fatal(done, err)
+			}
+			continue
+		}
+		p.room.Store(0)
+		if done, err := swap(old, to); !errors.Is(err, errUnknown) {
+			t.Errorf("swapped without an answer: %v, %v", done, err)
+		}
+		if v, err := s.Note(t.Context(), "kind", "key"); string(v) != to || err != nil {
+			t.Errorf("the note is %q after that: %v", v, err)
 		}
 	}
 }

@@ -115,6 +115,38 @@ func TestPoolExhausted(t *testing.T) {
 	}
 }
 
+// Behind a pooler that gives each transaction another connection, nothing is made where it does not belong, and the error says
+// what to do.
+func TestPooler(t *testing.T) {
+	s := openAt(t, pgtest.New(t).Database(t))
+	all, err := steps()
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := s.pool.Acquire(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Release()
+	if _, err := c.Exec(t.Context(), "SET search_path TO public"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.catchUp(t.Context(), c, all); !errors.Is(err, errPooled) {
+		t.Errorf("migrated by a search_path of somebody else's: %v", err)
+	}
+	c.Exec(t.Context(), "ROLLBACK")
+	for _, sql := range []string{"PREPARE news AS SELECT 1", "EXECUTE nothing"} {
+		c.Exec(t.Context(), sql)
+		if _, err := c.Exec(t.Context(), sql); err == nil || !strings.Contains(s.explain(err).Error(), "session mode") {
+			t.Errorf("%s: %v", sql, err)
+		}
+	}
+	var n int
+	if err := c.QueryRow(t.Context(), "SELECT count(*) FROM pg_tables WHERE schemaname = 'public'").Scan(&n); err != nil || n > 0 {
+		t.Errorf("%d tables in another schema: %v", n, err)
+	}
+}
+
 // No error names a password, wherever it stands.
 func TestPasswords(t *testing.T) {
 	const secret = "s3cr%40t"
