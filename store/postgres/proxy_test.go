@@ -255,7 +255,8 @@ func TestEndBetweenRoundTrips(t *testing.T) {
 	s := openAt(t, within(address, "pool_max_conns", "1"))
 	whole, none := 0, 0
 	for n := range 30 {
-		one, two := poll("a", n, "https://wire.example/"), poll("b", n, "")
+		link := fmt.Sprintf("https://wire.example/%d", n)
+		one, two := poll("a", n, link), poll("b", n, link)
 		for _, p := range []*store.Poll{&one, &two} {
 			p.State.Validators.ETag = fmt.Append(nil, n)
 			p.Recollection = fmt.Append(nil, n)
