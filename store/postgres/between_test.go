@@ -179,15 +179,17 @@ func TestTurns(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			s := openAt(t, pgtest.New(t).Database(t))
-			save(t, s, poll("a", 0, link), poll("b", 1, link))
+			address := pgtest.New(t).Database(t)
+			s, saver := openAt(t, address), openAt(t, within(address, "pool_max_conns", "1"))
+			save(t, saver, poll("a", 0, link))
+			save(t, saver, poll("b", 1, link)) // which prepares all statements
 			before, err := s.Revision(t.Context())
 			if err != nil {
 				t.Fatal(err)
 			}
 			// The poll's transaction has read the story and written it, and cannot go on.
 			s.locked(t, "LOCK TABLE links IN SHARE MODE", func() {
-				if _, err := s.SavePolls(t.Context(), poll("d", 2, link)); err != nil {
+				if _, err := saver.SavePolls(t.Context(), poll("d", 2, link)); err != nil {
 					t.Error(err)
 				}
 			}, func() {
