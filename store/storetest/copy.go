@@ -60,7 +60,7 @@ func Copy(t *testing.T, from, to Keeper) {
 	}
 	original.save(t, poll("m", w.at, many...))
 	if notes, ok := original.Store.(store.Notes); ok {
-		for _, n := range [][3]string{{"", "", "neither"}, {"kind", "", ""}, {"kind", "key", odd}, {"other", "key", strings.Repeat("long", 5000)}} {
+		for _, n := range [][3]string{{"", "", "neither"}, {"kind", "", ""}, {"kind", "key", odd}, {"Large", "key", "in front of small"}, {"other", "key", strings.Repeat("long", 5000)}} {
 			if err := notes.SetNote(t.Context(), n[0], n[1], []byte(n[2])); err != nil {
 				t.Fatal(err)
 			}
