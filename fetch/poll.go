@@ -237,7 +237,9 @@ func (v poller) received(p *store.Poll, a *answer) error {
 func (v poller) adopt(doc *document) {
 	v.hide(doc)
 	for i := range doc.Arrivals {
-		if a := &doc.Arrivals[i]; !a.Recalled {
+		a := &doc.Arrivals[i]
+		a.Body.Secret = v.feed.Secret
+		if !a.Recalled {
 			settleLanguage(&a.Item, v.feed.Language)
 		}
 	}
