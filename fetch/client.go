@@ -140,10 +140,15 @@ func newUnreached(err error, met *meeting) *unreached {
 
 // get asks for a feed at from, the configured address or the one that it has moved to, following redirects by
 // hand: validators go only to the address that gave them, credentials only to the configured origin, and no
-// hop learns where we come from.
-func (c *Client) get(ctx context.Context, f *Feed, from string, v store.Validators) (*answer, error) {
-	ctx, cancel := context.WithTimeoutCause(ctx, c.timeout, fmt.Errorf("no complete answer within %s: raise fetch.timeout if the outlet is that slow", c.timeout))
-	defer cancel()
+// hop learns where we come from. visit is told of each address before it is asked, and may keep it waiting.
+func (c *Client) get(ctx context.Context, f *Feed, from string, v store.Validators, visit func(context.Context, string) error) (*answer, error) {
+	polling := ctx
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	limit := stopwatch{left: c.timeout, since: time.Now(), timer: time.AfterFunc(c.timeout, func() {
+		cancel(fmt.Errorf("no complete answer within %s: raise fetch.timeout if the outlet is that slow", c.timeout))
+	})}
+	defer limit.timer.Stop()
 	first, err := url.Parse(f.Address)
 	if err != nil {
 		return nil, errors.New("the address cannot be read") // url.Error would show its secrets
@@ -160,6 +165,11 @@ func (c *Client) get(ctx context.Context, f *Feed, from string, v store.Validato
 			return nil, errors.New("redirects go round in a circle")
 		}
 		seen[at.String()] = true
+		limit.pause()
+		if err := visit(polling, at.String()); err != nil {
+			return nil, err
+		}
+		limit.goOn()
 		var met meeting
 		resp, err := c.ask(ctx, f, v, first, at, &met)
 		if err != nil {
@@ -197,6 +207,23 @@ func (c *Client) get(ctx context.Context, f *Feed, from string, v store.Validato
 			moved = at
 		}
 	}
+}
+
+// A stopwatch is how long something may take; what it waits for does not count.
+type stopwatch struct {
+	timer *time.Timer
+	left  time.Duration // when it last went on
+	since time.Time     // when that was
+}
+
+func (w *stopwatch) pause() {
+	w.timer.Stop()
+	w.left -= time.Since(w.since)
+}
+
+func (w *stopwatch) goOn() {
+	w.since = time.Now()
+	w.timer.Reset(w.left)
 }
 
 // inWords says which of our limits an error of net/http is about; it has no values to tell them by.

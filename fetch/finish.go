@@ -12,6 +12,7 @@ import (
 // finished is what became of one request, for each feed that it served; the first had its turn at the host.
 type finished struct {
 	polls []finishedPoll
+	way   *journey
 	epoch uint64 // of the host when it began
 	began bool   // with it an outage of our own was seen
 	took  time.Duration
@@ -28,12 +29,10 @@ const storePause = time.Minute
 
 // finish takes in what became of a request.
 func (s *Scheduler) finish(f finished, now time.Time) {
-	h := f.polls[0].job.host
+	h := f.way.home
+	s.depart(f.way, now)
 	s.running--
-	h.inFlight--
-	if free := now.Add(h.gap); free.After(h.free) {
-		h.free = free
-	}
+	h.polling--
 	changed, newHubs := false, false
 	for _, p := range f.polls {
 		j := p.job
