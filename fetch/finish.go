@@ -29,7 +29,7 @@ const storePause = time.Minute
 
 // finish takes in what became of a request.
 func (s *Scheduler) finish(f finished, now time.Time) {
-	h := f.way.home
+	h, last := f.way.home, f.way.at
 	s.depart(f.way, now)
 	s.running--
 	h.polling--
@@ -52,6 +52,9 @@ func (s *Scheduler) finish(f finished, now time.Time) {
 		}
 		j.takeTold()
 		s.hold(j)
+		if last != nil && last != h && j.state.HostHold { // a redirect has led to who says so
+			s.holdHost(last, j.state.RetryAfter)
+		}
 		if errors.Is(p.err, errFenced) && h.epoch == f.epoch {
 			s.lose(h)
 		}

@@ -93,6 +93,27 @@ func TestRedirectIntoAHold(t *testing.T) {
 	})
 }
 
+// What a host says to those that a redirect has led there holds for all who would ask it.
+func TestRedirectBringsAHold(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "s.db")
+	synctest.Test(t, func(t *testing.T) {
+		st := openStore(t, path)
+		defer st.Close()
+		net := &fakeNet{takes: time.Second, answer: func(r *http.Request) *http.Response {
+			if r.URL.Host == "big.example" {
+				return response(503, "", http.Header{"Retry-After": {"7200"}})
+			}
+			return leading(r)
+		}}
+		s := testSettings()
+		s.PerHost, s.HostGap = 1, time.Second
+		during(t, st, net, s, feeds(t, "https://away1.example/", "https://away2.example/", "https://away3.example/"), 5*time.Minute)
+		if n := net.count("big.example"); n != 1 {
+			t.Errorf("%d requests to a host that asked to be left alone", n)
+		}
+	})
+}
+
 // A redirect to a host that another poller has waits for it, and not for ever; polls that wait so end with the scheduler, and
 // their feeds stay due.
 func TestRedirectBesideAPoller(t *testing.T) {

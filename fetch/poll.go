@@ -147,7 +147,7 @@ func (v poller) answered(p *store.Poll, a *answer, known store.Validators) error
 	case http.StatusGone, http.StatusUnavailableForLegalReasons:
 		st.Gone = true
 		return errors.New(statusText(a.status) + ": the outlet has ended this feed; it is not polled any more, until outlets --revive")
-	case http.StatusTooManyRequests:
+	case http.StatusTooManyRequests, http.StatusServiceUnavailable: // what the whole host says (PROTOCOL F12)
 		st.HostHold = !st.RetryAfter.IsZero()
 	case http.StatusUnauthorized:
 		return errors.New("401 Unauthorized: the feed needs credentials; set username and password_file, or headers")
