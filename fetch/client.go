@@ -112,6 +112,8 @@ type answer struct {
 	address   *url.URL // that answered
 	moved     *url.URL // where the permanent redirects before the first other one led; nil if there were none
 	private   bool     // at an address that is not public
+
+	conditional bool // validators were sent
 }
 
 // unreached marks attempts that never got a connection to a server: they are no polls.
@@ -185,8 +187,11 @@ func (c *Client) get(ctx context.Context, f *Feed, from string, v store.Validato
 		location := resp.Header.Get("Location")
 		if !slices.Contains([]int{301, 302, 303, 307, 308}, resp.StatusCode) || location == "" {
 			a, err := c.read(ctx, resp, at, met.private.Load())
-			if a != nil && hop > 0 && (!lasting || !met.private.Load()) {
-				a.moved = moved
+			if a != nil {
+				a.conditional = vouched(v, at)
+				if hop > 0 && (!lasting || !met.private.Load()) {
+					a.moved = moved
+				}
 			}
 			return a, err
 		}
@@ -308,7 +313,7 @@ func (c *Client) ask(ctx context.Context, f *Feed, v store.Validators, first, at
 		}
 	}
 	h.Set("User-Agent", fmt.Sprintf("%s; feed-id=%.8s)", strings.TrimSuffix(c.userAgent, ")"), addressHash(f.URL)))
-	if v.For == addressHash(at.String()) {
+	if vouched(v, at) {
 		if len(v.ETag) > 0 {
 			h["If-None-Match"] = []string{string(v.ETag)}
 		}
@@ -317,6 +322,11 @@ func (c *Client) ask(ctx context.Context, f *Feed, v store.Validators, first, at
 		}
 	}
 	return c.send(req, p, met)
+}
+
+// vouched reports whether there are validators that an address has given.
+func vouched(v store.Validators, at *url.URL) bool {
+	return len(v.ETag)+len(v.LastModified) > 0 && v.For == addressHash(at.String())
 }
 
 // send makes a request to a server that the policy permits.
