@@ -125,6 +125,8 @@ func isIRI(guid string) bool {
 	return strings.HasPrefix(rest, "//")
 }
 
+const maxName = 253 // bytes of a host's name (RFC 1035 §2.3.4, written out)
+
 // tagHost is the authority of a tag: URI: the host of the first of these addresses that has a name
 // or an IPv4 address for one.
 func tagHost(addresses ...string) string {
@@ -137,7 +139,7 @@ func tagHost(addresses ...string) string {
 		if a, err := netip.ParseAddr(h); err == nil && a.Is6() {
 			continue
 		}
-		if tagAuthority.MatchString(h) {
+		if len(h) <= maxName && tagAuthority.MatchString(h) {
 			return h
 		}
 	}

@@ -163,7 +163,7 @@ func TestKeysLieTogether(t *testing.T) {
 
 func FuzzPublishable(f *testing.F) {
 	for _, id := range []string{"https://e.com/?p=1", "tag:e.com,2020:a", "urn:uuid:1225c695-cfb8-4ebb-aaaa-80da344efa6a",
-		"http://e.com:80/%C3%A9/../%2541#", "12:30", "\xff://", "%"} {
+		"http://e.com:80/%C3%A9/../%2541#", "12:30", "\xff://", "%", "tp://" + strings.Repeat("v", 1000)} {
 		f.Add(id)
 	}
 	f.Fuzz(func(t *testing.T, id string) {
