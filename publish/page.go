@@ -4,11 +4,14 @@ import (
 	"bytes"
 	"cmp"
 	"embed"
+	"fmt"
 	"html/template"
 	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
+
+	"broadsheet/store"
 )
 
 //go:embed templates
@@ -163,12 +166,33 @@ func (p *Publisher) pageItem(e *listed, w *words) pageItem {
 	default:
 		it.Text, it.More = template.HTML("<p>"+escapeText.Replace(it.Lead)+"</p>"), prose(full, p.pub.Images)
 	}
-	for _, f := range e.Files {
+	kinds := map[string]int{}
+	for i, f := range e.Files {
+		if i == 0 {
+			f.Duration = cmp.Or(f.Duration, e.Podcast.Duration)
+		}
 		if f.URL != e.Image || it.Image == "" && medium(f.Type) != "image" {
-			it.Files = append(it.Files, pageFile{f.URL, cmp.Or(medium(f.Type), w.File)})
+			name := cmp.Or(medium(f.Type), w.File)
+			if kinds[name]++; kinds[name] > 1 {
+				name = fmt.Sprint(name, " ", kinds[name])
+			}
+			it.Files = append(it.Files, pageFile{f.URL, name + extent(&f)})
 		}
 	}
 	return it
+}
+
+// extent is how long a file takes to hear or see, else how much there is to load, if that is known.
+func extent(f *store.Enclosure) string {
+	switch s := int(f.Duration.Seconds()); {
+	case s >= 3600:
+		return fmt.Sprintf(", %d:%02d:%02d", s/3600, s/60%60, s%60)
+	case s > 0:
+		return fmt.Sprintf(", %d:%02d", s/60, s%60)
+	case f.Length >= 1e6:
+		return fmt.Sprintf(", %d MB", (f.Length+5e5)/1e6)
+	}
+	return ""
 }
 
 // Pictured reports whether the item's picture stands above its text: not where the text shows one itself.

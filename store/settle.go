@@ -89,6 +89,7 @@ type Known struct {
 	// them is stored still, and is asked of the few that Index finds; nil is always.
 	Index  *Index
 	Stored func(ItemID) bool
+	Prints Prints // that were made before; those that are made are added
 
 	Next  ItemID    // the lowest number that is free
 	Month time.Time // in which that one of all items arrived, pruned ones too, that arrived last; zero if none did
