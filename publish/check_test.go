@@ -24,6 +24,8 @@ func checkDocument(t testing.TB, d *Document) {
 		checkJSON(t, d)
 	case strings.HasSuffix(d.Path, ".html"):
 		checkHTML(t, d.Path, string(d.Body))
+	case strings.HasSuffix(d.Path, ".png"):
+		return
 	case strings.HasSuffix(d.Path, ".css"):
 	default:
 		checkXML(t, d)
@@ -135,6 +137,8 @@ func checkXML(t testing.TB, d *Document) {
 			want(ch.get(name).text != "", "channel without "+name)
 		}
 		want(ch.get("atom:link").attrs["rel"] == "self" && absolute(ch.get("atom:link").attrs["href"]), "no link to itself")
+		image := ch.get("image")
+		want(strings.HasSuffix(image.get("url").text, ".png") && image.get("title").text == ch.get("title").text && image.get("link").text == ch.get("link").text, "the channel's image is not whole")
 		want(rfc822.MatchString(ch.get("lastBuildDate").text), "lastBuildDate "+ch.get("lastBuildDate").text)
 		checkNamespaces(want, top)
 		itunes := len(ch.all("itunes:category")) > 0
@@ -192,6 +196,7 @@ func checkXML(t testing.TB, d *Document) {
 		checkNamespaces(want, top)
 		checkPlain(want, top, "title", "subtitle")
 		checkLinks(want, top, "self", "alternate")
+		want(absolute(top.get("icon").text) && top.get("generator").text != "" && top.attrs["xml:lang"] != "", "no icon, generator or language")
 		want(rfc3339.MatchString(top.get("updated").text), "updated "+top.get("updated").text)
 		for _, e := range top.all("entry") {
 			unique(ids, e.get("id").text)
@@ -322,7 +327,7 @@ func checkJSON(t testing.TB, d *Document) {
 	if err := dec.Decode(&feed); err != nil {
 		t.Fatalf("%s: %v", d.Path, err)
 	}
-	if feed.Version != "https://jsonfeed.org/version/1.1" || feed.Title == "" || feed.Items == nil || !absolute(feed.FeedUrl) || !absolute(feed.HomePageUrl) || len(feed.Authors) == 0 {
+	if feed.Version != "https://jsonfeed.org/version/1.1" || feed.Title == "" || feed.Items == nil || !absolute(feed.FeedUrl) || !absolute(feed.HomePageUrl) || !absolute(feed.Icon) || !absolute(feed.Favicon) || len(feed.Authors) == 0 {
 		t.Errorf("%s: the head is not whole", d.Path)
 	}
 	ids := map[string]bool{}
@@ -415,4 +420,4 @@ func checkHTML(t testing.TB, path, s string) {
 // pictureForm finds the address of a picture as the W3C validator does: the last "src=" of an element.
 var pictureForm = regexp.MustCompile(`(?i)<img\s+[^>]*src=(?:"(.*?)"|'(.*?)'|([\w-]+))[\s>]`)
 
-var ownPath = regexp.MustCompile(`^(/(news/)?|(\.\./)*)([a-z0-9-]+/archive/)?[a-z0-9-]+\.(html|atom|rss|json|opml|css)(\?key=.*)?$|^#[a-z]+$`)
+var ownPath = regexp.MustCompile(`^(/(news/)?|(\.\./)*)([a-z0-9-]+/archive/)?[a-z0-9-]+\.(html|atom|rss|json|opml|css|png)(\?key=.*)?$|^#[a-z]+$`)

@@ -24,11 +24,20 @@ type (
 	}
 	rssChannel struct {
 		rssChannelBase
-		Title       charData  `xml:"title"`
-		Description charData  `xml:"description"`
+		Title       charData `xml:"title"`
+		Description charData `xml:"description"`
+		Picture     rssPicture
 		Links       []rssLink `xml:"atom:link"`
 		Archive     *struct{} `xml:"fh:archive"`
 		itunesChannel
+	}
+	rssPicture struct { // at most 144 by 400 pixels
+		XMLName xml.Name `xml:"image"`
+		URL     string   `xml:"url"`
+		Title   charData `xml:"title"`
+		Link    string   `xml:"link"`
+		Width   int      `xml:"width"`
+		Height  int      `xml:"height"`
 	}
 	rssItem struct {
 		rssItemBase
@@ -103,6 +112,7 @@ func (r *rssRendering) document() *Document {
 	ch.Generator = generator
 	ch.Docs = "https://www.rssboard.org/rss-specification"
 	ch.Ttl = l.minutes()
+	ch.Picture = rssPicture{URL: p.url("favicon.png"), Title: ch.Title, Link: ch.Link, Width: 128, Height: 128}
 	for _, c := range p.chain(l, ".rss") {
 		ch.Links = append(ch.Links, rssLink{Rel: c.rel, Type: "application/rss+xml", Href: c.href})
 	}
