@@ -99,7 +99,7 @@ func (r *atomRendering) document() *Document {
 	for _, c := range p.chain(l, ".atom") {
 		feed.Links = append(feed.Links, atomLink{Rel: c.rel, Type: "application/atom+xml", Href: c.href})
 	}
-	if l.Closed {
+	if l.linked() {
 		feed.History, feed.Archive = historySpace, &struct{}{}
 	}
 	if hub := p.hub(l); hub != "" {

@@ -141,6 +141,7 @@ func checkXML(t testing.TB, d *Document) {
 		want(strings.HasSuffix(image.get("url").text, ".png") && image.get("title").text == ch.get("title").text && image.get("link").text == ch.get("link").text, "the channel's image is not whole")
 		want(rfc822.MatchString(ch.get("lastBuildDate").text), "lastBuildDate "+ch.get("lastBuildDate").text)
 		checkNamespaces(want, top)
+		checkChain(want, ch, "atom:link")
 		itunes := len(ch.all("itunes:category")) > 0
 		if itunes {
 			want(ch.get("language").text != "" && ch.get("itunes:explicit").text != "" && ch.get("itunes:owner").get("itunes:email").text != "", "the channel's itunes elements are not whole")
@@ -197,6 +198,7 @@ func checkXML(t testing.TB, d *Document) {
 		checkPlain(want, top, "title", "subtitle")
 		checkLinks(want, top, "self", "alternate")
 		want(absolute(top.get("icon").text) && top.get("generator").text != "" && top.attrs["xml:lang"] != "", "no icon, generator or language")
+		checkChain(want, top, "link")
 		want(rfc3339.MatchString(top.get("updated").text), "updated "+top.get("updated").text)
 		for _, e := range top.all("entry") {
 			unique(ids, e.get("id").text)
@@ -267,6 +269,18 @@ func checkPlain(want func(bool, string), e *element, names ...string) {
 			want(!endTag.MatchString(c.text), "markup in "+name+": "+c.text)
 		}
 	}
+}
+
+// checkChain asserts that an archive leads to another one, and to the feed.
+func checkChain(want func(bool, string), feed *element, link string) {
+	if len(feed.all("fh:archive")) == 0 {
+		return
+	}
+	rels := ""
+	for _, l := range feed.all(link) {
+		rels += l.attrs["rel"] + " "
+	}
+	want(strings.Contains(rels, "-archive") && strings.Contains(rels, "current"), "an archive with the links "+rels)
 }
 
 // checkNamespaces asserts that every prefix is declared, and every declaration used.

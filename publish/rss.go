@@ -125,7 +125,7 @@ func (r *rssRendering) document() *Document {
 		Media:   spaceMedia,
 		Podcast: r.podcast,
 	}
-	if l.Closed {
+	if l.linked() {
 		doc.History, ch.Archive = historySpace, &struct{}{}
 	}
 	if l.podcast() {
