@@ -46,7 +46,7 @@ func checkRoundTrip(t *testing.T, s *session) {
 	full.Item.Image, full.Item.Words = "https://a.example/i.png", 123456
 	full.Item.Text, full.Item.Rest = 1<<64-1, 1<<63
 	full.Body = store.Body{Summary: odd, Content: strings.Repeat(odd, 5000), Comments: "c", Rights: "r", License: "li",
-		Published: start.Add(-time.Hour), Updated: start.Add(-time.Minute),
+		Secret: true, Published: start.Add(-time.Hour), Updated: start.Add(-time.Minute),
 		Pictures: []store.Picture{{URL: "p", Width: 640, Height: 480, Caption: odd, Credit: "pc"}, {}},
 		Podcast: store.Podcast{Title: odd, Type: "full", Season: 2, SeasonName: "sn", Episode: "3.5", EpisodeName: "en", Explicit: "false",
 			Duration: 90 * time.Minute, Image: "pi", Blocked: true, Chapters: store.PodcastFile{URL: "ch", Type: "application/json+chapters"},
