@@ -230,7 +230,7 @@ func (s *settler) insert(d *candidate) {
 // of its link and the year of its arrival.
 func (s *settler) publishedID(d *candidate) string {
 	id, key := d.Item.GUID, d.key
-	if d.level > 0 || s.out.State.ByLink || !publishable(id) {
+	if d.level > 0 || s.out.State.ByLink || !Publishable(id) {
 		id = ""
 	}
 	for n := 0; id == "" || s.known.IDs[IDKey(id)] || s.taken[IDKey(id)]; n++ {
