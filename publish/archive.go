@@ -126,6 +126,10 @@ func (s *shelf) list(d *desk, month time.Time) *list {
 	return l
 }
 
+// linked reports whether a list is an archive that leads to another one. The only one that there is does not call itself an
+// archive: of those the W3C validator wants such a link.
+func (l *list) linked() bool { return l.Closed && l.Prev+l.Next != "" }
+
 // historySpace is the namespace of RFC 5005.
 const historySpace = "http://purl.org/syndication/history/1.0"
 
