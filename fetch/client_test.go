@@ -37,6 +37,11 @@ type forgetful struct{}
 
 func (forgetful) Recollection(context.Context, store.FeedName) ([]byte, error) { return nil, nil }
 
+// visiting is a getter that waits for no turn.
+func visiting(c *Client) getter {
+	return c.once(make([]turn, 1), func(context.Context, string) error { return nil })
+}
+
 // visit polls address once.
 func visit(t *testing.T, address string, st store.FeedState, change func(*Feed, *Settings)) store.Poll {
 	t.Helper()
@@ -47,7 +52,7 @@ func visit(t *testing.T, address string, st store.FeedState, change func(*Feed, 
 	}
 	c := NewClient(s, nil)
 	t.Cleanup(c.Close)
-	p, _, err := poll(context.Background(), c.get, forgetful{}, &f, &s, st, discard)
+	p, _, err := poll(context.Background(), visiting(c), forgetful{}, &f, &s, st, discard)
 	if err != nil {
 		t.Fatal(err)
 	}

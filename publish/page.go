@@ -208,8 +208,9 @@ func renderPage(name string, data any) []byte {
 	return b.Bytes()
 }
 
-// sheets are the one of all pages, that of feeds which a browser shows, and the operator's.
-func (p *Publisher) sheets() []*Document {
+// dress is what documents are shown with: a sheet of all pages, that of feeds which a browser shows, and the operator's; a
+// picture of the paper, large and small.
+func (p *Publisher) dress() []*Document {
 	read := func(name string) []byte {
 		body, err := files.ReadFile("templates/" + name)
 		if err != nil {
@@ -222,6 +223,8 @@ func (p *Publisher) sheets() []*Document {
 	docs := []*Document{
 		newDocument("style.css", typeCSS, read("style.css"), p.st.Created(), listAge),
 		newDocument("feed.css", typeCSS, bytes.ReplaceAll(read("feed.css"), []byte("INTRODUCTION"), []byte(intro)), p.st.Created(), listAge),
+		newDocument("icon.png", typePNG, read("icon.png"), p.st.Created(), listAge),
+		newDocument("favicon.png", typePNG, read("favicon.png"), p.st.Created(), listAge),
 	}
 	if p.pub.Sheet != nil {
 		docs = append(docs, newDocument("own.css", typeCSS, p.pub.Sheet, p.st.Created(), listAge))

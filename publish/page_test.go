@@ -2,6 +2,7 @@ package publish
 
 import (
 	"bytes"
+	"image/png"
 	"slices"
 	"strings"
 	"testing"
@@ -183,12 +184,17 @@ func TestLook(t *testing.T) {
 			continue
 		}
 		body := string(d.Body)
-		if strings.Contains(body, "<img") || strings.Contains(body, ".png") {
+		if strings.Contains(body, "<img") || strings.Contains(strings.ReplaceAll(body, "favicon.png", ""), ".png") {
 			t.Errorf("%s has a picture", d.Path)
 		}
 		ours, own := strings.Index(body, "style.css"), strings.Index(body, "own.css")
 		if ours < 0 || own < ours || !strings.HasPrefix(body, "<!DOCTYPE html>\n<html lang=\"fa\" dir=\"rtl\">") || !strings.Contains(body, "رفتن به خبرها") || !strings.Contains(body, "Asia/Tehran") {
 			t.Errorf("%s: %.300s", d.Path, body)
+		}
+	}
+	for path, size := range map[string]int{"icon.png": 512, "favicon.png": 128} { // JSON Feed wants them that large, RSS no larger than 144
+		if c, err := png.DecodeConfig(bytes.NewReader(e.Document(path).Body)); err != nil || c.Width != size || c.Height != size {
+			t.Errorf("%s: %v, %v", path, c, err)
 		}
 	}
 	if d := e.Document("own.css"); d == nil || d.ContentType != typeCSS || string(d.Body) != string(pub.Sheet) {

@@ -157,11 +157,11 @@ var (
 	doubleEscape = regexp.MustCompile(`%25[0-9a-fA-F]{2}`) // the validator resolves it twice
 )
 
-// publishable reports whether the W3C feed validator takes id as it is, without error or warning: a
+// Publishable reports whether the W3C feed validator takes id as it is, without error or warning: a
 // registered scheme, its form, and RFC 3986's canonical spelling (src/feedvalidator/uri.py,
 // canonicalForm, and validators.py, class canonicaluri). Other registered schemes than these do not
 // name items; their guids get a tag: URI.
-func publishable(id string) bool {
+func Publishable(id string) bool {
 	if len(id) > 1024 || !uriChars.MatchString(id) || !canonicalEscapes(id) {
 		return false
 	}
