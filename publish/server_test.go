@@ -219,6 +219,12 @@ func TestHealth(t *testing.T) {
 	mux.Handle("/healthz", Health(func(*http.Request) error { return nil }))
 	mux.Handle("/readyz", Health(func(*http.Request) error { return trouble }))
 	base := listen(t, w, Under("https://paper.example/news", mux))
+	// What a ServeMux would clean stays under the path.
+	for path, want := range map[string]string{"/news//readyz": "/news/readyz", "/news/x/../readyz?a=b": "/news/readyz?a=b"} {
+		if resp, _ := ask(t, "GET", base+path); resp.StatusCode != 308 || resp.Header.Get("Location") != want {
+			t.Errorf("%s: %d to %q, want %q", path, resp.StatusCode, resp.Header.Get("Location"), want)
+		}
+	}
 	for path, want := range map[string]int{"/healthz": 200, "/news/readyz": 200} {
 		if resp, _ := ask(t, "GET", base+path); resp.StatusCode != want {
 			t.Errorf("%s: %d", path, resp.StatusCode)

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"path"
 	"sync"
 	"time"
 
@@ -181,6 +182,10 @@ func Under(baseURL string, h http.Handler) http.Handler {
 	stripped := http.StripPrefix(base, h)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if p := r.URL.Path; len(p) > len(base) && p[:len(base)] == base && p[len(base)] == '/' {
+			if c := path.Clean(p); c != p && c+"/" != p { // a ServeMux beneath would lead to an address without base
+				redirect(w, r, c)
+				return
+			}
 			stripped.ServeHTTP(w, r)
 			return
 		}
