@@ -212,8 +212,8 @@ func plain(s string) string {
 			return -1
 		}
 		return r
-	}, strings.ReplaceAll(s, "${", "$ {"))
-	s = strings.Join(strings.Fields(s), " ")
+	}, s)
+	s = strings.ReplaceAll(strings.Join(strings.Fields(s), " "), "${", "$ {") // last: what was dropped may have parted the two
 	if r := []rune(s); len(r) > 100 {
 		s = strings.TrimSpace(string(r[:100]))
 	}

@@ -25,6 +25,7 @@ func TestNewOutlet(t *testing.T) {
 		{"", "https://www.daily.test/", "english please", []string{"https://daily.test/rss"}, "daily-test", "daily-test"},
 		{"新聞", "", "ja", []string{"https://daily.test/rss", "ftp://daily.test/rss"}, "daily-test", "新聞"},
 		{"${HOME} \"]\n[server]", "https://daily.test/${HOME}", "", []string{"https://daily.test/${HOME}"}, "home-server", "$ {HOME} \"] [server]"},
+		{"$\x00\uFFFE{HOME}", "https://daily.test/", "", []string{"https://daily.test/rss"}, "home", "$ {HOME}"},
 	} {
 		o := NewOutlet(c.title, c.home, c.language, c.feeds...)
 		if o.ID != c.id || o.Name != c.name {

@@ -9,15 +9,13 @@ import (
 
 // readAtom reads Atom as gofeed has it (the table is in parse.go).
 func (f *rawFeed) readAtom(o *atomFeed) {
-	f.title, f.subtitle, f.rights, f.language = o.Title, o.Subtitle, o.Rights, firstOf(first(o.Extensions, "dc", "language"), o.Language, f.language)
+	f.title, f.subtitle, f.rights, f.language = firstOf(f.note.own[noteTitle], o.Title), o.Subtitle, o.Rights, firstOf(first(o.Extensions, "dc", "language"), o.Language, f.language)
 	f.link, f.self = absoluteLink(f.base, atomLink(o.Links, "alternate")), atomLink(o.Links, "self")
 	f.license = firstOf(atomLink(o.Links, "license"), licenseIn(o.Extensions))
 	for _, l := range o.Links {
 		f.links.add(l.Rel, l.Href)
 	}
-	if f.updated = firstTime(o.UpdatedParsed); f.updated.IsZero() {
-		f.updated = firstDate(o.Extensions, "dcterms:modified", "dc:date")
-	}
+	f.issued, f.updated = f.note.published.Time, f.note.updated.Time
 	f.image = firstOf(o.Logo, o.Icon)
 	if f.authors = persons(o.Authors); len(f.authors) == 0 {
 		f.authors = authorsIn(o.Extensions)

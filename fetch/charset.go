@@ -20,10 +20,13 @@ import (
 // fault says so in this last case, which is a guess; else it is "".
 func toUTF8(body []byte, contentType string) (text []byte, fault string) {
 	if e, n := byteOrder(body); e != nil {
-		if e == charmap.CodePage037 { // enough to read the declaration of any EBCDIC
-			text = textCharset(e)(body[:min(len(body), 1024)])
-			if c, _ := charsetByName(declaredCharset(text)); c != nil {
-				return bytes.ReplaceAll(c(body), []byte("\u0085"), []byte("\n")), ""
+		if e == charmap.CodePage037 { // enough to read the declaration of nearly any EBCDIC
+			head := body[:min(len(body), 1024)]
+			_, params, _ := mime.ParseMediaType(contentType)
+			for _, label := range []string{declaredCharset(textCharset(e)(head)), params["charset"]} {
+				if c, _ := charsetByName(label); c != nil && bytes.HasPrefix(c(head), []byte("<?xml")) {
+					return bytes.ReplaceAll(c(body), []byte("\u0085"), []byte("\n")), ""
+				}
 			}
 		}
 		return textCharset(e)(body[n:]), ""

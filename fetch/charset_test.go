@@ -93,6 +93,9 @@ func TestOldCharsets(t *testing.T) {
 		{"iso2022_jp", "\x1b$BF|K\\\x1b(B ok", "日本 ok"},
 		{"iso-2022-jp-2", "\x1b$(C?@4C\x1b(B \x1b$A=qHU\x1b(B", "오늘 今日"},
 		{"iso2022_kr", "\x1b$)C\x0e?@4C@G\x0f ok", "오늘의 ok"},
+		{"csISO2022KR", "\x1b$)C\x0e?@4C@G\x0f ok", "오늘의 ok"},
+		{"U7", "+BB0EPgQyBD4", "Ново"},
+		{"cp1051", "Gr\xcf\xdee", "Grüße"},
 		{"big5hkscs", "\xa4\xb5\xa4\xe9", "今日"},
 		{"cp932", "\x93\xfa\x96{", "日本"},
 		{"shiftjis", "\x93\xfa\x96{", "日本"},
@@ -125,13 +128,15 @@ func TestOldCharsets(t *testing.T) {
 	for b := range 256 {
 		back[[]rune(string(c([]byte{byte(b)})))[0]] = byte(b)
 	}
-	var body []byte
-	for _, r := range `<?xml version="1.0" encoding="cp424"?><rss><channel><title>חדשות</title></channel></rss>` {
-		body = append(body, back[r])
-	}
-	d, err := parseDocument(body, "", testAddress())
-	if err != nil || d.Title != "חדשות" {
-		t.Errorf("EBCDIC: %v, %v", d, err)
+	for declared, header := range map[string]string{` encoding="cp424"`: "", "": "text/xml; charset=ibm424"} {
+		var body []byte
+		for _, r := range `<?xml version="1.0"` + declared + `?><rss><channel><title>חדשות</title></channel></rss>` {
+			body = append(body, back[r])
+		}
+		d, err := parseDocument(body, header, testAddress())
+		if err != nil || d.Title != "חדשות" {
+			t.Errorf("EBCDIC%s: %v, %v", declared, d, err)
+		}
 	}
 }
 

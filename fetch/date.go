@@ -30,7 +30,7 @@ func parseDate(s string) time.Time {
 				end = len(s) - d.i - 1
 			}
 			d.i += end + 1
-		case (c == '+' || c == '-') && (d.hasTime || d.hasZone):
+		case (c == '+' || c == '-') && (d.hasTime || d.hasZone || d.ends()):
 			d.offsetFromUTC()
 		case strings.IndexByte(" \t\n,;:-/.'|", c) >= 0:
 			d.i++
@@ -91,6 +91,11 @@ func (d *dateParts) time() time.Time {
 	return t.AddDate(0, 0, days).Add(-time.Duration(d.offset) * time.Second)
 }
 
+// ends reports whether the day is known and a sign with a number, with which a zone begins, is next.
+func (d *dateParts) ends() bool {
+	return d.hasYear && d.hasDay && d.s[d.i-1] == ' ' && d.i+1 < len(d.s) && '0' <= d.s[d.i+1] && d.s[d.i+1] <= '9'
+}
+
 // digits reads a number and says how many digits it has.
 func (d *dateParts) digits() (value, n int) {
 	for d.i < len(d.s) && '0' <= d.s[d.i] && d.s[d.i] <= '9' {
@@ -126,6 +131,8 @@ func (d *dateParts) number() {
 		d.year, d.month, d.hasYear = shortYear(a/100), time.Month(a%100), true
 	case n == 4 && d.hasTime && d.hasYear && !d.hasZone: // its sign is missing
 		d.offset, d.hasZone, d.bad = 3600*(a/100)+60*(a%100), true, a/100 > 14 || a%100 > 59
+	case n == 4 && first == 0 && (rest == "" || rest[0] == 'T'): // of ISO 8601 the year
+		d.year, d.month, d.hasYear = a, time.January, true
 	case n == 4 && !d.hasYear:
 		d.year, d.hasYear = a, true
 	case n == 7 && !d.hasYear && !d.hasDay && first == 0: // the day of the year
@@ -279,7 +286,7 @@ func (d *dateParts) word() {
 		d.month = month
 		return
 	}
-	if offset, ok := zones[lower]; ok && d.hasTime {
+	if offset, ok := zones[lower]; ok && (d.hasTime || d.hasYear && d.i == len(d.s)) {
 		if !d.hasZone {
 			d.offset, d.hasZone = offset, true
 		}
@@ -311,7 +318,7 @@ func (d *dateParts) word() {
 			d.hasZone = true
 		}
 	}
-	if (lower == "오전" || lower == "오후") && !d.hasZone {
+	if (lower == "년" || lower == "오전" || lower == "오후") && !d.hasZone { // of Korea, which has one zone
 		d.offset, d.hasZone = 9*3600, true
 	}
 }

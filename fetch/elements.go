@@ -120,7 +120,7 @@ func withoutCDATA(s string) string {
 
 // tagAtom is the name of a tag, which the tokenizer would copy.
 func tagAtom(raw []byte) atom.Atom {
-	raw = bytes.TrimLeft(raw, "</")
+	raw = bytes.TrimPrefix(bytes.TrimPrefix(raw, []byte("<")), []byte("/"))
 	var name [16]byte // the longest that matters is "blockquote"
 	for i, c := range raw {
 		switch {

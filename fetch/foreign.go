@@ -229,14 +229,3 @@ func child(e element, name string) string {
 	}
 	return ""
 }
-
-// firstDate is the date of the first of these elements that has one.
-func firstDate(x foreign, names ...string) time.Time {
-	for _, n := range names {
-		space, name, _ := strings.Cut(n, ":")
-		if t := parseDate(first(x, space, name)); !t.IsZero() {
-			return t
-		}
-	}
-	return time.Time{}
-}

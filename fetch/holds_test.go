@@ -339,8 +339,9 @@ func active(d *document) string {
 			for _, a := range n.Attr {
 				scheme, _, found := strings.Cut(strings.ToLower(strings.Join(strings.Fields(a.Val), "")), ":")
 				acts := strings.HasPrefix(a.Key, "on") || a.Key == "style" || a.Key == "srcset" || a.Key == "srcdoc" || a.Key == "id" || a.Key == "name"
-				leads := (a.Key == "href" || a.Key == "src") && (!found || scheme != "http" && scheme != "https" && scheme != "mailto")
-				if acts || leads || strings.Contains(strings.ToLower(a.Val), "javascript:") {
+				address, words := a.Key == "href" || a.Key == "src", a.Key == "title" || a.Key == "alt"
+				leads := address && (!found || scheme != "http" && scheme != "https" && scheme != "mailto")
+				if acts || leads || !address && !words && strings.Contains(strings.ToLower(a.Val), "javascript:") {
 					return fmt.Sprintf("%s=%q in %s", a.Key, a.Val, text)
 				}
 			}

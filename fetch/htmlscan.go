@@ -19,6 +19,7 @@ type htmlScanner struct {
 	raw []byte // the token, as written
 
 	unread  []byte      // of a tag, from the attribute on that is next
+	names   [][]byte    // of its attributes so far
 	chars   []byte      // what text and attribute decoded last
 	endless []atom.Atom // elements that do not end any more
 }
@@ -50,7 +51,7 @@ func (z *htmlScanner) next() htmlKind {
 		}
 		z.raw = rest[:n]
 		if z.pos += n; kind != htmlEnd {
-			z.unread = nil
+			z.unread, z.names = nil, z.names[:0]
 			if kind == htmlStartTag {
 				z.unread = z.raw[tagNameLen(z.raw):]
 			}
@@ -199,24 +200,26 @@ func (z *htmlScanner) text() []byte {
 }
 
 // attribute is the next attribute of the start tag that was found: its name in lower case, nil if there is no other, and
-// its decoded value. Both stand until something else is asked for.
+// its decoded value, which stands until something else is asked for. Of several of one name the first counts.
 func (z *htmlScanner) attribute() (name, value []byte) {
-	for {
+	for len(z.names) < maxAttributes {
 		i := spaceEnd(z.unread, 0)
 		if i == len(z.unread) || z.unread[i] == '>' {
-			return nil, nil
-		}
-		if name, value, i = readAttribute(z.unread, i); len(name) > 0 {
-			z.unread = z.unread[i:]
 			break
 		}
-		z.unread = z.unread[i:]
+		name, value, i = readAttribute(z.unread, i)
+		z.unread, name = z.unread[i:], lowerASCII(name)
+		if len(name) == 0 || slices.ContainsFunc(z.names, func(n []byte) bool { return bytes.Equal(n, name) }) {
+			continue
+		}
+		z.names = append(z.names, name)
+		if bytes.IndexByte(value, '&') >= 0 {
+			z.chars = appendText(z.chars[:0], value, false)
+			value = z.chars
+		}
+		return name, value
 	}
-	if bytes.IndexByte(value, '&') >= 0 {
-		z.chars = appendText(z.chars[:0], value, false)
-		value = z.chars
-	}
-	return lowerASCII(name), value
+	return nil, nil
 }
 
 // lowerASCII is b in lower case, as HTML compares names; b itself if it is.
@@ -246,14 +249,14 @@ func (z *htmlScanner) passOver(a atom.Atom) bool {
 			z.endless = append(z.endless, a)
 			return false
 		}
-		i += n + len("</")
-		if tagAtom(z.src[i:]) == a {
+		if i += n; tagAtom(z.src[i:]) == a {
 			if n = bytes.IndexByte(z.src[i:], '>'); n < 0 {
 				n = len(z.src) - i - 1
 			}
 			z.pos = i + n + 1
 			return true
 		}
+		i += len("</")
 	}
 }
 

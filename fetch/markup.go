@@ -317,10 +317,9 @@ func (m *markup) push(a atom.Atom) {
 	}
 }
 
-// attribute adds an attribute to the tag that is being written, unless that has it.
+// attribute adds an attribute to the tag that is being written.
 func (m *markup) attribute(name, value string) {
-	tag := m.tags[bytes.LastIndexByte(m.tags, '\n')+1:]
-	if value == "" && name != "alt" || bytes.Contains(tag, []byte(" "+name+`="`)) {
+	if value == "" && name != "alt" {
 		return
 	}
 	m.tags = append(append(append(m.tags, ' '), name...), '=', '"')

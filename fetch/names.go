@@ -59,8 +59,8 @@ var namespaces = []struct{ part, prefix string }{
 	{"creativecommonsrssmodule", "creativecommons"}, {"web.resource.org/cc", "cc"}, {"creativecommons.org/ns", "cc"},
 	{"search.yahoo.com/mrss", "media"}, {"/podcast-1.0.dtd", "itunes"}, {"podcastindex.org/namespace", "podcast"}, {"podcastindex-org/podcast-namespace", "podcast"}, {"feedburner/ext/1.0", "feedburner"},
 	{"w3.org/1999/02/22-rdf-syntax-ns", "rdf"}, {"w3.org/xml/1998/namespace", "xml"},
-	{"purl.org/rss/1.0/modules/", "other"}, {"purl.org/rss/1.0", ""}, {"my.netscape.com/rdf/simple", ""},
-	{"channel.netscape.com/rdf/simple", ""}, {"backend.userland.com/rss", ""}, {"purl.org/net/rss1.1", ""},
+	{"purl.org/rss/1.0/modules/rss091", ""}, {"purl.org/rss/1.0/modules/", "other"}, {"purl.org/rss/1.0", ""}, {"my.netscape.com/rdf/simple", ""},
+	{"channel.netscape.com/rdf/simple", ""}, {"backend.userland.com/rss", ""}, {"blogs.law.harvard.edu/tech/rss", ""}, {"cyber.law.harvard.edu/rss", ""}, {"purl.org/net/rss1.1", ""},
 }
 
 // prefixOf is the prefix by which roles knows a namespace; "other" for those that it does not know.

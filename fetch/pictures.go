@@ -1,7 +1,6 @@
 package fetch
 
 import (
-	"cmp"
 	"strings"
 
 	"golang.org/x/net/html/atom"
@@ -13,7 +12,7 @@ func (m *markup) image() {
 	for key, value := m.scanner.attribute(); key != nil; key, value = m.scanner.attribute() {
 		switch string(key) {
 		case "src":
-			src = cmp.Or(src, string(value))
+			src = string(value)
 		case "data-src", "data-original", "data-lazy-src":
 			lazy = string(value)
 		case "srcset", "data-srcset":
@@ -21,9 +20,9 @@ func (m *markup) image() {
 				lazy = strings.TrimSuffix(first[0], ",")
 			}
 		case "alt":
-			alt = cmp.Or(alt, string(value))
+			alt = string(value)
 		case "title":
-			title = cmp.Or(title, string(value))
+			title = string(value)
 		case "width":
 			width = strings.TrimSuffix(string(value), "px")
 		case "height":
@@ -86,7 +85,7 @@ func (m *markup) video() {
 				src = v
 			}
 		case "title":
-			title = cmp.Or(title, string(value))
+			title = string(value)
 		}
 	}
 	link := videoLink(absoluteLink(m.base, src))

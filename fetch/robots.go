@@ -103,7 +103,7 @@ func matches(pattern, path string) bool {
 	return strings.Contains(path, parts[last])
 }
 
-// sameEscapes writes a path in one way: bytes outside of ASCII are percent-encoded, escapes of unreserved characters are not
+// sameEscapes writes a path in one way: bytes outside of ASCII and a "%" that begins no escape are percent-encoded, escapes of unreserved characters are not
 // (RFC 9309 §2.2.2).
 func sameEscapes(path string) string {
 	const digits = "0123456789ABCDEF"
@@ -122,7 +122,7 @@ func sameEscapes(path string) string {
 				continue
 			}
 		}
-		if c < '!' || c > '~' {
+		if c < '!' || c > '~' || c == '%' {
 			b.Write([]byte{'%', digits[c>>4], digits[c&15]})
 		} else {
 			b.WriteByte(c)

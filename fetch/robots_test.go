@@ -24,6 +24,7 @@ func TestRobots(t *testing.T) {
 		{"User-agent: *\nDisallow: /a*a$", "/a /ab", "/aa /aba"},
 		{"User-agent: *\nDisallow: *?session=", "/a", "/a?session=1"},
 		{"User-agent: *\nDisallow: /ä\nDisallow: /%7eme\nDisallow: /%62%2f", "/b/", "/%C3%A4 /~me /b%2F"},
+		{"User-agent: *\nDisallow: /100%/\nDisallow: /%3%32", "/2 /%32", "/100%25/ /100%/ /%253%32"},
 		{"Disallow: /\nUser-agent: *\nnonsense\nSitemap: /s\nCrawl-delay: 5\nDisallow: /x\n", "/ /a", "/x"},
 		{"\ufeffUser-agent: *\nDisallow: /x", "/", "/x"},
 		{"<!doctype html><p>User-agent: *", "/ /a", ""},
@@ -45,6 +46,7 @@ func TestRobots(t *testing.T) {
 func FuzzRobots(f *testing.F) {
 	f.Add("User-agent: *\nDisallow: /a*b$\nAllow: /%7e", "/a%2")
 	f.Add("User-agent: Broadsheet\nDisallow: ****$", "/")
+	f.Add("", "%3%32")
 	f.Fuzz(func(t *testing.T, text, path string) {
 		r := parseRobots([]byte(text), "Broadsheet")
 		if r.permit(path); sameEscapes(sameEscapes(path)) != sameEscapes(path) {

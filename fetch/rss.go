@@ -11,8 +11,8 @@ import (
 // readRSS reads RSS as gofeed has it (the table is in parse.go).
 func (f *rawFeed) readRSS(o *rssFeed) {
 	x := o.Extensions
-	f.title = firstOf(o.Title, first(x, "dc", "title"))
-	f.subtitle = firstOf(o.Description, first(x, "dc", "description"), first(x, "itunes", "summary"), first(x, "itunes", "subtitle"), first(x, "atom", "subtitle"))
+	f.title = firstOf(f.note.own[noteTitle], o.Title, first(x, "dc", "title"), first(x, "media", "title"))
+	f.subtitle = firstOf(o.Description, first(x, "dc", "description"), first(x, "itunes", "summary"), first(x, "itunes", "subtitle"), first(x, "atom", "subtitle"), first(x, "media", "description"))
 	f.rights = firstOf(o.Copyright, first(x, "dc", "rights"), first(x, "atom", "rights"))
 	f.language = firstOf(o.Language, first(x, "dc", "language"), f.language)
 	for _, l := range o.Links {
@@ -27,18 +27,13 @@ func (f *rawFeed) readRSS(o *rssFeed) {
 		}
 	}
 	f.id, f.license = first(x, "atom", "id"), licenseIn(x)
-	if f.updated = firstTime(o.LastBuildDateParsed); f.updated.IsZero() {
-		f.updated = firstDate(x, "atom:updated", "dcterms:modified", "dc:date")
-	}
-	if f.issued = firstTime(o.PubDateParsed); f.issued.IsZero() {
-		f.issued = firstDate(x, "dcterms:issued")
-	}
+	f.issued, f.updated = f.note.published.Time, f.note.updated.Time
 	if minutes, err := strconv.Atoi(strings.TrimSpace(o.TTL)); err == nil && minutes > 0 {
 		f.ttl = time.Duration(min(minutes, 60*24*365)) * time.Minute
 	}
 	f.pace = readPace(o.SkipHours, o.SkipDays, first(x, "sy", "updateperiod"), first(x, "sy", "updatefrequency"))
-	if f.authors = authorsIn(x); len(f.authors) == 0 && o.ManagingEditor != "" {
-		f.authors = []store.Author{personFromText(o.ManagingEditor)}
+	if f.authors = authorsIn(x); o.ManagingEditor != "" {
+		f.authors = append(f.authors, personFromText(o.ManagingEditor))
 	}
 	for _, c := range o.Categories {
 		f.categories = append(f.categories, store.Category{Term: c.Value, Scheme: c.Domain})

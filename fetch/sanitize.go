@@ -3,6 +3,7 @@ package fetch
 import (
 	"bytes"
 	"regexp"
+	"slices"
 	"sync"
 
 	"github.com/microcosm-cc/bluemonday"
@@ -86,6 +87,7 @@ func usualTag(tag []byte) bool {
 		return false
 	}
 	addressed := address == ""
+	var has [len(usualAttributes)]bool
 	for {
 		attribute, value, ok := bytes.Cut(rest, []byte(`="`))
 		if !ok {
@@ -94,9 +96,15 @@ func usualTag(tag []byte) bool {
 		if value, rest, ok = bytes.Cut(value, []byte(`"`)); !ok {
 			return false
 		}
-		switch of := string(attribute); of {
+		of := string(attribute)
+		which := slices.Index(usualAttributes[:], of)
+		if which < 0 || has[which] {
+			return false
+		}
+		has[which] = true
+		switch of {
 		case "href", "src":
-			ok = of == address && !addressed && usualAddress(value)
+			ok = of == address && usualAddress(value)
 			addressed = true
 		case "rel":
 			ok = address == "href" && string(value) == linkRel
@@ -110,8 +118,6 @@ func usualTag(tag []byte) bool {
 			ok = len(value) > 0 && len(value) <= 35 && usualLanguage(value)
 		case "dir":
 			ok = string(value) == "ltr" || string(value) == "rtl"
-		default:
-			ok = false
 		}
 		if !ok {
 			return false
@@ -125,6 +131,9 @@ func usualTag(tag []byte) bool {
 		rest = rest[1:]
 	}
 }
+
+// usualAttributes are those that a usual tag may have, each once.
+var usualAttributes = [...]string{"href", "src", "rel", "title", "alt", "width", "height", "lang", "dir"}
 
 func usualLanguage(value []byte) bool {
 	for _, c := range value {

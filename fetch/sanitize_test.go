@@ -196,18 +196,20 @@ var nineParagraphs = []string{
 // However long or deep a text is, it takes time that grows with its length.
 func TestSanitiseHostile(t *testing.T) {
 	for name, s := range map[string]string{
-		"deep":               strings.Repeat("<div>", 200000),
-		"deep lists":         strings.Repeat("<ul><li>", 50000),
-		"unclosed":           strings.Repeat("<b>", 200000),
-		"unclosed svg":       strings.Repeat("<svg>", 100000),
-		"many attributes":    "<p " + strings.Repeat(`a="b" `, 100000) + ">",
-		"many tags":          strings.Repeat(`<a href="/a">x</a>`, 20000),
-		"end tags":           strings.Repeat("</p>", 200000),
-		"less-than signs":    strings.Repeat("<", 500000),
-		"ampersands":         strings.Repeat("&", 500000),
-		"comments":           strings.Repeat("<!--", 200000),
-		"tables":             strings.Repeat("<table><tr><td>", 50000),
-		"paragraphs in bold": strings.Repeat("<b><p>", 100000),
+		"deep":                strings.Repeat("<div>", 200000),
+		"deep lists":          strings.Repeat("<ul><li>", 50000),
+		"unclosed":            strings.Repeat("<b>", 200000),
+		"unclosed svg":        strings.Repeat("<svg>", 100000),
+		"many attributes":     "<p " + strings.Repeat(`a="b" `, 100000) + ">",
+		"many tags":           strings.Repeat(`<a href="/a">x</a>`, 20000),
+		"end tags":            strings.Repeat("</p>", 200000),
+		"ends of nothing":     "<script>" + strings.Repeat("</", 250000),
+		"names of attributes": "<p" + attributes(100000) + ">",
+		"less-than signs":     strings.Repeat("<", 500000),
+		"ampersands":          strings.Repeat("&", 500000),
+		"comments":            strings.Repeat("<!--", 200000),
+		"tables":              strings.Repeat("<table><tr><td>", 50000),
+		"paragraphs in bold":  strings.Repeat("<b><p>", 100000),
 	} {
 		got, _ := harmless(s)
 		checkHarmless(t, name, got)

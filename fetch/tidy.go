@@ -129,6 +129,10 @@ func (t *tidier) root() error {
 			return notFeed(t.src, local, t.address)
 		}
 		e.name, e.space = "", ""
+		if prefix, _, ok := strings.Cut(e.raw, ":"); ok && strings.HasPrefix(t.known([]byte(e.raw), "").name, "other:") {
+			t.prefix[prefix] = "" // whatever its namespace is called, it is the feed's own
+			clear(t.names)
+		}
 		t.result.feed.base, t.result.feed.lang = e.base, e.lang
 		if !tok.empty {
 			t.open = append(t.open, e)

@@ -14,9 +14,8 @@ type tidyNote struct {
 	id    string   // Atom's id or RDF's about, as written
 	texts [3]textNote
 
-	// Of an item:
-	own                [3]string // the texts of its format's own elements
-	published, updated itemDate
+	own                [3]string // the texts of its format's own elements; of a feed the title only
+	published, updated notedDate
 }
 
 // A textNote says how one of an item's texts is written.
@@ -47,15 +46,21 @@ func (t *tidier) noted(e *tidyElement) int {
 	return -1
 }
 
-// isOwn reports whether e is one of the three texts that nearly every item has. They are kept where they are read: what
-// encoding/xml and gofeed do with a text costs more than all else that becomes of it here.
+// isOwn reports whether e is one of the three texts that nearly every item has, or the title of the feed. They are kept
+// where they are read: what encoding/xml and gofeed do with a text costs more than all else that becomes of it here, and
+// of two, gofeed has the last.
 func (t *tidier) isOwn(e *tidyElement) bool {
-	if t.open[len(t.open)-1].role != roleItem {
+	if t.above() == nil {
 		return false
 	}
 	switch e.name {
 	case "title":
 		return true
+	}
+	if t.item < 0 {
+		return false
+	}
+	switch e.name {
 	case "description", "content:encoded":
 		return !t.atom
 	case "summary":
@@ -66,12 +71,25 @@ func (t *tidier) isOwn(e *tidyElement) bool {
 	return false
 }
 
+// noteOf is the note of the open item, or of the feed.
+func (t *tidier) noteOf() *tidyNote {
+	if t.item >= 0 {
+		return &t.result.items[len(t.result.items)-1]
+	}
+	return &t.result.feed
+}
+
+// above is the note of the item or feed that what is read now belongs to itself; nil if it stands deeper inside.
+func (t *tidier) above() *tidyNote {
+	if parent := t.open[len(t.open)-1]; parent.role == roleItem || parent.name == "" {
+		return t.noteOf()
+	}
+	return nil
+}
+
 // note keeps what gofeed does not tell of a text that was just read.
 func (t *tidier) note(e *tidyElement, which int, plain bool) {
-	n := &t.result.feed
-	if t.item >= 0 {
-		n = &t.result.items[len(t.result.items)-1]
-	}
+	n := t.noteOf()
 	switch which {
 	case -1:
 	case noteID:
@@ -81,28 +99,28 @@ func (t *tidier) note(e *tidyElement, which int, plain bool) {
 	}
 }
 
-// An itemDate is one of an item's dates, and how much it counts among those that its document gives: the least the most.
-type itemDate struct {
+// A notedDate is one of the dates of an item or feed, and how much it counts among those that its document gives: the least the most.
+type notedDate struct {
 	time.Time
 	rank int
 }
 
-// publishedDates and updatedDates are the elements that say when an item was published and updated, in the order in which
+// publishedDates and updatedDates are the elements that say when an item or feed was published and updated, in the order in which
 // they count (parse.go has the table).
 var (
 	publishedDates = []string{"pubdate", "published", "issued", "dcterms:issued", "created", "dcterms:created", "dcterms:available", "atom:published", "dc:date"}
-	updatedDates   = []string{"updated", "modified", "atom:updated", "dcterms:modified", "dc:date", "lastbuilddate"}
+	updatedDates   = []string{"updated", "modified", "atom:updated", "dcterms:modified", "lastbuilddate", "dc:date"}
 )
 
-// date notes a date of an item, which is read here once and for all.
+// date notes a date, which is read here once and for all.
 func (n *tidyNote) date(name string, when time.Time) {
 	n.published.consider(slices.Index(publishedDates, name), when)
 	n.updated.consider(slices.Index(updatedDates, name), when)
 }
 
 // consider takes a date of this rank in the place of d if it counts more, or comes later; no rank is -1.
-func (d *itemDate) consider(rank int, when time.Time) {
+func (d *notedDate) consider(rank int, when time.Time) {
 	if rank >= 0 && !when.IsZero() && (d.IsZero() || rank <= d.rank) {
-		*d = itemDate{when, rank}
+		*d = notedDate{when, rank}
 	}
 }

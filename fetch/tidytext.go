@@ -65,8 +65,8 @@ func (t *tidier) readText(e *tidyElement, tok *token) {
 	}
 	if e.role == roleDate {
 		when := parseDate(string(t.text))
-		if t.open[len(t.open)-1].role == roleItem {
-			t.result.items[len(t.result.items)-1].date(e.name, when)
+		if n := t.above(); n != nil {
+			n.date(e.name, when)
 			t.out = t.out[:from]
 			return
 		}
@@ -81,9 +81,11 @@ func (t *tidier) readText(e *tidyElement, tok *token) {
 		return
 	}
 	if t.isOwn(e) && !bytes.HasPrefix(text, []byte(longMark)) {
-		t.result.items[len(t.result.items)-1].own[which] = string(text)
+		if n := t.noteOf(); n.own[which] == "" { // of two the first
+			n.own[which] = string(text)
+			t.note(e, which, plain)
+		}
 		t.out = t.out[:from]
-		t.note(e, which, plain)
 		return
 	}
 	if mayBeLong(e.name) && (len(text) > longText || bytes.HasPrefix(text, []byte(longMark))) {

@@ -52,6 +52,7 @@ func FuzzUsualTag(f *testing.F) {
 		f.Add(`<a href="https://outlet.example/` + attack + `" rel="nofollow noopener noreferrer">`)
 		f.Add(`<img src="https://outlet.example/" alt="` + attack + `">`)
 	}
+	f.Add(`<img src="https://outlet.example/" alt="a" alt="">`)
 	for _, s := range []string{"?a=1&amp;b=%7E;c", "//../%2e/*!$()", "#.a%20/?(b)", "a:b@c,d+e?f/g?h=~", "a%25%C3%A9"} {
 		f.Add(`<p title="` + s + `" lang="en" dir="ltr">`)
 		f.Add(`<a href="https://outlet.example/` + s + `" rel="nofollow noopener noreferrer" title="a &amp; b &#34;é&#39;">`)

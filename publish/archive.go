@@ -126,6 +126,10 @@ func (s *shelf) list(d *desk, month time.Time) *list {
 	return l
 }
 
+// linked reports whether a list is an archive that leads to another one. The only one that there is does not call itself an
+// archive: of those the W3C validator wants such a link.
+func (l *list) linked() bool { return l.Closed && l.Prev+l.Next != "" }
+
 // historySpace is the namespace of RFC 5005.
 const historySpace = "http://purl.org/syndication/history/1.0"
 
@@ -265,20 +269,24 @@ type archivePage struct {
 	Name, Section  string // title and address of the section
 	Items          []pageItem
 	Feeds          []feedAddress
-	Earlier, Later string // addresses of the months around this one; "" for none
+	Earlier, Later *pageMonth // the months around this one; nil for none
 }
 
 func (p *Publisher) archivePage(l *list) *archivePage {
 	r := &archivePage{l: l, p: p, page: p.pageOf(l.Title, l.Slug, 2), Name: l.Title}
 	r.Section, r.Feeds = r.Root+l.Slug+".html"+l.Query, p.addresses(l, r.Root)
-	if l.Prev != "" {
-		r.Earlier = r.Root + l.Prev + ".html" + l.Query
-	}
-	if l.Next != "" {
-		r.Later = r.Root + l.Next + ".html" + l.Query
-	}
+	r.Earlier, r.Later = r.month(l.Prev), r.month(l.Next)
 	r.Title += ", " + r.Words.month(l.Month)
 	return r
+}
+
+// month is where the archive of another month is, from this one; nil if there is none at this path.
+func (r *archivePage) month(path string) *pageMonth {
+	at, err := time.Parse(monthForm, path[strings.LastIndexByte(path, '/')+1:])
+	if err != nil {
+		return nil
+	}
+	return &pageMonth{r.Words.month(at), r.Root + path + ".html" + r.l.Query}
 }
 
 func (r *archivePage) add(e *listed) {

@@ -153,6 +153,27 @@ func archiveSections() []Section {
 	return []Section{{Slug: "all", Limit: 5}, {Slug: "kept", Stories: "keep", Limit: 3}, {Slug: "b", From: []string{"b"}, Limit: 2, MaxAge: 48 * time.Hour, MaxPerOutlet: 1}}
 }
 
+// TestOnlyArchive: one month that is over is no link of a chain yet; with the second it becomes one.
+func TestOnlyArchive(t *testing.T) {
+	w := newWorld(t)
+	w.poll(month(1, 3), "a", feedOf("a"), news("one", "https://a.example/1", "x"))
+	w.poll(month(2, 3), "a", feedOf("a"), news("two", "https://a.example/2", "x"))
+	s := w.paper(publication([]Outlet{outlet("a")}, Section{Slug: "all"}))
+	const january = "https://paper.example/news/all/archive/2026-01"
+	for _, ending := range []string{".atom", ".rss"} {
+		if a := s.read(january + ending); a.whole || len(a.ids) != 1 || a.links["current"] == "" {
+			t.Errorf("%s: %+v", ending, a)
+		}
+	}
+	w.poll(month(3, 3), "a", feedOf("a"), news("three", "https://a.example/3", "x"))
+	s.show()
+	for _, ending := range []string{".atom", ".rss"} {
+		if a := s.read(january + ending); !a.whole || a.links["next-archive"] == "" {
+			t.Errorf("%s: %+v", ending, a)
+		}
+	}
+}
+
 func TestArchives(t *testing.T) {
 	w := newWorld(t)
 	pub := publication([]Outlet{outlet("a"), outlet("b")}, archiveSections()...)

@@ -99,7 +99,7 @@ func (r *atomRendering) document() *Document {
 	for _, c := range p.chain(l, ".atom") {
 		feed.Links = append(feed.Links, atomLink{Rel: c.rel, Type: "application/atom+xml", Href: c.href})
 	}
-	if l.Closed {
+	if l.linked() {
 		feed.History, feed.Archive = historySpace, &struct{}{}
 	}
 	if hub := p.hub(l); hub != "" {
@@ -111,6 +111,7 @@ func (r *atomRendering) document() *Document {
 	feed.Subtitle = optional(l.Description)
 	feed.Updated = atomTime(l.Updated)
 	feed.Author = atomPerson{Name: plainText(plainLine(p.pub.Title)), URL: p.url("")}
+	feed.Icon = p.url("icon.png")
 	feed.Media, feed.Podcast = r.media, r.podcast
 	return p.feedDocument(l, "atom", typeAtom, r.entries.in(marshalXML(feed, l.root()+"feed.css"), closeAtom))
 }

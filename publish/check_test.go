@@ -12,6 +12,8 @@ import (
 	"testing"
 
 	"golang.org/x/net/html"
+
+	"broadsheet/store"
 )
 
 // checkDocument asserts what holds for every document, whatever the outlets sent.
@@ -22,17 +24,22 @@ func checkDocument(t testing.TB, d *Document) {
 		checkJSON(t, d)
 	case strings.HasSuffix(d.Path, ".html"):
 		checkHTML(t, d.Path, string(d.Body))
+	case strings.HasSuffix(d.Path, ".png"):
+		return
 	case strings.HasSuffix(d.Path, ".css"):
 	default:
 		checkXML(t, d)
 	}
-	if bytes.ContainsAny(d.Body, "\x00\x08\x0b\x7f") {
-		t.Errorf("%s: holds control characters", d.Path)
+	if m := misread.Find(d.Body); m != nil {
+		t.Errorf("%s: holds %q", d.Path, m)
 	}
 	if d.Modified.IsZero() || d.ETag == "" || d.MaxAge < 60e9 || d.MaxAge > 15*60e9 {
 		t.Errorf("%s: modified %v, tag %s, max age %v", d.Path, d.Modified, d.ETag, d.MaxAge)
 	}
 }
+
+// misread are characters that no document may hold, and what looks like two bytes of one character.
+var misread = regexp.MustCompile(`[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\x{80}-\x{9f}\x{fdd0}-\x{fdef}\x{fffd}\x{fffe}\x{ffff}]|[ÂÃ][\x{80}-\x{bf}]`)
 
 // An element is what the checker wants of XML.
 type element struct {
@@ -130,8 +137,11 @@ func checkXML(t testing.TB, d *Document) {
 			want(ch.get(name).text != "", "channel without "+name)
 		}
 		want(ch.get("atom:link").attrs["rel"] == "self" && absolute(ch.get("atom:link").attrs["href"]), "no link to itself")
+		image := ch.get("image")
+		want(strings.HasSuffix(image.get("url").text, ".png") && image.get("title").text == ch.get("title").text && image.get("link").text == ch.get("link").text, "the channel's image is not whole")
 		want(rfc822.MatchString(ch.get("lastBuildDate").text), "lastBuildDate "+ch.get("lastBuildDate").text)
 		checkNamespaces(want, top)
+		checkChain(want, ch, "atom:link")
 		itunes := len(ch.all("itunes:category")) > 0
 		if itunes {
 			want(ch.get("language").text != "" && ch.get("itunes:explicit").text != "" && ch.get("itunes:owner").get("itunes:email").text != "", "the channel's itunes elements are not whole")
@@ -141,11 +151,14 @@ func checkXML(t testing.TB, d *Document) {
 			unique(ids, it.get("guid").text)
 			want(permanentID(it.get("guid").text), "id "+it.get("guid").text)
 			checkPlain(want, it, "title", "source", "category", "dc:creator", "dc:rights", "itunes:title", "podcast:person")
+			for _, image := range it.all("itunes:image") {
+				want(enclosureForm.MatchString(image.attrs["href"]), "itunes:image "+image.attrs["href"])
+			}
 			for _, e := range it.all("enclosure") {
 				want(absolute(e.attrs["url"]) && wholeForm.MatchString(e.attrs["length"]) && mediaForm.MatchString(e.attrs["type"]), "an enclosure is not whole")
 			}
 			for _, m := range it.all("media:content") {
-				want(absolute(m.attrs["url"]), "media:content "+m.attrs["url"])
+				want(whole(m.attrs["url"]), "media:content "+m.attrs["url"])
 				checkPlain(want, m, "media:title", "media:credit")
 				want(len(m.all("media:description")) == 0, "a media:description, which readers take for the item's")
 			}
@@ -153,7 +166,7 @@ func checkXML(t testing.TB, d *Document) {
 				want(absolute(f.attrs["url"]) && mediaForm.MatchString(f.attrs["type"]), f.name+" is not whole")
 			}
 			for _, c := range it.all("category") {
-				want(c.text != "" && (c.attrs["domain"] == "" || absolute(c.attrs["domain"])), "category "+c.text)
+				want(c.text != "" && (c.attrs["domain"] == "" || whole(c.attrs["domain"])), "category "+c.text)
 			}
 			for _, l := range it.all("atom:link") {
 				want(absolute(l.attrs["href"]) && relForm.MatchString(l.attrs["rel"]), "atom:link "+l.attrs["href"])
@@ -161,9 +174,10 @@ func checkXML(t testing.TB, d *Document) {
 			want(it.get("guid").attrs["isPermaLink"] == "false", "guid is taken for a link")
 			want(rfc822.MatchString(it.get("pubDate").text), "pubDate "+it.get("pubDate").text)
 			want(it.get("title").text != "", "no title")
-			want(it.get("source").text != "" && absolute(it.get("source").attrs["url"]), "no source")
+			want(it.get("source").text != "" && (whole(it.get("source").attrs["url"]) || permanentID(it.get("source").attrs["url"])), "source "+it.get("source").attrs["url"]+" "+it.get("source").text)
 			want(len(it.all("enclosure")) <= 1, "several enclosures")
-			want(len(it.all("link")) == 0 || absolute(it.get("link").text), "link "+it.get("link").text)
+			want(len(it.all("link")) == 0 || whole(it.get("link").text), "link "+it.get("link").text)
+			want(len(it.all("comments")) == 0 || whole(it.get("comments").text), "comments "+it.get("comments").text)
 			want((len(it.all("author")) == 0) != (len(it.all("dc:creator")) == 0), "author and dc:creator, or neither")
 			names := []string{}
 			for _, c := range it.children {
@@ -183,6 +197,8 @@ func checkXML(t testing.TB, d *Document) {
 		checkNamespaces(want, top)
 		checkPlain(want, top, "title", "subtitle")
 		checkLinks(want, top, "self", "alternate")
+		want(absolute(top.get("icon").text) && top.get("generator").text != "" && top.attrs["xml:lang"] != "", "no icon, generator or language")
+		checkChain(want, top, "link")
 		want(rfc3339.MatchString(top.get("updated").text), "updated "+top.get("updated").text)
 		for _, e := range top.all("entry") {
 			unique(ids, e.get("id").text)
@@ -191,7 +207,7 @@ func checkXML(t testing.TB, d *Document) {
 			want(len(e.all("title")) == 1 && len(e.all("summary")) <= 1 && len(e.all("content")) <= 1, "an element too many or too few")
 			checkPlain(want, e, "title", "rights")
 			for _, c := range e.all("category") {
-				want(c.attrs["term"] != "" && (c.attrs["scheme"] == "" || absolute(c.attrs["scheme"])), "category "+c.attrs["term"])
+				want(c.attrs["term"] != "" && (c.attrs["scheme"] == "" || whole(c.attrs["scheme"])), "category "+c.attrs["term"])
 			}
 			unique(updated, e.get("updated").text)
 			want(strings.Contains(e.get("updated").text, "."), "updated without a fraction")
@@ -200,10 +216,13 @@ func checkXML(t testing.TB, d *Document) {
 			checkLinks(want, e)
 			for _, s := range e.all("source") {
 				want(e.get("author").get("name").text != "", "no author")
-				want(s.get("id").text != "" && s.get("title").text != "" && rfc3339.MatchString(s.get("updated").text), "source is not whole")
+				want(permanentID(s.get("id").text) && s.get("title").text != "" && rfc3339.MatchString(s.get("updated").text), "source is not whole")
 				checkLinks(want, s, "self")
 				checkPlain(want, s, "title", "subtitle", "rights")
 				want(len(s.all("logo")) == 0 || absolute(s.get("logo").text), "logo "+s.get("logo").text)
+			}
+			for _, m := range e.all("media:content") {
+				want(whole(m.attrs["url"]), "media:content "+m.attrs["url"])
 			}
 			alternate := slices.ContainsFunc(e.all("link"), func(l *element) bool { return l.attrs["rel"] == "alternate" })
 			want(alternate || len(e.all("content")) == 1, "neither link nor content")
@@ -219,6 +238,7 @@ func checkXML(t testing.TB, d *Document) {
 		for _, o := range lines {
 			empty := len(lines) == 1 && len(o.attrs) == 1
 			want(o.attrs["text"] != "" && (empty || o.attrs["type"] == "rss" && o.attrs["title"] != "" && absolute(o.attrs["xmlUrl"])), "outline is not whole")
+			want(o.attrs["htmlUrl"] == "" || whole(o.attrs["htmlUrl"]), "htmlUrl "+o.attrs["htmlUrl"])
 			for _, name := range []string{"text", "title", "description"} {
 				want(!marked.MatchString(o.attrs[name]), name+" could be HTML: "+o.attrs[name])
 			}
@@ -230,14 +250,14 @@ func checkXML(t testing.TB, d *Document) {
 
 // permanentID reports whether an id is of a registered scheme and in its form.
 func permanentID(id string) bool {
-	return absolute(id) || tagForm.MatchString(id) || urnForm.MatchString(id)
+	return whole(id) && store.Publishable(id) || tagForm.MatchString(id) || urnForm.MatchString(id)
 }
 
 var (
 	tagForm   = regexp.MustCompile(`^tag:([A-Za-z0-9._-]+@)?[a-z0-9.-]+,\d{4}(-\d\d(-\d\d)?)?:[!-~]*$`)
 	urnForm   = regexp.MustCompile(`^urn:[A-Za-z0-9][A-Za-z0-9-]{1,31}:[!-~]+$`)
 	wholeForm = regexp.MustCompile(`^[0-9]+$`)
-	relForm   = regexp.MustCompile(`^(self|hub|related|via|current|prev-archive|next-archive)$`)
+	relForm   = regexp.MustCompile(`^(self|hub|alternate|related|via|current|prev-archive|next-archive)$`)
 	marked    = regexp.MustCompile(`<|&[^ &]`) // what HTML may take for markup
 	endTag    = regexp.MustCompile(`</?[A-Za-z][^<>]*>`)
 )
@@ -249,6 +269,18 @@ func checkPlain(want func(bool, string), e *element, names ...string) {
 			want(!endTag.MatchString(c.text), "markup in "+name+": "+c.text)
 		}
 	}
+}
+
+// checkChain asserts that an archive leads to another one, and to the feed.
+func checkChain(want func(bool, string), feed *element, link string) {
+	if len(feed.all("fh:archive")) == 0 {
+		return
+	}
+	rels := ""
+	for _, l := range feed.all(link) {
+		rels += l.attrs["rel"] + " "
+	}
+	want(strings.Contains(rels, "-archive") && strings.Contains(rels, "current"), "an archive with the links "+rels)
 }
 
 // checkNamespaces asserts that every prefix is declared, and every declaration used.
@@ -288,6 +320,9 @@ func absolute(s string) bool {
 	return err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Host != "" && strings.IndexFunc(s, func(r rune) bool { return r <= ' ' || r > '~' }) < 0
 }
 
+// whole is absolute in the eyes of the W3C validator, which knows no IPv6 address.
+func whole(s string) bool { return absolute(s) && !strings.Contains(s, "://[") }
+
 func checkJSON(t testing.TB, d *Document) {
 	t.Helper()
 	var feed struct {
@@ -306,7 +341,7 @@ func checkJSON(t testing.TB, d *Document) {
 	if err := dec.Decode(&feed); err != nil {
 		t.Fatalf("%s: %v", d.Path, err)
 	}
-	if feed.Version != "https://jsonfeed.org/version/1.1" || feed.Title == "" || feed.Items == nil || !absolute(feed.FeedUrl) || !absolute(feed.HomePageUrl) || len(feed.Authors) == 0 {
+	if feed.Version != "https://jsonfeed.org/version/1.1" || feed.Title == "" || feed.Items == nil || !absolute(feed.FeedUrl) || !absolute(feed.HomePageUrl) || !absolute(feed.Icon) || !absolute(feed.Favicon) || len(feed.Authors) == 0 {
 		t.Errorf("%s: the head is not whole", d.Path)
 	}
 	ids := map[string]bool{}
@@ -350,6 +385,11 @@ var active = []string{"script", "style", "iframe", "object", "embed", "form", "i
 func checkHTML(t testing.TB, path, s string) {
 	t.Helper()
 	own := strings.HasPrefix(strings.ToLower(s), "<!doctype")
+	for _, m := range pictureForm.FindAllStringSubmatch(s, -1) {
+		if !absolute(html.UnescapeString(m[1] + m[2] + m[3])) {
+			t.Errorf("%s: %s may be taken for a relative address", path, m[0])
+		}
+	}
 	var open []string
 	z := html.NewTokenizer(strings.NewReader(s))
 	for {
@@ -391,4 +431,7 @@ func checkHTML(t testing.TB, path, s string) {
 	}
 }
 
-var ownPath = regexp.MustCompile(`^(/(news/)?|(\.\./)*)([a-z0-9-]+/archive/)?[a-z0-9-]+\.(html|atom|rss|json|opml|css)(\?key=.*)?$|^#[a-z]+$`)
+// pictureForm finds the address of a picture as the W3C validator does: the last "src=" of an element.
+var pictureForm = regexp.MustCompile(`(?i)<img\s+[^>]*src=(?:"(.*?)"|'(.*?)'|([\w-]+))[\s>]`)
+
+var ownPath = regexp.MustCompile(`^(/(news/)?|(\.\./)*)([a-z0-9-]+/archive/)?[a-z0-9-]+\.(html|atom|rss|json|opml|css|png)(\?key=.*)?$|^#[a-z]+$`)

@@ -102,6 +102,7 @@ func cacheAge(interval time.Duration) time.Duration {
 const (
 	typeHTML = "text/html; charset=utf-8"
 	typeCSS  = "text/css; charset=utf-8"
+	typePNG  = "image/png"
 	typeRSS  = "application/rss+xml; charset=utf-8"
 	typeAtom = "application/atom+xml; charset=utf-8"
 	typeJSON = "application/feed+json"

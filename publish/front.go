@@ -5,8 +5,8 @@ import "time"
 // How many items of a section the front page shows, and how: one large, some with the beginning of their text, the
 // others by their titles.
 const (
-	frontItems = 8
-	frontMain  = 3 // of them with a text
+	frontItems = 9
+	frontMain  = 4 // of them with a text
 
 	leadAge = 48 * time.Hour // of the item that leads, before the newest one
 )
@@ -14,9 +14,9 @@ const (
 // A spread is a section on the front page.
 type spread struct {
 	pageSection
-	First        *pageItem // nil if there is none
-	Second, Rest []pageItem
-	Feeds        []feedAddress
+	First  *pageItem // nil if there is none
+	Others []pageItem
+	Feeds  []feedAddress
 }
 
 // frontPage renders the sections with their latest items, like the front page of a newspaper: the story that most
@@ -42,7 +42,7 @@ func (p *Publisher) frontPage() *Document {
 	}
 	shown := map[string]bool{}
 	if lead, section := p.leading(newest); lead != nil {
-		it := p.teaser(lead, &data.Words)
+		it := p.teaser(lead, &data.Words, newest)
 		data.Lead, data.Kicker = &it, data.Nav[section]
 		shown[lead.ID] = true
 	}
@@ -55,14 +55,14 @@ func (p *Publisher) frontPage() *Document {
 				continue
 			}
 			shown[e.ID] = true
-			it := p.teaser(e, &data.Words)
-			switch n++; {
-			case n == 1:
+			it := p.teaser(e, &data.Words, newest)
+			if n++; n > frontMain {
+				it.Lead = ""
+			}
+			if n == 1 {
 				b.First = &it
-			case n <= frontMain:
-				b.Second = append(b.Second, it)
-			default:
-				b.Rest = append(b.Rest, it)
+			} else {
+				b.Others = append(b.Others, it)
 			}
 		}
 		data.Blocks = append(data.Blocks, b)
@@ -70,10 +70,11 @@ func (p *Publisher) frontPage() *Document {
 	return newDocument("index.html", typeHTML, renderPage("front.html", data), modified, age)
 }
 
-// teaser is an item without its text: what pictures that has are not seen here.
-func (p *Publisher) teaser(e *listed, w *words) pageItem {
+// teaser is an item without its text: what pictures that has are not seen here. The page names the day of the newest item.
+func (p *Publisher) teaser(e *listed, w *words, newest time.Time) pageItem {
 	it := p.pageItem(e, w)
 	it.Text, it.More = "", ""
+	it.Date = w.short(e.Published.In(p.pub.Location), newest.In(p.pub.Location))
 	return it
 }
 

@@ -88,6 +88,7 @@ func (r *jsonRendering) document() *Document {
 	feed.Language = languageTag(p.pub.Language)
 	feed.HomePageUrl = p.address(l, l.Path, ".html")
 	feed.FeedUrl = p.address(l, l.Path, ".json")
+	feed.Icon, feed.Favicon = p.url("icon.png"), p.url("favicon.png")
 	if l.Prev != "" {
 		feed.NextUrl = p.address(l, l.Prev, ".json")
 	}

@@ -282,7 +282,7 @@ func (p *Publisher) describe(c *choice, it *store.Item, b *store.Body, o *Outlet
 	}
 	e.Authors = authors(it.Authors, o)
 	for _, t := range it.Categories {
-		t = store.Category{Term: plainLine(t.Term), Scheme: address(t.Scheme), Label: label(t.Label)}
+		t = store.Category{Term: plainLine(t.Term), Scheme: named(address(t.Scheme)), Label: label(t.Label)}
 		t.Term = cmp.Or(t.Term, t.Label)
 		if t.Term != "" && !slices.Contains(e.Tags, t) {
 			e.Tags = append(e.Tags, t)
@@ -309,8 +309,8 @@ func (p *Publisher) describe(c *choice, it *store.Item, b *store.Body, o *Outlet
 
 func sourceOf(b *store.Body, it *store.Item, o *Outlet, feed *Feed) source {
 	s := source{ID: cmp.Or(canonical(feed.Shown), canonical(o.URL), "urn:broadsheet:"+o.ID), Updated: it.Updated, Rights: cmp.Or(plainLine(b.Feed.Rights), plainLine(o.Rights))}
-	if sourceID.MatchString(b.Feed.ID) || b.Feed.ID != "" && canonical(b.Feed.ID) == b.Feed.ID {
-		s.ID = b.Feed.ID
+	if id := b.Feed.ID; store.Publishable(id) && (address(id) == "" || canonical(id) == id) { // no address with a password
+		s.ID = id
 	}
 	if t := plainLine(b.Feed.Title); t != plainLine(o.Name) {
 		s.Subtitle = t
@@ -326,9 +326,6 @@ func sourceOf(b *store.Body, it *store.Item, o *Outlet, feed *Feed) source {
 	}
 	return s
 }
-
-// sourceID is the form in which a feed's own id that is no address can stand as it is.
-var sourceID = regexp.MustCompile(`^(tag:([a-z0-9._-]+@)?[a-z0-9.-]+,\d{4}(-\d\d(-\d\d)?)?:[0-9a-zA-Z;/?:@&=+$._!~*'(),-]*|urn:uuid:[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12})$`)
 
 // fraction replaces the fraction of a time's second by one made from an id, so that no two entries
 // of a document share it.

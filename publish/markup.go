@@ -306,7 +306,11 @@ func writeAttributes(t html.Token) (string, bool) {
 			continue
 		}
 		seen[a.Key] = true
-		b.WriteString(" " + a.Key + `="` + escapeText.Replace(v) + `"`)
+		v = escapeText.Replace(v)
+		if t.Data == "img" && a.Key != "src" { // the W3C validator takes the last "src=" for the address
+			v = strings.ReplaceAll(v, "=", "&#61;")
+		}
+		b.WriteString(" " + a.Key + `="` + v + `"`)
 	}
 	if t.Data == "a" && seen["href"] {
 		b.WriteString(` rel="nofollow noopener noreferrer"`)

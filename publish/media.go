@@ -27,7 +27,9 @@ func mediaFile(f *store.Enclosure) mediaContent {
 // mediaPictures are the pictures of an item that are not among its files.
 func mediaPictures(e *listed) (all []mediaContent) {
 	for _, p := range e.Pictures {
-		all = append(all, mediaContent{URL: p.URL, Medium: "image", Width: p.Width, Height: p.Height, Title: optional(p.Caption), Credit: optional(p.Credit)})
+		if named(p.URL) != "" {
+			all = append(all, mediaContent{URL: p.URL, Medium: "image", Width: p.Width, Height: p.Height, Title: optional(p.Caption), Credit: optional(p.Credit)})
+		}
 	}
 	return all
 }

@@ -49,7 +49,7 @@ func outlines(o *Outlet) (out []opmlOutline) {
 	for i := range o.Feeds {
 		if a := address(o.Feeds[i].Shown); a != "" && !o.Feeds[i].Private {
 			out = append(out, opmlOutline{Type: "rss", Text: name, Title: name, XMLURL: a,
-				HTMLURL: address(o.URL), Language: languageTag(o.Language)})
+				HTMLURL: named(address(o.URL)), Language: languageTag(o.Language)})
 		}
 	}
 	return out

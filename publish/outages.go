@@ -39,6 +39,7 @@ func (p *Publisher) outages(base string, rows []Row) *Document {
 	feed.Xmlns = "http://www.w3.org/2005/Atom"
 	feed.Id = feedID(p.st.ID(), "status\x00")
 	feed.Title = plainText("Outages · " + plainLine(p.pub.Title))
+	feed.Icon = p.url("icon.png")
 	feed.Author = atomPerson{Name: plainText(plainLine(p.pub.Title)), URL: p.url("")}
 	updated, entries := p.st.Created(), newXMLEntries("entry", " ")
 	for _, o := range all {

@@ -4,11 +4,14 @@ import (
 	"bytes"
 	"cmp"
 	"embed"
+	"fmt"
 	"html/template"
 	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
+
+	"broadsheet/store"
 )
 
 //go:embed templates
@@ -163,12 +166,33 @@ func (p *Publisher) pageItem(e *listed, w *words) pageItem {
 	default:
 		it.Text, it.More = template.HTML("<p>"+escapeText.Replace(it.Lead)+"</p>"), prose(full, p.pub.Images)
 	}
-	for _, f := range e.Files {
+	kinds := map[string]int{}
+	for i, f := range e.Files {
+		if i == 0 {
+			f.Duration = cmp.Or(f.Duration, e.Podcast.Duration)
+		}
 		if f.URL != e.Image || it.Image == "" && medium(f.Type) != "image" {
-			it.Files = append(it.Files, pageFile{f.URL, cmp.Or(medium(f.Type), w.File)})
+			name := cmp.Or(medium(f.Type), w.File)
+			if kinds[name]++; kinds[name] > 1 {
+				name = fmt.Sprint(name, " ", kinds[name])
+			}
+			it.Files = append(it.Files, pageFile{f.URL, name + extent(&f)})
 		}
 	}
 	return it
+}
+
+// extent is how long a file takes to hear or see, else how much there is to load, if that is known.
+func extent(f *store.Enclosure) string {
+	switch s := int(f.Duration.Seconds()); {
+	case s >= 3600:
+		return fmt.Sprintf(", %d:%02d:%02d", s/3600, s/60%60, s%60)
+	case s > 0:
+		return fmt.Sprintf(", %d:%02d", s/60, s%60)
+	case f.Length >= 1e6:
+		return fmt.Sprintf(", %d MB", (f.Length+5e5)/1e6)
+	}
+	return ""
 }
 
 // Pictured reports whether the item's picture stands above its text: not where the text shows one itself.
@@ -184,8 +208,9 @@ func renderPage(name string, data any) []byte {
 	return b.Bytes()
 }
 
-// sheets are the one of all pages, that of feeds which a browser shows, and the operator's.
-func (p *Publisher) sheets() []*Document {
+// dress is what documents are shown with: a sheet of all pages, that of feeds which a browser shows, and the operator's; a
+// picture of the paper, large and small.
+func (p *Publisher) dress() []*Document {
 	read := func(name string) []byte {
 		body, err := files.ReadFile("templates/" + name)
 		if err != nil {
@@ -198,6 +223,8 @@ func (p *Publisher) sheets() []*Document {
 	docs := []*Document{
 		newDocument("style.css", typeCSS, read("style.css"), p.st.Created(), listAge),
 		newDocument("feed.css", typeCSS, bytes.ReplaceAll(read("feed.css"), []byte("INTRODUCTION"), []byte(intro)), p.st.Created(), listAge),
+		newDocument("icon.png", typePNG, read("icon.png"), p.st.Created(), listAge),
+		newDocument("favicon.png", typePNG, read("favicon.png"), p.st.Created(), listAge),
 	}
 	if p.pub.Sheet != nil {
 		docs = append(docs, newDocument("own.css", typeCSS, p.pub.Sheet, p.st.Created(), listAge))

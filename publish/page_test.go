@@ -2,6 +2,7 @@ package publish
 
 import (
 	"bytes"
+	"image/png"
 	"slices"
 	"strings"
 	"testing"
@@ -183,7 +184,7 @@ func TestLook(t *testing.T) {
 			continue
 		}
 		body := string(d.Body)
-		if strings.Contains(body, "<img") || strings.Contains(body, ".png") {
+		if strings.Contains(body, "<img") || strings.Contains(strings.ReplaceAll(body, "favicon.png", ""), ".png") {
 			t.Errorf("%s has a picture", d.Path)
 		}
 		ours, own := strings.Index(body, "style.css"), strings.Index(body, "own.css")
@@ -191,10 +192,15 @@ func TestLook(t *testing.T) {
 			t.Errorf("%s: %.300s", d.Path, body)
 		}
 	}
+	for path, size := range map[string]int{"icon.png": 512, "favicon.png": 128} { // JSON Feed wants them that large, RSS no larger than 144
+		if c, err := png.DecodeConfig(bytes.NewReader(e.Document(path).Body)); err != nil || c.Width != size || c.Height != size {
+			t.Errorf("%s: %v, %v", path, c, err)
+		}
+	}
 	if d := e.Document("own.css"); d == nil || d.ContentType != typeCSS || string(d.Body) != string(pub.Sheet) {
 		t.Error("the operator's sheet is not served")
 	}
-	if body := string(e.Document("all.html").Body); !strings.Contains(body, "2026-03-01, 16:30") || !strings.Contains(body, "a.mp3") {
+	if body := string(e.Document("all.html").Body); !strings.Contains(body, "1 مارس 2026, 16:30") || !strings.Contains(body, "a.mp3") {
 		t.Error("another time zone, or no file")
 	}
 	if body := string(e.Document("feed.css").Body); !strings.Contains(body, speech["fa"].FeedIntro) || strings.Contains(body, "INTRODUCTION") {
@@ -205,10 +211,41 @@ func TestLook(t *testing.T) {
 	}
 	for tag, w := range speech {
 		for _, s := range []string{w.Lang, w.Skip, w.Sections, w.Latest, w.More, w.Empty, w.NoSection, w.AlsoIn, w.FullText, w.File, w.Why, w.Subscribe, w.HowTo, w.EverySection,
-			w.Outlets, w.Months, w.Earlier, w.Later, w.AllSections, w.Times, w.Missing, w.Gone, w.FeedIntro, w.SeeAlso} {
+			w.Outlets, w.Months, w.Earlier, w.Later, w.AllSections, w.Times, w.Missing, w.Gone, w.FeedIntro, w.SeeAlso, w.Day, w.YearDay} {
 			if s == "" {
 				t.Errorf("%s lacks a word", tag)
 			}
+		}
+		if months := strings.Fields(w.Calendar); len(months) != 12 {
+			t.Errorf("%s has the months %q", tag, months)
+		}
+	}
+}
+
+// A page says no more of a date than its reader needs.
+func TestDates(t *testing.T) {
+	at := time.Date(2026, time.March, 1, 16, 5, 0, 0, time.UTC)
+	for tag, want := range map[string][4]string{
+		"en": {"1 March 2026, 16:05", "16:05", "1 March", "1 March 2026"},
+		"de": {"1. März 2026, 16:05", "16:05", "1. März", "1. März 2026"},
+		"es": {"1 de marzo de 2026, 16:05", "16:05", "1 de marzo", "1 de marzo de 2026"},
+	} {
+		w := wordsIn(tag)
+		got := [4]string{w.moment(at), w.short(at, at.Add(7*time.Hour)), w.short(at, at.AddDate(0, 0, 30)), w.short(at, at.AddDate(1, 0, 0))}
+		if got != want {
+			t.Errorf("%s: %q, want %q", tag, got, want)
+		}
+	}
+}
+
+func TestExtent(t *testing.T) {
+	for _, c := range []struct {
+		duration time.Duration
+		length   int64
+		want     string
+	}{{0, 0, ""}, {0, 20_000, ""}, {0, 27_400_000, ", 27 MB"}, {65 * time.Second, 1 << 30, ", 1:05"}, {7261 * time.Second, 0, ", 2:01:01"}} {
+		if got := extent(&store.Enclosure{Duration: c.duration, Length: c.length}); got != c.want {
+			t.Errorf("%v, %d bytes: %q, want %q", c.duration, c.length, got, c.want)
 		}
 	}
 }

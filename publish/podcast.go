@@ -178,7 +178,7 @@ func itunesOf(e *listed) (it itunesItem) {
 	if p.Blocked {
 		it.Block = "Yes"
 	}
-	if p.Image != "" {
+	if enclosureForm.MatchString(p.Image) {
 		it.Image = &itunesImage{p.Image}
 	}
 	return it
@@ -198,7 +198,7 @@ func (c *Itunes) channel() (out itunesChannel) {
 	if c.Subcategory != "" {
 		out.Category.Sub = &itunesCategory{Text: c.Subcategory}
 	}
-	if image := address(c.Image); image != "" {
+	if image := address(c.Image); enclosureForm.MatchString(image) {
 		out.Image = &itunesImage{image}
 	}
 	return out

@@ -295,7 +295,7 @@ func (p *Publisher) documents(ctx context.Context) ([]*Document, error) {
 		}
 	}
 	docs = append(docs, p.frontPage(), p.allOutlets(), p.allSections())
-	return slices.Concat(docs, p.regrets(), p.sheets()), nil
+	return slices.Concat(docs, p.regrets(), p.dress()), nil
 }
 
 // public returns the desks of the sections that everybody may see.
@@ -305,7 +305,7 @@ func (p *Publisher) public() []*desk {
 
 // commonPaths are the documents that belong to no section, sectionPaths those of one.
 func (p *Publisher) commonPaths() []string {
-	paths := []string{"index.html", missingPage, gonePage, "outlets.opml", "sections.opml", "style.css", "feed.css"}
+	paths := []string{"index.html", missingPage, gonePage, "outlets.opml", "sections.opml", "style.css", "feed.css", "icon.png", "favicon.png"}
 	if p.pub.Sheet != nil {
 		paths = append(paths, "own.css")
 	}

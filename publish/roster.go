@@ -23,7 +23,7 @@ func newRoster(outlets []Outlet) *roster {
 				o.Feeds[j].Shown = o.Feeds[j].URL
 			}
 		}
-		if o.Name == "" {
+		if plainLine(o.Name) == "" {
 			o.Name = o.ID
 		}
 		r.byID[o.ID] = o

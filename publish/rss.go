@@ -1,6 +1,7 @@
 package publish
 
 import (
+	"cmp"
 	"encoding/xml"
 	"regexp"
 	"strconv"
@@ -23,11 +24,20 @@ type (
 	}
 	rssChannel struct {
 		rssChannelBase
-		Title       charData  `xml:"title"`
-		Description charData  `xml:"description"`
+		Title       charData `xml:"title"`
+		Description charData `xml:"description"`
+		Picture     rssPicture
 		Links       []rssLink `xml:"atom:link"`
 		Archive     *struct{} `xml:"fh:archive"`
 		itunesChannel
+	}
+	rssPicture struct { // at most 144 by 400 pixels
+		XMLName xml.Name `xml:"image"`
+		URL     string   `xml:"url"`
+		Title   charData `xml:"title"`
+		Link    string   `xml:"link"`
+		Width   int      `xml:"width"`
+		Height  int      `xml:"height"`
 	}
 	rssItem struct {
 		rssItemBase
@@ -102,6 +112,7 @@ func (r *rssRendering) document() *Document {
 	ch.Generator = generator
 	ch.Docs = "https://www.rssboard.org/rss-specification"
 	ch.Ttl = l.minutes()
+	ch.Picture = rssPicture{URL: p.url("favicon.png"), Title: ch.Title, Link: ch.Link, Width: 128, Height: 128}
 	for _, c := range p.chain(l, ".rss") {
 		ch.Links = append(ch.Links, rssLink{Rel: c.rel, Type: "application/rss+xml", Href: c.href})
 	}
@@ -114,7 +125,7 @@ func (r *rssRendering) document() *Document {
 		Media:   spaceMedia,
 		Podcast: r.podcast,
 	}
-	if l.Closed {
+	if l.linked() {
 		doc.History, ch.Archive = historySpace, &struct{}{}
 	}
 	if l.podcast() {
@@ -138,7 +149,7 @@ func (l *list) about() string {
 	return l.Title
 }
 
-// enclosureForm is an address with a domain, which the specification wants; mailName a name that can stand
+// enclosureForm is an address with a domain, which the specifications of enclosures and of iTunes' pictures want; mailName a name that can stand
 // in parentheses after an e-mail address.
 var (
 	enclosureForm = regexp.MustCompile(`^https?://([0-9A-Za-z-]+\.)+[0-9A-Za-z-]+(:[0-9]+)?(/|$)`)
@@ -148,18 +159,18 @@ var (
 func rssItemOf(e *listed) rssItem {
 	it := rssItem{
 		Title:       plainText(e.Title),
-		Link:        e.Link,
+		Link:        named(e.Link),
 		Description: e.Summary,
 		Language:    e.Language,
 		Rights:      optional(e.Rights),
-		Source:      rssSource{URL: address(e.Feed.Shown), Name: hexEscape.Replace(plainLine(e.Outlet.Name))},
+		Source:      rssSource{URL: cmp.Or(named(address(e.Feed.Shown)), e.Source.ID), Name: hexEscape.Replace(plainLine(e.Outlet.Name))},
 	}
 	if e.Content != "" {
 		it.Content = &rssContent{Content: e.Content}
 	}
 	it.Guid = &rssGUID{Id: e.ID, IsPermaLink: "false"}
 	it.PubDate = rssTime(e.Published)
-	it.Comments = e.Comments
+	it.Comments = named(e.Comments)
 	// RSS wants an e-mail address for an author, and not both an author and dc:creator.
 	if a := e.Authors[0]; len(e.Authors) == 1 && a.Email != "" && mailName.MatchString(a.Name) {
 		it.Author = a.Email + " (" + a.Name + ")"
@@ -176,9 +187,14 @@ func rssItemOf(e *listed) rssItem {
 		if it.Enclosure == nil && enclosureForm.MatchString(f.URL) { // RSS has room for one
 			it.Enclosure = &rssEnclosure{Url: f.URL, Type: f.Type, Length: strconv.FormatInt(f.Length, 10)}
 		}
-		it.Media = append(it.Media, mediaFile(f))
+		if named(f.URL) != "" {
+			it.Media = append(it.Media, mediaFile(f))
+		}
 	}
 	it.Media = append(it.Media, mediaPictures(e)...)
+	if it.Link != e.Link {
+		it.Links = append(it.Links, rssLink{Rel: "alternate", Type: "text/html", Href: e.Link})
+	}
 	for _, a := range e.Also {
 		if a.Link != "" {
 			it.Links = append(it.Links, rssLink{Rel: "related", Title: a.Title, Href: a.Link})

@@ -72,7 +72,7 @@ func TestServer(t *testing.T) {
 	types := map[string]string{
 		"/": typeHTML, "/index.html": typeHTML, "/all": typeHTML, "/all.html": typeHTML,
 		"/all.rss": typeRSS, "/all.atom": typeAtom, "/all.json": typeJSON, "/all.opml": typeOPML,
-		"/outlets.opml": typeOPML, "/sections.opml": typeOPML, "/style.css": typeCSS, "/feed.css": typeCSS, "/404.html": typeHTML,
+		"/outlets.opml": typeOPML, "/sections.opml": typeOPML, "/style.css": typeCSS, "/feed.css": typeCSS, "/icon.png": typePNG, "/favicon.png": typePNG, "/404.html": typeHTML,
 	}
 	for path, want := range types {
 		for _, prefix := range []string{"", "/news"} {

@@ -61,7 +61,7 @@ func TestWrite(t *testing.T) {
 			t.Fatalf("%d files written, want %d; %v", n, want, err)
 		}
 	}
-	write(pub, 17)
+	write(pub, 19)
 	first := inodes(t, dir)
 	for d := range w.edition(w.publisher(pub)).Documents() {
 		sameFile(t, "first", dir, d)
@@ -116,7 +116,7 @@ func TestWrite(t *testing.T) {
 		t.Errorf("a client wrote %d files; %v", n, err)
 	}
 	dir = t.TempDir()
-	if n, err := e.Write(t.Context(), dir, w.st); n != 12 || err != nil {
+	if n, err := e.Write(t.Context(), dir, w.st); n != 14 || err != nil {
 		t.Errorf("a client wrote %d files; %v", n, err)
 	}
 	write(fewer, 0)

@@ -157,7 +157,9 @@ func visits(h *store.History) chart {
 			words = append(words, fmt.Sprintf("%d × %s", counts[o], o))
 		}
 	}
-	if n > 0 {
+	if n == 1 {
+		c.Words = "one poll: " + strings.TrimPrefix(words[0], "1 × ")
+	} else if n > 1 {
 		c.Words = fmt.Sprintf("the last %d polls: %s", n, strings.Join(words, ", "))
 	}
 	return c

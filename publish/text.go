@@ -11,6 +11,9 @@ import (
 
 	"golang.org/x/net/idna"
 	"golang.org/x/text/language"
+	"golang.org/x/text/unicode/norm"
+
+	"broadsheet/store"
 )
 
 // clean drops what XML 1.0 §2.2 cannot hold and what the W3C validator objects to in text: control
@@ -49,7 +52,8 @@ func unfit(r rune) bool {
 }
 
 // mend undoes a double encoding ("FÃ³rmula", UTF-8 that was taken for Latin-1) where a piece of text, all of it, can be read in no other way; the W3C
-// validator warns of it.
+// validator warns of it. It may see a part only of a longer piece: there the letter that leads it astray is spelt with a combining accent, which
+// Unicode holds for the same.
 func mend(s string) string {
 	if !strings.Contains(s, "Ã") && !strings.Contains(s, "Â") {
 		return s
@@ -63,10 +67,13 @@ func mend(s string) string {
 			}
 			piece = once
 		}
-		b.WriteString(piece)
+		b.WriteString(apart.ReplaceAllStringFunc(piece, norm.NFD.String))
 	}
 	return b.String()
 }
+
+// apart is what may be taken for two bytes of one character.
+var apart = regexp.MustCompile(`[ÂÃ][\x{80}-\x{bf}]`)
 
 // pieces cuts a text at what can part two outlets' words in one document: markup, quotes, lines.
 func pieces(s string) iter.Seq[string] {
@@ -188,6 +195,15 @@ func address(s string) string {
 
 var hostForm = regexp.MustCompile(`^([A-Za-z0-9_.-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]*)?$`)
 
+// named is an address whose host has a name or is an IPv4 address, "" if it is none of them: where the W3C validator wants an
+// address to be whole it takes no IPv6 address.
+func named(address string) string {
+	if strings.Contains(address, "://[") {
+		return ""
+	}
+	return address
+}
+
 // escape writes what RFC 3986 does not allow in an address as percent escapes.
 func escape(s string) string {
 	const hex = "0123456789ABCDEF"
@@ -211,7 +227,7 @@ func escape(s string) string {
 	return b.String()
 }
 
-// canonical is an address in the spelling that RFC 3986 §6.2 normalises to, as an id has to be.
+// canonical is an address in the spelling that RFC 3986 §6.2 normalises to, as an id has to be; "" if it cannot be one.
 func canonical(s string) string {
 	u, err := url.Parse(address(s))
 	if err != nil || u.Host == "" {
@@ -228,6 +244,9 @@ func canonical(s string) string {
 	}
 	if u.Fragment != "" {
 		out += "#" + needless.ReplaceAllStringFunc(u.EscapedFragment(), unescape)
+	}
+	if !store.Publishable(out) {
+		return ""
 	}
 	return out
 }

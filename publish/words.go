@@ -1,6 +1,7 @@
 package publish
 
 import (
+	"strconv"
 	"strings"
 	"time"
 )
@@ -14,6 +15,9 @@ type words struct {
 	Subscribe, HowTo, EverySection, Outlets        string
 	Months, Earlier, Later                         string
 	AllSections, Times, Missing, Gone, FeedIntro   string
+
+	Calendar     string // the months' names, from January on
+	Day, YearDay string // how a date is written without and with its year: {d}, {m}, {y}
 }
 
 // speech has the words by language. A language that is not here gets English words, marked as such.
@@ -25,7 +29,8 @@ var speech = map[string]words{
 		EverySection: "All sections at once", Outlets: "The outlets",
 		Months: "Month by month", Earlier: "Earlier", Later: "Later",
 		AllSections: "All sections", Times: "Times are in", Missing: "There is no such page.", Gone: "This page was here once and will not come back.",
-		FeedIntro: "This is a feed: news for programs. Copy the address of this page into a feed reader, and it will show you what is new. People read the same here:"},
+		FeedIntro: "This is a feed: news for programs. Copy the address of this page into a feed reader, and it will show you what is new. People read the same here:",
+		Calendar:  "January February March April May June July August September October November December", Day: "{d} {m}", YearDay: "{d} {m} {y}"},
 	"de": {Lang: "de",
 		Skip: "Zu den Nachrichten", Sections: "Ressorts", Latest: "Letzte Nachrichten vom", More: "Mehr", Empty: "Hier ist noch nichts.", NoSection: "Es ist kein Ressort eingerichtet.",
 		AlsoIn: "Auch in", SeeAlso: "Siehe auch", FullText: "Ganzer Text", File: "Datei", Why: "Warum hier?",
@@ -33,7 +38,8 @@ var speech = map[string]words{
 		EverySection: "Alle Ressorts auf einmal", Outlets: "Die Quellen",
 		Months: "Monat für Monat", Earlier: "Früher", Later: "Später",
 		AllSections: "Alle Ressorts", Times: "Zeiten in", Missing: "Diese Seite gibt es nicht.", Gone: "Diese Seite gab es einmal; sie kommt nicht wieder.",
-		FeedIntro: "Dies ist ein Feed: Nachrichten für Programme. Wer die Adresse dieser Seite in einen Feedreader kopiert, bekommt dort gezeigt, was es Neues gibt. Menschen lesen dasselbe hier:"},
+		FeedIntro: "Dies ist ein Feed: Nachrichten für Programme. Wer die Adresse dieser Seite in einen Feedreader kopiert, bekommt dort gezeigt, was es Neues gibt. Menschen lesen dasselbe hier:",
+		Calendar:  "Januar Februar März April Mai Juni Juli August September Oktober November Dezember", Day: "{d}. {m}", YearDay: "{d}. {m} {y}"},
 	"fr": {Lang: "fr",
 		Skip: "Aller aux nouvelles", Sections: "Rubriques", Latest: "Dernières nouvelles du", More: "Suite", Empty: "Rien ici pour le moment.", NoSection: "Aucune rubrique n’est configurée.",
 		AlsoIn: "Aussi dans", SeeAlso: "Voir aussi", FullText: "Texte intégral", File: "fichier", Why: "Pourquoi ici ?",
@@ -41,7 +47,8 @@ var speech = map[string]words{
 		EverySection: "Toutes les rubriques à la fois", Outlets: "Les sources",
 		Months: "Mois par mois", Earlier: "Avant", Later: "Après",
 		AllSections: "Toutes les rubriques", Times: "Heures :", Missing: "Cette page n’existe pas.", Gone: "Cette page a existé ; elle ne reviendra pas.",
-		FeedIntro: "Ceci est un flux : des nouvelles pour les programmes. Copiez l’adresse de cette page dans un lecteur de flux, il vous montrera les nouveautés. La même chose pour les humains :"},
+		FeedIntro: "Ceci est un flux : des nouvelles pour les programmes. Copiez l’adresse de cette page dans un lecteur de flux, il vous montrera les nouveautés. La même chose pour les humains :",
+		Calendar:  "janvier février mars avril mai juin juillet août septembre octobre novembre décembre", Day: "{d} {m}", YearDay: "{d} {m} {y}"},
 	"es": {Lang: "es",
 		Skip: "Ir a las noticias", Sections: "Secciones", Latest: "Últimas noticias del", More: "Más", Empty: "Aún no hay nada aquí.", NoSection: "No hay ninguna sección configurada.",
 		AlsoIn: "También en", SeeAlso: "Véase también", FullText: "Texto completo", File: "archivo", Why: "¿Por qué aquí?",
@@ -49,7 +56,8 @@ var speech = map[string]words{
 		EverySection: "Todas las secciones a la vez", Outlets: "Los medios",
 		Months: "Mes a mes", Earlier: "Antes", Later: "Después",
 		AllSections: "Todas las secciones", Times: "Horas en", Missing: "Esta página no existe.", Gone: "Esta página existió; no volverá.",
-		FeedIntro: "Esto es un canal de noticias para programas. Copie la dirección de esta página en un lector de noticias y le mostrará lo nuevo. Para personas, lo mismo está aquí:"},
+		FeedIntro: "Esto es un canal de noticias para programas. Copie la dirección de esta página en un lector de noticias y le mostrará lo nuevo. Para personas, lo mismo está aquí:",
+		Calendar:  "enero febrero marzo abril mayo junio julio agosto septiembre octubre noviembre diciembre", Day: "{d} de {m}", YearDay: "{d} de {m} de {y}"},
 	"it": {Lang: "it",
 		Skip: "Vai alle notizie", Sections: "Sezioni", Latest: "Ultime notizie del", More: "Altro", Empty: "Qui non c’è ancora niente.", NoSection: "Nessuna sezione è configurata.",
 		AlsoIn: "Anche in", SeeAlso: "Vedi anche", FullText: "Testo completo", File: "file", Why: "Perché qui?",
@@ -57,7 +65,8 @@ var speech = map[string]words{
 		EverySection: "Tutte le sezioni insieme", Outlets: "Le testate",
 		Months: "Mese per mese", Earlier: "Prima", Later: "Dopo",
 		AllSections: "Tutte le sezioni", Times: "Orari in", Missing: "Questa pagina non esiste.", Gone: "Questa pagina c’era una volta; non tornerà.",
-		FeedIntro: "Questo è un feed: notizie per programmi. Copia l’indirizzo di questa pagina in un lettore di feed e ti mostrerà le novità. Per le persone, lo stesso è qui:"},
+		FeedIntro: "Questo è un feed: notizie per programmi. Copia l’indirizzo di questa pagina in un lettore di feed e ti mostrerà le novità. Per le persone, lo stesso è qui:",
+		Calendar:  "gennaio febbraio marzo aprile maggio giugno luglio agosto settembre ottobre novembre dicembre", Day: "{d} {m}", YearDay: "{d} {m} {y}"},
 	"fa": {Lang: "fa",
 		Skip: "رفتن به خبرها", Sections: "بخش\u200cها", Latest: "آخرین خبرهای", More: "بیشتر", Empty: "هنوز چیزی اینجا نیست.", NoSection: "هیچ بخشی تنظیم نشده است.",
 		AlsoIn: "همچنین در", SeeAlso: "همچنین ببینید", FullText: "متن کامل", File: "پرونده", Why: "چرا اینجا؟",
@@ -65,7 +74,8 @@ var speech = map[string]words{
 		EverySection: "همهٔ بخش\u200cها یک\u200cجا", Outlets: "رسانه\u200cها",
 		Months: "ماه به ماه", Earlier: "پیش\u200cتر", Later: "پس\u200cتر",
 		AllSections: "همهٔ بخش\u200cها", Times: "ساعت\u200cها به وقت", Missing: "چنین صفحه\u200cای نیست.", Gone: "این صفحه زمانی بود و دیگر برنمی\u200cگردد.",
-		FeedIntro: "این یک خوراک خبری برای برنامه\u200cهاست. نشانی این صفحه را در یک خبرخوان بگذارید تا خبرهای تازه را نشان دهد. صفحهٔ خواندنی همین خبرها اینجاست:"},
+		FeedIntro: "این یک خوراک خبری برای برنامه\u200cهاست. نشانی این صفحه را در یک خبرخوان بگذارید تا خبرهای تازه را نشان دهد. صفحهٔ خواندنی همین خبرها اینجاست:",
+		Calendar:  "ژانویه فوریه مارس آوریل مه ژوئن ژوئیه اوت سپتامبر اکتبر نوامبر دسامبر", Day: "{d} {m}", YearDay: "{d} {m} {y}"},
 }
 
 // wordsIn are the words for pages in a language.
@@ -82,19 +92,26 @@ func primary(tag string) string {
 	return language
 }
 
-// Dates are written out where we know how, else with numbers.
-func (w *words) day(t time.Time) string {
-	if w.Lang == "en" {
-		return t.Format("2 January 2006")
-	}
-	return t.Format("2006-01-02")
-}
+// day is a date as people write it.
+func (w *words) day(t time.Time) string { return w.spell(w.YearDay, t) }
 
+// moment is a date and the time of day.
 func (w *words) moment(t time.Time) string { return w.day(t) + ", " + t.Format("15:04") }
 
-func (w *words) month(t time.Time) string {
-	if w.Lang == "en" {
-		return t.Format("January 2006")
+// short is as much of a moment as is to be said on a page that names the day today.
+func (w *words) short(t, today time.Time) string {
+	switch {
+	case t.Year() != today.Year():
+		return w.day(t)
+	case t.YearDay() != today.YearDay():
+		return w.spell(w.Day, t)
 	}
-	return t.Format("2006-01")
+	return t.Format("15:04")
+}
+
+func (w *words) month(t time.Time) string { return w.spell("{m} {y}", t) }
+
+func (w *words) spell(form string, t time.Time) string {
+	months := strings.Fields(w.Calendar)
+	return strings.NewReplacer("{d}", strconv.Itoa(t.Day()), "{m}", months[t.Month()-1], "{y}", strconv.Itoa(t.Year())).Replace(form)
 }

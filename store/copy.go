@@ -15,7 +15,7 @@ import (
 )
 
 // A store moves from one keeper to another record by record, everything that is kept, tombstones and notes included; only
-// who has claimed which host stays behind. What the copy publishes is what the original published, byte for byte.
+// who has claimed which host stays behind, and what was remembered of documents. What the copy publishes is what the original published, byte for byte.
 
 // A Copier is a keeper that can be copied, and copied into.
 type Copier interface {

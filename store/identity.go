@@ -125,6 +125,8 @@ func isIRI(guid string) bool {
 	return strings.HasPrefix(rest, "//")
 }
 
+const maxName = 253 // bytes of a host's name (RFC 1035 §2.3.4, written out)
+
 // tagHost is the authority of a tag: URI: the host of the first of these addresses that has a name
 // or an IPv4 address for one.
 func tagHost(addresses ...string) string {
@@ -137,7 +139,7 @@ func tagHost(addresses ...string) string {
 		if a, err := netip.ParseAddr(h); err == nil && a.Is6() {
 			continue
 		}
-		if tagAuthority.MatchString(h) {
+		if len(h) <= maxName && tagAuthority.MatchString(h) {
 			return h
 		}
 	}
@@ -155,11 +157,11 @@ var (
 	doubleEscape = regexp.MustCompile(`%25[0-9a-fA-F]{2}`) // the validator resolves it twice
 )
 
-// publishable reports whether the W3C feed validator takes id as it is, without error or warning: a
+// Publishable reports whether the W3C feed validator takes id as it is, without error or warning: a
 // registered scheme, its form, and RFC 3986's canonical spelling (src/feedvalidator/uri.py,
 // canonicalForm, and validators.py, class canonicaluri). Other registered schemes than these do not
 // name items; their guids get a tag: URI.
-func publishable(id string) bool {
+func Publishable(id string) bool {
 	if len(id) > 1024 || !uriChars.MatchString(id) || !canonicalEscapes(id) {
 		return false
 	}

@@ -2,8 +2,11 @@ package store
 
 import (
 	"cmp"
+	"encoding/binary"
+	"iter"
 	"math"
 	"slices"
+	"sort"
 	"time"
 )
 
@@ -12,83 +15,82 @@ import (
 // prints beside the items, forgets those that Add says, and has the same index after a restart, or in another process,
 // by adding what is stored. Only Add changes it; it is for one goroutine.
 type Index struct {
-	entries  []entry           // in order of their items
-	gone     int32             // how many were dropped before the first of them
-	days     map[int32]int32   // how many items have a date of that day
-	terms    map[word]*term    // by stem
-	stories  map[StoryID]int32 // the newest entry of each that has more than its first item
-	openings map[uint64]int32  // the newest entry that begins so
-	titles   map[uint64]int32  // how often an owner used a title
-	kept     []word            // the entries' words stand in few large pieces; this is the end of the last
+	terms
+	pieces   []*piece            // of the entries, in order of their items
+	skipped  int                 // how many entries of the first piece were dropped
+	size     int                 // how many there are
+	gone     ordinal             // the last that was dropped
+	stories  map[StoryID]ordinal // the newest entry of each that has more than its first item
+	openings map[uint32]ordinal  // the newest entry that begins so, by the lower half of the hash
+	titles   map[uint32]int32    // how often an owner used a title, by the lower half of the hash: two taken for one cost no more than a tie
 
 	shared  []uint8 // of each entry: how many words it shares with the item that is looked for; 0 between look-ups
-	found   []int32 // room for entries
+	found   []int32 // room for entries, counted from the first
 	near    []nearby
-	weights []float32 // room for weights
+	other   Print     // room for a print
+	weights []float32 // room for its weights
+	codes   []uint64  // room for its words
 }
 
-// An entry is a print with the entries before it that belong to it, numbered from 1 over all that were ever added.
+// An ordinal is the number of an entry, from 1 over all that were ever added; those that are there follow one another.
+type ordinal uint32
+
+// A piece holds so many entries and their words: room is made, and given back, by the piece.
+type piece struct {
+	entries []entry
+	words   []byte
+}
+
+const pieceSize = 1024
+
+// An entry is what an Index keeps of a print, and the entries before it that belong to it.
 type entry struct {
-	Print
-	sibling int32 // of the same story; 0 if it is the first
-	copy    int32 // with the same opening
+	item    ItemID
+	story   StoryID
+	opening uint64
+	words   uint32 // where they begin in the piece
+	place   int32
+	date    uint32
+	arrived uint32
+	owner   uint32 // the lower half of the hash, as of the title's
+	title   uint32
+	marks   marks
+	sibling ordinal // of the same story; 0 if it is the first
+	copy    ordinal // with the same lower half of the opening
+	tongue  tongue
+	bare    bool
 }
 
 // A nearby entry shares so many rare words with an item.
 type nearby struct {
-	entry  int32
+	entry  ordinal
 	shared int
 }
 
-// A term is what is known of a word.
-type term struct {
-	prior  float32  // its share of the items before any was counted
-	recent dayCount // how many items of that day and the countDays-1 before have it: the last day that was asked for
-	days   []dayCount
-	rare   []int32 // the entries of whose rarest words it is one, in their order
-}
-
-// A dayCount is how many items whose date is of one day have a word.
-type dayCount struct{ day, items int32 }
-
 const (
-	// indexAge is how long an item is remembered after its arrival, and countDays how far back from a date words are
-	// counted: those of the last days tell what everybody writes of just now.
-	indexAge  = 96 * time.Hour
-	countDays = 4
+	// indexAge is how long an item is remembered after its arrival.
+	indexAge = 96 * time.Hour
 
 	// maxIndexed bounds the items that are remembered, whatever their age.
 	maxIndexed = 250_000
 
-	rareWords  = 8    // by so many an item is found
-	askedWords = 16   // and with so many it is looked for
-	rareShare  = 0.03 // of its words that no greater part of the items has
-	sharedRare = 2    // and so many must agree
-	maxNear    = 16   // candidates that are looked at, those with the most words in common
-
-	// Before a store has seen enough, words are as rare as in other stores: that counts as much as so many items do.
-	priorItems  = 400
-	priorUnseen = 0.0006 // share of the items that have a word of which nothing is known
-
-	// rareEnough is added to each share: that a word is rarer than that tells more of the number of outlets than of the word.
-	rareEnough = 0.0005
+	rareWords  = 8  // by so many an item is found
+	askedWords = 16 // and with so many it is looked for
+	sharedRare = 2  // and so many must agree
+	maxNear    = 16 // candidates that are looked at, those with the most words in common
 )
-
-var rareWeight = weight(rareShare)
-
-// weight is how much a word tells that so great a part of the items has.
-func weight(share float64) float32 { return float32(-math.Log(share + rareEnough)) }
 
 // NewIndex makes an empty index.
 func NewIndex() *Index {
-	return &Index{days: map[int32]int32{}, terms: map[word]*term{}, stories: map[StoryID]int32{}, openings: map[uint64]int32{}, titles: map[uint64]int32{}}
+	return &Index{terms: terms{days: map[int32]int32{}, number: map[word]uint32{}}, stories: map[StoryID]ordinal{}, openings: map[uint32]ordinal{}, titles: map[uint32]int32{}}
 }
 
 // Add adds prints and returns the items whose prints are not needed any more.
 func (x *Index) Add(prints ...Print) (dropped []ItemID) {
-	for _, p := range prints {
-		for len(x.entries) > 0 && (len(x.entries) >= maxIndexed || stale(x.entries[0].arrived, p.arrived)) {
-			dropped = append(dropped, x.entries[0].Item)
+	for i := range prints {
+		p := &prints[i]
+		for x.size > 0 && (x.size >= maxIndexed || stale(x.at(x.gone+1).arrived, p.arrived)) {
+			dropped = append(dropped, x.at(x.gone+1).item)
 			x.drop()
 		}
 		x.add(p)
@@ -98,10 +100,10 @@ func (x *Index) Add(prints ...Print) (dropped []ItemID) {
 
 // Last is the newest item that was added; 0 if none was.
 func (x *Index) Last() ItemID {
-	if len(x.entries) == 0 {
+	if x.size == 0 {
 		return 0
 	}
-	return x.entries[len(x.entries)-1].Item
+	return x.at(x.gone + ordinal(x.size)).item
 }
 
 // stale reports whether an item is too old for one that arrives now, or came while the clock stood wrong.
@@ -110,78 +112,162 @@ func stale(arrived, now uint32) bool {
 	return time.Duration(max(d, -d))*time.Second > indexAge
 }
 
-func (x *Index) add(p Print) {
-	at, day := x.gone+int32(len(x.entries))+1, p.day()
-	x.days[day]++
-	for _, w := range p.words {
-		t := x.terms[w.stem()]
-		if t == nil {
-			t = &term{prior: prior(w)}
-			x.terms[w.stem()] = t
-		}
-		t.count(day, 1)
-		if w&isRare != 0 {
-			t.rare = append(t.rare, at)
-		}
-	}
-	p.words = x.keep(p.words)
-	e := entry{Print: p}
+func (x *Index) add(p *Print) {
+	in, n := x.piece(), x.gone+ordinal(x.size)+1
+	x.days[p.day()]++
+	e := entry{item: p.Item, story: p.Story, place: p.Place, opening: p.opening, words: uint32(len(in.words)), date: p.date, arrived: p.arrived,
+		owner: uint32(p.owner), title: uint32(p.title), marks: p.marks, tongue: p.tongue, bare: p.bare}
+	in.words = x.pack(in.words, p, n)
 	if p.Story != StoryID(p.Item) {
-		e.sibling, x.stories[p.Story] = x.newest(p.Story), at
+		e.sibling, x.stories[p.Story] = x.newest(p.Story), n
 	}
 	if p.opening != 0 {
-		e.copy, x.openings[p.opening] = x.openings[p.opening], at
+		e.copy, x.openings[uint32(p.opening)] = x.openings[uint32(p.opening)], n
 	}
-	x.titles[p.title]++
-	x.entries = append(x.entries, e)
+	x.titles[e.title]++
+	in.entries = append(in.entries, e)
+	x.size++
 }
 
-// keep copies the words of an entry to where others' stand: one by one they would take a fifth more room.
-func (x *Index) keep(words []word) []word {
-	const piece = 1 << 14
-	if len(x.kept)+len(words) > cap(x.kept) {
-		x.kept = make([]word, 0, max(piece, len(words)))
+// piece is the piece into which the next entry comes.
+func (x *Index) piece() *piece {
+	if last := len(x.pieces) - 1; last >= 0 {
+		in := x.pieces[last]
+		if len(in.entries) < pieceSize {
+			return in
+		}
+		in.words = slices.Clip(in.words)
 	}
-	from := len(x.kept)
-	x.kept = append(x.kept, words...)
-	return x.kept[from:len(x.kept):len(x.kept)]
+	in := &piece{entries: make([]entry, 0, pieceSize)}
+	x.pieces = append(x.pieces, in)
+	return in
+}
+
+// kindBits are those of a word that tell more than its stem and that it is rare, which terms know.
+const kindBits = wordBits - 1
+
+// pack counts the words of a new entry, and appends them to those of its piece: their terms and what they are, in the order of the
+// terms, each of which is told by its distance from the one before.
+func (x *Index) pack(b []byte, p *Print, n ordinal) []byte {
+	x.codes = x.codes[:0]
+	for _, w := range p.words {
+		at := x.terms.add(w, p.day())
+		x.codes = append(x.codes, uint64(at)<<kindBits|uint64(w&(1<<kindBits-1)))
+		if t := &x.all[at]; w&isRare != 0 {
+			if len(t.rare) == cap(t.rare) { // append would make twice the room
+				t.rare = append(make([]ordinal, 0, len(t.rare)*5/4+1), t.rare...)
+			}
+			t.rare = append(t.rare, n)
+		}
+	}
+	slices.Sort(x.codes)
+	b = binary.AppendUvarint(b, uint64(len(x.codes)))
+	last := uint64(0)
+	for _, c := range x.codes {
+		b = binary.AppendUvarint(b, c-last)
+		last = c >> kindBits << kindBits
+	}
+	return b
+}
+
+// unpack is what pack made of an entry's words: terms, and in the lowest bits what they are.
+func (x *Index) unpack(n ordinal) []uint64 {
+	in, i := x.find(n)
+	b := in.words[in.entries[i].words:]
+	size, read := binary.Uvarint(b)
+	b, x.codes = b[read:], x.codes[:0]
+	last := uint64(0)
+	for range size {
+		d, read := binary.Uvarint(b)
+		b, x.codes = b[read:], append(x.codes, last+d)
+		last = (last + d) >> kindBits << kindBits
+	}
+	return x.codes
+}
+
+// print is the print of an entry as far as it is kept, until the next is asked for.
+func (x *Index) print(n ordinal) *Print {
+	e, p := x.at(n), &x.other
+	*p = Print{Item: e.item, Story: e.story, Place: e.place, opening: e.opening, date: e.date, arrived: e.arrived,
+		marks: e.marks, tongue: e.tongue, bare: e.bare, words: p.words[:0]}
+	for _, c := range x.unpack(n) {
+		p.words = append(p.words, x.all[c>>kindBits].stem<<wordBits|word(c&(1<<kindBits-1)))
+	}
+	slices.Sort(p.words)
+	return p
+}
+
+// find is where an entry stands that is there.
+func (x *Index) find(n ordinal) (*piece, int) {
+	i := int(n-x.gone-1) + x.skipped
+	return x.pieces[i/pieceSize], i % pieceSize
+}
+
+// at is the entry with this number; nil if it was dropped.
+func (x *Index) at(n ordinal) *entry {
+	if n-x.gone-1 >= ordinal(x.size) {
+		return nil
+	}
+	in, i := x.find(n)
+	return &in.entries[i]
 }
 
 // newest is the newest entry of a story; 0 if there is none.
-func (x *Index) newest(id StoryID) int32 {
+func (x *Index) newest(id StoryID) ordinal {
 	if n, ok := x.stories[id]; ok {
 		return n
 	}
 	// The entries are in order of their items, and a story is numbered as its first item.
-	i, ok := slices.BinarySearchFunc(x.entries, ItemID(id), func(e entry, id ItemID) int { return cmp.Compare(e.Item, id) })
+	i, ok := sort.Find(x.size, func(i int) int { return cmp.Compare(ItemID(id), x.at(x.gone+1+ordinal(i)).item) })
 	if !ok {
 		return 0
 	}
-	return x.gone + int32(i) + 1
+	return x.gone + 1 + ordinal(i)
+}
+
+// items are the entries of a story, the newest first.
+func (x *Index) items(id StoryID) iter.Seq2[ordinal, *entry] {
+	return func(yield func(ordinal, *entry) bool) {
+		n := x.newest(id)
+		for e := x.at(n); e != nil && yield(n, e); e = x.at(n) {
+			n = e.sibling
+		}
+	}
+}
+
+// copies are the entries with an opening, the newest first.
+func (x *Index) copies(opening uint64) iter.Seq2[ordinal, *entry] {
+	return func(yield func(ordinal, *entry) bool) {
+		n := x.openings[uint32(opening)]
+		for e := x.at(n); e != nil && (e.opening != opening || yield(n, e)); e = x.at(n) {
+			n = e.copy
+		}
+	}
 }
 
 // drop forgets the oldest entry.
 func (x *Index) drop() {
-	e, day := &x.entries[0], x.entries[0].day()
-	x.gone++
+	n := x.gone + 1
+	e := x.at(n)
+	day := int32(e.date / 86400)
 	less(x.days, day)
-	for _, w := range e.words {
-		t := x.terms[w.stem()]
-		if w&isRare != 0 {
+	for _, c := range x.unpack(n) {
+		if t := &x.all[c>>kindBits]; len(t.rare) > 0 && t.rare[0] == n {
 			t.rare = t.rare[1:]
 		}
-		if t.count(day, -1); len(t.days) == 0 {
-			delete(x.terms, w.stem())
-		}
+		x.terms.drop(uint32(c>>kindBits), day)
 	}
 	less(x.titles, e.title)
-	if x.stories[e.Story] == x.gone {
-		delete(x.stories, e.Story)
+	if x.stories[e.story] == n {
+		delete(x.stories, e.story)
 	}
-	if x.openings[e.opening] == x.gone {
-		delete(x.openings, e.opening)
+	if x.openings[uint32(e.opening)] == n {
+		delete(x.openings, uint32(e.opening))
 	}
-	x.entries = x.entries[1:]
+	x.gone, x.size = n, x.size-1
+	if x.skipped++; x.skipped == pieceSize {
+		x.pieces, x.skipped = slices.Delete(x.pieces, 0, 1), 0
+	}
 }
 
 // less counts one less.
@@ -191,72 +277,8 @@ func less[K comparable](m map[K]int32, k K) {
 	}
 }
 
-// count counts an item of a day.
-func (t *term) count(day, n int32) {
-	if t.recent.day-countDays < day && day <= t.recent.day {
-		t.recent.items += n
-	}
-	for i := range t.days {
-		if d := &t.days[i]; d.day == day {
-			if d.items += n; d.items == 0 {
-				t.days[i] = t.days[len(t.days)-1]
-				t.days = t.days[:len(t.days)-1]
-			}
-			return
-		}
-	}
-	t.days = append(t.days, dayCount{day, n})
-}
-
-// until counts the items of a day and of the countDays-1 before.
-func (t *term) until(day int32) int32 {
-	if t.recent.day != day {
-		t.recent = dayCount{day: day}
-		for _, d := range t.days {
-			if day-countDays < d.day && d.day <= day {
-				t.recent.items += d.items
-			}
-		}
-	}
-	return t.recent.items
-}
-
-// at is the entry with this number; nil if it was dropped.
-func (x *Index) at(n int32) *entry {
-	if n <= x.gone {
-		return nil
-	}
-	return &x.entries[n-x.gone-1]
-}
-
 // day is the day of the item's date, counted from 1970.
 func (p *Print) day() int32 { return int32(p.date / 86400) }
-
-// weigh gives each word of a print its weight: how much it tells, the more the fewer of the items up to this day have it.
-func (x *Index) weigh(p *Print, day int32, into []float32) []float32 {
-	all := float32(priorItems)
-	for d := day - countDays + 1; d <= day; d++ {
-		all += float32(x.days[d])
-	}
-	into = into[:0]
-	for _, w := range p.words {
-		t := x.terms[w.stem()]
-		if t == nil {
-			into = append(into, weight(float64(priorItems*prior(w)/all)))
-			continue
-		}
-		into = append(into, weight(float64((priorItems*t.prior+float32(t.until(day)))/all)))
-	}
-	return into
-}
-
-// prior is the share of the items that have a word, where nothing was counted yet.
-func prior(w word) float32 {
-	if p, ok := priors[w.stem()]; ok {
-		return p
-	}
-	return priorUnseen
-}
 
 // markRare marks the words by which an item is found.
 func (p *Print) markRare(weights []float32) {
@@ -283,36 +305,38 @@ func rank(weight float32, entries, i int) uint64 {
 // candidates are the entries near p in time that are found by its rarest words, of those that anybody else has.
 func (x *Index) candidates(p *Print, weights []float32) []nearby {
 	var room [maxWords]uint64
-	var in [maxWords][]int32
+	var in [maxWords][]ordinal
 	words := room[:0]
 	for i, w := range p.words {
 		if weights[i] < rareWeight {
 			continue
 		}
-		if t := x.terms[w.stem()]; t != nil && len(t.rare) > 0 {
+		if t := x.terms.find(w); t != nil && len(t.rare) > 0 {
 			in[i] = t.rare
 			words = append(words, rank(weights[i], len(t.rare), i))
 		}
 	}
 	slices.Sort(words)
-	x.shared = append(x.shared, make([]uint8, len(x.entries)-min(len(x.shared), len(x.entries)))...)
+	words = words[:min(askedWords, len(words))]
+	x.shared = append(x.shared, make([]uint8, x.size-min(len(x.shared), x.size))...)
 	x.found = x.found[:0]
-	for _, r := range words[:min(askedWords, len(words))] {
+	for _, r := range words {
 		for _, n := range in[r&0xff] {
-			s := &x.shared[n-x.gone-1]
-			if *s++; *s == sharedRare {
-				x.found = append(x.found, n)
+			i := n - x.gone - 1
+			if x.shared[i]++; x.shared[i] == sharedRare {
+				x.found = append(x.found, int32(i))
 			}
 		}
 	}
 	slices.Sort(x.found)
 	x.near = x.near[:0]
-	for _, n := range x.found {
-		if e := x.at(n); e.owner != p.owner && e.tongue == p.tongue && e.apart(p) <= reportWindow {
-			x.near = append(x.near, nearby{n, int(x.shared[n-x.gone-1])})
+	for _, i := range x.found {
+		n := x.gone + 1 + ordinal(i)
+		if e := x.at(n); e.owner != uint32(p.owner) && e.tongue == p.tongue && apart(e.date, p.date) <= reportWindow {
+			x.near = append(x.near, nearby{n, int(x.shared[i])})
 		}
 	}
-	for _, r := range words[:min(askedWords, len(words))] {
+	for _, r := range words {
 		for _, n := range in[r&0xff] {
 			x.shared[n-x.gone-1] = 0
 		}

@@ -60,7 +60,7 @@ func samples(t *testing.T, stream []heard) (out []sample) {
 		p.markRare(weights)
 		near := map[ItemID]bool{}
 		for _, n := range x.candidates(&p, weights) {
-			near[x.at(n.entry).Item] = true
+			near[x.at(n.entry).item] = true
 		}
 		if came[h.Link] == nil {
 			came[h.Link] = h

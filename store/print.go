@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"encoding/binary"
 	"errors"
+	"slices"
 	"strings"
 	"time"
 	"unicode"
@@ -44,6 +45,31 @@ const (
 	openingWeight = 140
 )
 
+// Prints are prints of the arrivals of polls, made before it is known which items they become. A keeper that settles while
+// others wait for it rehearses without an index first, to have them then. Nil has none and keeps none.
+type Prints map[*Arrival]Print
+
+// of is the print of the item that an arrival becomes.
+func (ps Prints) of(a *Arrival, it *Item, p *Poll) Print {
+	if ps == nil {
+		return newPrint(it, p)
+	}
+	pr, ok := ps[a]
+	if !ok {
+		pr = newPrint(it, p)
+		ps[a] = pr
+	}
+	pr.words = slices.Clone(pr.words) // which of them are rare is marked in them
+	pr.become(it)
+	return pr
+}
+
+// become makes it the print of this item, which says the same as the one that was read.
+func (p *Print) become(it *Item) {
+	p.Item, p.Story, p.Place = it.ID, it.Story, 1
+	p.date, p.arrived = uint32(it.Date.Unix()), uint32(it.Arrived.Unix())
+}
+
 // newPrint reads an item; p is the poll that brought it.
 func newPrint(it *Item, p *Poll) Print {
 	lang := primary(cmp.Or(it.Language, it.Detected))
@@ -64,12 +90,7 @@ func newPrint(it *Item, p *Poll) Print {
 	if owner == "" {
 		owner = it.Outlet
 	}
-	pr := Print{
-		Item: it.ID, Story: it.Story, Place: 1,
-		owner: hash64(owner), date: uint32(it.Date.Unix()), arrived: uint32(it.Arrived.Unix()),
-		tongue: spoken(lang, w.scripts), opening: opening(it.Lead), bare: text == "",
-		words: w.finish(),
-	}
+	pr := Print{owner: hash64(owner), tongue: spoken(lang, w.scripts), opening: opening(it.Lead), bare: text == "", words: w.finish()}
 	pr.title = hash64(owner + "\x00" + strings.Map(func(r rune) rune {
 		if unicode.IsDigit(r) || unicode.IsSpace(r) || unicode.IsPunct(r) {
 			return -1
@@ -80,6 +101,7 @@ func newPrint(it *Item, p *Poll) Print {
 	if shouts {
 		pr.marks |= capitals
 	}
+	pr.become(it)
 	return pr
 }
 
@@ -167,8 +189,9 @@ func hash64(s string) uint64 {
 	return h
 }
 
-func (p *Print) apart(q *Print) time.Duration {
-	d := int64(p.date) - int64(q.date)
+// apart is the time between two dates.
+func apart(a, b uint32) time.Duration {
+	d := int64(a) - int64(b)
 	return time.Duration(max(d, -d)) * time.Second
 }
 

@@ -111,7 +111,7 @@ func TestPublishable(t *testing.T) {
 		"post:7":         false,
 		"mailto:a@b.com": false, // registered, but it names no item
 	} {
-		if got := publishable(id); got != want {
+		if got := Publishable(id); got != want {
 			t.Errorf("%q: %t, want %t", id, got, want)
 		}
 	}
@@ -135,7 +135,7 @@ func TestTagHost(t *testing.T) {
 		if got := tagHost(c.link, c.feed); got != c.want {
 			t.Errorf("%q, %q: %q, want %q", c.link, c.feed, got, c.want)
 		}
-		if id := "tag:" + tagHost(c.link, c.feed) + ",2025:00ff"; !publishable(id) {
+		if id := "tag:" + tagHost(c.link, c.feed) + ",2025:00ff"; !Publishable(id) {
 			t.Errorf("%s cannot be published", id)
 		}
 	}
@@ -163,7 +163,7 @@ func TestKeysLieTogether(t *testing.T) {
 
 func FuzzPublishable(f *testing.F) {
 	for _, id := range []string{"https://e.com/?p=1", "tag:e.com,2020:a", "urn:uuid:1225c695-cfb8-4ebb-aaaa-80da344efa6a",
-		"http://e.com:80/%C3%A9/../%2541#", "12:30", "\xff://", "%"} {
+		"http://e.com:80/%C3%A9/../%2541#", "12:30", "\xff://", "%", "tp://" + strings.Repeat("v", 1000)} {
 		f.Add(id)
 	}
 	f.Fuzz(func(t *testing.T, id string) {
@@ -173,10 +173,10 @@ func FuzzPublishable(f *testing.F) {
 			t.Fatalf("%d items", len(s.Inserts))
 		}
 		got := s.Inserts[0].Item.PublishedID
-		if !publishable(got) {
+		if !Publishable(got) {
 			t.Errorf("%q is published as %q", id, got)
 		}
-		if publishable(id) && (got != id || !isIRI(id)) {
+		if Publishable(id) && (got != id || !isIRI(id)) {
 			t.Errorf("%q could be published, and is published as %q", id, got)
 		}
 	})

@@ -17,9 +17,9 @@ func settledStream(stream []heard) (ties []Tie, items []Item) {
 	x := NewIndex()
 	for i := range stream {
 		h := stream[i]
-		in := Insert{Item: h.Item}
 		s := settler{poll: &Poll{At: h.at, Owner: h.outlet}, joined: map[StoryID]int{}}
 		s.known.Index = x
+		in := Insert{Item: h.Item, Print: newPrint(&h.Item, s.poll)}
 		s.settleText(&in)
 		if in.Tie != nil {
 			ties = append(ties, *in.Tie)

@@ -134,7 +134,7 @@ func compare(p, q *Print, a, b []float32) (f pair) {
 			i, j = i+1, j+1
 		}
 	}
-	f.apart = p.apart(q)
+	f.apart = apart(p.date, q.date)
 	h := f.apart.Hours()
 	f.of[cosine] = ratio(dot, math.Sqrt(x.squares*y.squares))
 	f.of[cosineEvent] = ratio(eventDot, math.Sqrt(x.events*y.events))

@@ -89,6 +89,7 @@ type Known struct {
 	// them is stored still, and is asked of the few that Index finds; nil is always.
 	Index  *Index
 	Stored func(ItemID) bool
+	Prints Prints // that were made before; those that are made are added
 
 	Next  ItemID    // the lowest number that is free
 	Month time.Time // in which that one of all items arrived, pruned ones too, that arrived last; zero if none did
@@ -229,7 +230,7 @@ func (s *settler) insert(d *candidate) {
 // of its link and the year of its arrival.
 func (s *settler) publishedID(d *candidate) string {
 	id, key := d.Item.GUID, d.key
-	if d.level > 0 || s.out.State.ByLink || !publishable(id) {
+	if d.level > 0 || s.out.State.ByLink || !Publishable(id) {
 		id = ""
 	}
 	for n := 0; id == "" || s.known.IDs[IDKey(id)] || s.taken[IDKey(id)]; n++ {

@@ -42,6 +42,9 @@ func (s *settler) tie(d *candidate, in *Insert) {
 	if s.hasOriginal(d) {
 		s.tieByLink(in, d.Original)
 	}
+	if s.known.Index != nil || s.known.Prints != nil {
+		in.Print = s.known.Prints.of(d.Arrival, &in.Item, s.poll)
+	}
 	if s.known.Index != nil {
 		s.settleText(in)
 	}
@@ -60,10 +63,9 @@ func (s *settler) tieByLink(in *Insert, canonical string) {
 	}
 }
 
-// settleText settles by its text the story of an item that has none by its link, and makes its print.
+// settleText settles by its text, of which in.Print was made, the story of an item that has none by its link.
 func (s *settler) settleText(in *Insert) {
 	it, x := &in.Item, s.known.Index
-	in.Print = newPrint(it, s.poll)
 	x.settle(s, in)
 	s.joined[it.Story]++
 	in.Print.Story, in.Print.Place = it.Story, x.place(it.Story)+int32(s.joined[it.Story])
@@ -72,7 +74,7 @@ func (s *settler) settleText(in *Insert) {
 // place is how many items of a story were counted.
 func (x *Index) place(id StoryID) int32 {
 	if e := x.at(x.newest(id)); e != nil {
-		return e.Place
+		return e.place
 	}
 	return 0
 }
@@ -82,7 +84,7 @@ func (x *Index) settle(s *settler, in *Insert) {
 	p := &in.Print
 	weights := x.weigh(p, p.day(), nil)
 	p.markRare(weights)
-	if x.titles[p.title] > 0 {
+	if x.titles[uint32(p.title)] > 0 {
 		return // a title that the outlet repeats names no story
 	}
 	if in.Tie == nil {
@@ -95,8 +97,8 @@ func (x *Index) settle(s *settler, in *Insert) {
 	var near []found
 	for _, n := range x.candidates(p, weights) {
 		e := x.at(n.entry)
-		j := x.judge(p, e, weights)
-		if (j.above >= 0 || j.related) && s.stored(e.Item) {
+		j := x.judge(p, n.entry, weights)
+		if (j.above >= 0 || j.related) && s.stored(e.item) {
 			near = append(near, found{e, j})
 		}
 	}
@@ -105,18 +107,18 @@ func (x *Index) settle(s *settler, in *Insert) {
 		var best *found
 		for i := range near {
 			f := &near[i]
-			if f.above < 0 || best != nil && f.e.Story >= best.e.Story || !x.fits(s, p, f.e.Story, weights) {
+			if f.above < 0 || best != nil && f.e.story >= best.e.story || !x.fits(s, p, f.e.story, weights) {
 				continue
 			}
 			best = f
 		}
 		if best != nil {
-			in.tied(&Tie{Partner: best.e.Item, Layer: ByReport, Score: best.score, Why: best.why()}, best.e.Story)
+			in.tied(&Tie{Partner: best.e.item, Layer: ByReport, Score: best.score, Why: best.why()}, best.e.story)
 		}
 	}
 	for _, f := range near {
-		if f.e.Story != in.Item.Story && len(in.Item.Related) < maxRelated {
-			in.Item.Related = append(in.Item.Related, f.e.Item)
+		if f.e.story != in.Item.Story && len(in.Item.Related) < maxRelated {
+			in.Item.Related = append(in.Item.Related, f.e.item)
 		}
 	}
 }
@@ -132,13 +134,14 @@ func (in *Insert) tied(t *Tie, story StoryID) {
 func (s *settler) stored(id ItemID) bool { return s.known.Stored == nil || s.known.Stored(id) }
 
 // judge compares a new item with an entry, by the words of the later one's time.
-func (x *Index) judge(p *Print, e *entry, weights []float32) judgement {
-	day := max(p.day(), e.day())
+func (x *Index) judge(p *Print, n ordinal, weights []float32) judgement {
+	q := x.print(n)
+	day := max(p.day(), q.day())
 	if day > p.day() {
 		weights = x.weigh(p, day, nil)
 	}
-	x.weights = x.weigh(&e.Print, day, x.weights)
-	return judge(p, &e.Print, weights, x.weights)
+	x.weights = x.weigh(q, day, x.weights)
+	return judge(p, q, weights, x.weights)
 }
 
 // copied finds the story of a copy. A beginning that one owner has twice is a form and no text; what stands in it may
@@ -147,17 +150,17 @@ func (x *Index) copied(s *settler, p *Print, weights []float32) (t *Tie, story S
 	if p.opening == 0 {
 		return nil, 0
 	}
-	owners := map[uint64]bool{p.owner: true}
-	for e := x.at(x.openings[p.opening]); e != nil; e = x.at(e.copy) {
+	owners := map[uint32]bool{uint32(p.owner): true}
+	for n, e := range x.copies(p.opening) {
 		if owners[e.owner] {
 			return nil, 0
 		}
 		owners[e.owner] = true
-		if e.apart(p) > reportWindow || t != nil && e.Story >= story || !s.stored(e.Item) || !x.open(s, p, e.Story) {
+		if apart(e.date, p.date) > reportWindow || t != nil && e.story >= story || !s.stored(e.item) || !x.open(s, p, e.story) {
 			continue
 		}
-		if j := x.judge(p, e, weights); !j.numbers {
-			t, story = &Tie{Partner: e.Item, Layer: ByText, Why: fmt.Sprintf("the first %d letters of the text are the same", openingWeight)}, e.Story
+		if j := x.judge(p, n, weights); !j.numbers {
+			t, story = &Tie{Partner: e.item, Layer: ByText, Why: fmt.Sprintf("the first %d letters of the text are the same", openingWeight)}, e.story
 		}
 	}
 	return t, story
@@ -168,8 +171,8 @@ func (x *Index) open(s *settler, p *Print, id StoryID) bool {
 	if s.joined[id] > 0 || x.place(id) >= maxByText {
 		return false
 	}
-	for e := x.at(x.newest(id)); e != nil; e = x.at(e.sibling) {
-		if e.owner == p.owner {
+	for _, e := range x.items(id) {
+		if e.owner == uint32(p.owner) {
 			return false
 		}
 	}
@@ -182,8 +185,8 @@ func (x *Index) fits(s *settler, p *Print, id StoryID, weights []float32) bool {
 	if !x.open(s, p, id) {
 		return false
 	}
-	for e := x.at(x.newest(id)); e != nil; e = x.at(e.sibling) {
-		if j := x.judge(p, e, weights); j.above < -j.slack || e.apart(p) > reportWindow {
+	for n := range x.items(id) {
+		if j := x.judge(p, n, weights); j.above < -j.slack || j.apart > reportWindow {
 			return false
 		}
 	}

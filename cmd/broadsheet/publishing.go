@@ -48,6 +48,7 @@ func (d *daemon) publishing(ctx context.Context) error {
 		case d.unpublished.Swap(nil) != nil:
 			d.log.Info("published again")
 		}
+		d.first.Do(d.tellReady)
 		if paid.Before(began) {
 			paid = began
 		}

@@ -9,6 +9,8 @@ import (
 
 // reload takes up the configuration anew: all of it or, on any error, none of it.
 func (d *daemon) reload(load func() (*plan, error)) {
+	d.tellReloading()
+	defer d.tellReady()
 	now := d.parts()
 	pl, err := load()
 	if err == nil {

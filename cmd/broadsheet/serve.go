@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/signal"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -53,7 +54,9 @@ type daemon struct {
 	metrics   *meters
 	unreached atomic.Pointer[error] // why a shared store does not answer, if it does not
 
-	unpublished atomic.Pointer[error] // that the last edition could not be shown or written, if it could not
+	unpublished atomic.Pointer[error]     // that the last edition could not be shown or written, if it could not
+	felt        atomic.Pointer[time.Time] // when the scheduler took a turn last
+	first       sync.Once                 // the first edition
 	work        atomic.Pointer[parts]
 }
 
@@ -82,8 +85,8 @@ func (d *daemon) newParts(pl *plan) (*parts, error) {
 	}
 	p := &parts{plan: pl, store: d.store, publisher: publisher, documents: publish.NewHandler(pl.config.BaseURL), client: fetch.NewClient(pl.settings, nil), replaced: make(chan struct{})}
 	status := publisher.Status(operatorsURL(pl.config), p.rows)
-	ready := publish.Health(func(r *http.Request) error { return d.condition(r.Context()) })
-	alive := publish.Health(func(*http.Request) error { return nil })
+	ready := publish.Health(func(*http.Request) error { return d.condition() })
+	alive := publish.Health(func(*http.Request) error { return d.alive() })
 	public, admin := http.NewServeMux(), http.NewServeMux()
 	operators := public
 	if pl.config.Server.Admin != "" {
@@ -168,6 +171,7 @@ func runPlan(ctx context.Context, pl *plan, what duties, log *slog.Logger, besid
 		pl.unpushed()
 	}
 	d := &daemon{duties: what, log: log, store: st, changed: make(chan struct{}, 1), written: make(chan struct{}, 1)}
+	d.felt.Store(new(time.Now()))
 	d.metrics = newMeters(d)
 	first, err := d.newParts(pl)
 	if err != nil {
@@ -219,7 +223,9 @@ func runPlan(ctx context.Context, pl *plan, what duties, log *slog.Logger, besid
 	}
 
 	g, ctx := errgroup.WithContext(ctx)
+	defer context.AfterFunc(ctx, d.tellStopping)()
 	g.Go(func() error { return d.scheduler.Run(ctx) })
+	g.Go(func() error { return d.pulse(ctx) })
 	g.Go(func() error { return d.publishing(ctx) })
 	g.Go(func() error { return d.archiving(ctx) })
 	g.Go(func() error { return d.announcements(ctx) })
@@ -298,7 +304,7 @@ func listenOn(address, key string) (net.Listener, error) {
 }
 
 // ready says why the daemon is not ready, if it is not.
-func (d *daemon) ready(ctx context.Context) error {
+func (d *daemon) ready() error {
 	if d.serve && d.parts().documents.Shown() == nil {
 		return errors.New("the first edition is not rendered yet")
 	}
@@ -307,8 +313,8 @@ func (d *daemon) ready(ctx context.Context) error {
 
 // condition is what /readyz says: whether the daemon is ready, and whether it can store, publish and reach the outlets. If not
 // it serves what it has.
-func (d *daemon) condition(ctx context.Context) error {
-	if err := d.ready(ctx); err != nil {
+func (d *daemon) condition() error {
+	if err := d.ready(); err != nil {
 		return err
 	}
 	if err := d.degraded(); err != nil {

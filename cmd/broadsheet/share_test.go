@@ -23,7 +23,6 @@ func TestPollersAndPublishersShare(t *testing.T) {
 		p.move(t)
 	}
 	f.caughtUp(fleetPatience)
-	p.polite(t, fleetGap, fleetEvery)
 	f.oneStory()
 	f.alike(publishers...)
 
@@ -57,7 +56,7 @@ func TestPollersAndPublishersShare(t *testing.T) {
 		t.Errorf("fetch --once: %v\n%s", err, out)
 	}
 	f.onceEach(fleetEvery)
-	p.polite(t, fleetGap, fleetEvery)
+	f.polite()
 	if p.origin != nil {
 		if n := p.origin.overlap(t); n > 1 {
 			t.Errorf("a host was asked for %d documents at once", n)
@@ -123,7 +122,7 @@ func TestPollersAreKilled(t *testing.T) {
 	}
 	f.alive()
 	f.caughtUp(fleetLease + fleetPatience)
-	p.polite(t, fleetGap, fleetEvery)
+	f.polite()
 	f.oneStory()
 	t.Logf("%d kills, %d requests", kills, p.count())
 	f.stop()

@@ -263,6 +263,8 @@ func (e *engine) explain(err error) error {
 		return fmt.Errorf("%w; what store.url has behind the question mark must be a parameter of PostgreSQL", pg)
 	case "25006":
 		return fmt.Errorf("%w; a standby takes no writes: name the primary, or all servers with target_session_attrs=read-write", pg)
+	case "42P05", "26000": // a prepared statement that is there already, or not there
+		return fmt.Errorf("%w; a pooler in between must be in session mode", pg)
 	case "57014":
 		return fmt.Errorf("%w; a statement took longer than %v", pg, statementTimeout)
 	case "53300":

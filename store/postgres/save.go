@@ -103,6 +103,7 @@ func (s *Store) save(ctx context.Context, c *conn, polls []store.Poll, left []in
 		}
 	}
 	r := newLedger(c, false)
+	r.known.Prints = store.Prints{}
 	b := &batch{}
 	b.Queue(selectHead).QueryRow(func(row row) (err error) {
 		r.head, err = scanHead(row)
@@ -153,7 +154,7 @@ func (s *Store) save(ctx context.Context, c *conn, polls []store.Poll, left []in
 func (s *Store) play(ctx context.Context, c *conn, polls []store.Poll, news []int, saved []store.Saved, rehearsed *ledger) (*batch, error) {
 	packed := s.pack(rehearsed)
 	l := newLedger(c, true)
-	l.index = s.index
+	l.index, l.known.Prints = s.index, rehearsed.known.Prints
 	l.again(&rehearsed.asked)
 	b := &batch{}
 	b.Queue("BEGIN")

@@ -3,6 +3,7 @@ package postgres
 import (
 	"context"
 	"embed"
+	"errors"
 	"fmt"
 	"io/fs"
 	"strings"
@@ -68,12 +69,15 @@ func (s *Store) migrate(ctx context.Context, o Options) error {
 	})
 }
 
+// errPooled says that what was set for a connection does not hold for all that is sent over it.
+var errPooled = errors.New("search_path does not stay as it was set: a pooler in between must be in session mode")
+
 // catchUp does the migrations that are not done yet.
 func (s *Store) catchUp(ctx context.Context, c *conn, all [][]string) (done int, err error) {
 	for _, sql := range []string{
 		`CREATE SCHEMA IF NOT EXISTS "` + s.schema + `"`,
-		"CREATE TABLE IF NOT EXISTS migrations (one int PRIMARY KEY CHECK (one = 1), done int NOT NULL)",
-		"INSERT INTO migrations VALUES (1, 0) ON CONFLICT DO NOTHING",
+		`CREATE TABLE IF NOT EXISTS "` + s.schema + `".migrations (one int PRIMARY KEY CHECK (one = 1), done int NOT NULL)`,
+		`INSERT INTO "` + s.schema + `".migrations VALUES (1, 0) ON CONFLICT DO NOTHING`,
 	} {
 		// Two that make one table at once: the second fails although it says IF NOT EXISTS.
 		if _, err := c.Exec(ctx, sql); err != nil && !exists(err) {
@@ -82,6 +86,13 @@ func (s *Store) catchUp(ctx context.Context, c *conn, all [][]string) (done int,
 	}
 	if _, err := c.Exec(ctx, "BEGIN"); err != nil {
 		return 0, err
+	}
+	var in *string
+	if err := c.QueryRow(ctx, "SELECT current_schema()").Scan(&in); err != nil {
+		return 0, err
+	}
+	if in == nil || *in != s.schema { // what would be made, would be made elsewhere
+		return 0, errPooled
 	}
 	if err := c.QueryRow(ctx, "SELECT done FROM migrations WHERE one = 1 FOR UPDATE").Scan(&done); err != nil {
 		return 0, err

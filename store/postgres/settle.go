@@ -120,8 +120,8 @@ func (l *ledger) editors(p *store.Poll) map[string]store.FeedState {
 
 // decide settles one poll. Where the rules make an id that is taken, or ask for an item that was not looked up, they decide again, knowing more.
 //
-// A rehearsal asks for what that will need and does not wait for it; and it has no index: stories take most of the time, and
-// nothing of them need be looked up.
+// A rehearsal asks for what that will need and does not wait for it; and it has no index: what an item's print is like can be
+// found out beforehand, but which story it joins hangs on all that was saved before.
 func (l *ledger) decide(ctx context.Context, p *store.Poll) (out store.Settled, err error) {
 	if l.lock { // mostly all is there; an earlier poll may have changed what this one wants
 		if err := l.prepare(ctx, []store.Poll{*p}, []int{0}); err != nil {

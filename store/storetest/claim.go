@@ -143,6 +143,14 @@ func checkFencing(t *testing.T, s *session) {
 		t.Errorf("the successor's poll: %+v", r)
 	}
 
+	// A poll that brought no document is fenced as well, although its feed's state stands as the poller knew it.
+	silent := of("c", "c.example", 1)
+	silent.State, silent.Arrivals = saved[2].State, nil
+	s.release(t, "one", store.Release{Host: "c.example"})
+	expect(t, "epoch of c's next poller", s.claim(t, "two", "c.example", seen("x", 0)).Epoch, 2)
+	expect(t, "what a fenced poll without a document becomes", s.save(t, silent)[0], store.Saved{Fenced: true})
+	expect(t, "state after it", s.state(t, "c", feedOf("c")), saved[2].State)
+
 	// A hold is told to the next one, the longest of several, by whatever poller it came. Another state takes none back.
 	until := time.Now().UTC().Add(time.Hour).Truncate(time.Microsecond)
 	for _, hold := range []time.Time{until, until.Add(-time.Minute), {}} {
@@ -150,12 +158,12 @@ func checkFencing(t *testing.T, s *session) {
 		p.State.RetryAfter, p.State.HostHold = hold, !hold.IsZero()
 		s.save(t, p)
 	}
-	p := of("c", "c.example", 1)
+	p := of("c", "c.example", 2)
 	p.State.RetryAfter = until // of the feed alone
 	s.save(t, p)
-	s.release(t, "two", store.Release{Host: "a.example"})
+	s.release(t, "two", store.Release{Host: "a.example"}, store.Release{Host: "c.example"})
 	expect(t, "hold", s.claim(t, "three", "a.example", seen("x", 0)), store.Grant{Epoch: 3, Hold: until})
-	expect(t, "hold of the other", s.claim(t, "three", "c.example", seen("x", 0)), store.Grant{Epoch: 2})
+	expect(t, "hold of the other", s.claim(t, "three", "c.example", seen("x", 0)), store.Grant{Epoch: 3})
 }
 
 // checkPollers lets pollers claim the same hosts over and over: at any time each has one owner, whose polls alone are saved.

@@ -53,4 +53,14 @@ func checkPushed(t *testing.T, s *session) {
 	expect(t, "push with more", s.save(t, pushed("a", start.Add(3*time.Hour), last, arrival("5", "", "five", start)))[0].State.Push, last)
 	s.save(t, pushed("a", start.Add(4*time.Hour), store.Push{}))
 	expect(t, "push at its end", s.state(t, "a", feedOf("a")).Push, store.Push{})
+
+	// A visit without a document that began before a push takes nothing away either.
+	began := s.save(t, poll("b", start, one))[0].State
+	noted := s.save(t, pushed("b", start.Add(time.Minute), lease, two))[0].State
+	began.LastPoll, began.Status = start.Add(time.Hour), 304
+	got := s.save(t, store.Poll{At: start.Add(time.Hour), State: began})[0].State
+	want, want.LastPoll, want.Status = noted, began.LastPoll, began.Status
+	want.Saves, want.History = 3, got.History
+	expect(t, "state after a visit that knew nothing of a push", got, want)
+	expect(t, "stored state", s.state(t, "b", feedOf("b")), want)
 }

@@ -1,0 +1,39 @@
+package fetch
+
+import (
+	"encoding/json"
+	"strings"
+	"testing"
+)
+
+// What feeds and items say of themselves in other places and vocabularies than their format has for it. A row is what
+// stands in the feed or item, and what is read for a field as lookUp names it.
+func TestParseVariants(t *testing.T) {
+	rss := `<rss version="2.0" xmlns:media="http://search.yahoo.com/mrss/" xmlns:dc="http://purl.org/dc/elements/1.1/" xmlns:dcterms="http://purl.org/dc/terms/"><channel>` + "|</channel></rss>"
+	item := strings.Replace(rss, "|", "<item>|</item>", 1)
+	atom := `<feed xmlns="http://www.w3.org/2005/Atom" xmlns:dcterms="http://purl.org/dc/terms/">|</feed>`
+	for _, test := range []struct{ name, within, written, path, want string }{
+		{"two titles", rss, "<title/><title>a</title><image><title>b</title></image><title>c</title>", `["feed","title"]`, "a"},
+		{"two titles", atom, "<title/><title>a</title><title>c</title>", `["feed","title"]`, "a"},
+		{"two titles of an item", item, "<title>a</title><title>b</title>", `["entries",0,"title"]`, "a"},
+		{"media:title", rss, "<media:title>a</media:title>", `["feed","title"]`, "a"},
+		{"media:description", rss, "<media:description>a</media:description>", `["feed","summary"]`, "a"},
+		{"issued", rss, "<issued>2026-11-23</issued>", `["feed","published"]`, "[2026 11 23 0 0 0]"},
+		{"modified", rss, "<dc:date>2026-11-22</dc:date><modified>2026-11-23</modified>", `["feed","updated"]`, "[2026 11 23 0 0 0]"},
+		{"lastBuildDate before dc:date", rss, "<lastBuildDate>2026-11-23</lastBuildDate><dc:date>2026-11-22</dc:date>", `["feed","updated"]`, "[2026 11 23 0 0 0]"},
+		{"dcterms:issued of Atom", atom, "<dcterms:issued>2026-11-23</dcterms:issued>", `["feed","published"]`, "[2026 11 23 0 0 0]"},
+		{"lastBuildDate of Atom", atom, "<lastBuildDate>2026-11-23</lastBuildDate>", `["feed","updated"]`, "[2026 11 23 0 0 0]"},
+		{"two kinds of authors", rss, "<managingEditor>ed@a.example (Ed)</managingEditor><dc:creator>Zoë</dc:creator>", `["feed","authors",1,"email"]`, "ed@a.example"},
+		{"vocabulary of nobody", `<x:feed xmlns:x="http://nobody.example/ns">|</x:feed>`, "<x:entry><x:title>a</x:title></x:entry>", `["entries",0,"title"]`, "a"},
+		{"old address of RSS", `<rss xmlns:x="http://purl.org/rss/1.0/modules/rss091#"><channel><item>|</item></channel></rss>`, "<x:title>a</x:title>", `["entries",0,"title"]`, "a"},
+	} {
+		var path []any
+		if err := json.Unmarshal([]byte(test.path), &path); err != nil {
+			t.Fatal(err)
+		}
+		d := parseText(t, strings.Replace(test.within, "|", test.written, 1))
+		if got, _ := lookUp(d, path); len(got) != 1 || got[0] != test.want {
+			t.Errorf("%s: %s is %q, want %q", test.name, test.path, got, test.want)
+		}
+	}
+}
