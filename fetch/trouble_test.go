@@ -53,6 +53,10 @@ func TestPanicStaysInside(t *testing.T) {
 	if string(p.State.Validators.ETag) != `"kept"` {
 		t.Errorf("validators %+v", p.State.Validators)
 	}
+	broken := poller{log: discard}.adopt(&document{Arrivals: make([]store.Arrival, 1)}) // of a feed, which there always is
+	if broken == nil || !strings.Contains(broken.Error(), "the parser failed on this document") {
+		t.Errorf("a document that cannot be adopted: %v", broken)
+	}
 	if !strings.Contains(said.String(), "panic in the parser") || !strings.Contains(said.String(), "recallDocument") {
 		t.Errorf("the log says %q", said.String())
 	}
