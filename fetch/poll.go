@@ -146,7 +146,11 @@ func (v poller) answered(p *store.Poll, a *answer) error {
 		return nil
 	case http.StatusGone, http.StatusUnavailableForLegalReasons:
 		st.Gone = true
-		return errors.New(statusText(a.status) + ": the outlet has ended this feed; it is not polled any more, until outlets --revive")
+		ended := statusText(a.status) + ": the outlet has ended this feed; it is not polled any more, until outlets --revive"
+		if a.status == http.StatusUnavailableForLegalReasons {
+			ended += fmt.Sprintf("; what it brought stays published unless publish.withdraw names it, or all of the outlet's: withdraw = [%q]", st.Outlet)
+		}
+		return errors.New(ended)
 	case http.StatusTooManyRequests, http.StatusServiceUnavailable: // what the whole host says (PROTOCOL F12)
 		st.HostHold = !st.RetryAfter.IsZero()
 	case http.StatusUnauthorized:
