@@ -40,12 +40,16 @@ func (f *rawFeed) readAtom(o *atomFeed) {
 
 func (r *rawItem) readAtom(o *atomEntry) {
 	own := &r.note.own
-	r.title, r.summary, r.content, r.rights = firstOf(own[noteTitle], o.Title), firstOf(own[noteSummary], o.Summary), own[noteContent], o.Rights
-	r.links = []string{first(o.Extensions, "feedburner", "origlink"), atomLink(o.Links, "alternate")}
+	x := o.Extensions
+	r.title = firstOf(own[noteTitle], o.Title, first(x, "dc", "title"), first(x, "media", "title"))
+	r.summary = firstOf(own[noteSummary], o.Summary, first(x, "dc", "description"), first(x, "itunes", "summary"), first(x, "itunes", "subtitle"))
+	r.content, r.rights = own[noteContent], firstOf(o.Rights, first(x, "dc", "rights"))
+	r.links = []string{first(x, "feedburner", "origlink"), atomLink(o.Links, "alternate")}
 	if o.Content != nil {
 		r.content = firstOf(r.content, o.Content.Value)
 		r.links = append(r.links, o.Content.Src)
 	}
+	r.content = firstOf(r.content, first(x, "content", "encoded"), first(x, "xhtml", "body"))
 	r.links = append(r.links, permalink(r.note.id))
 	for _, l := range o.Links {
 		switch strings.ToLower(l.Rel) {
@@ -58,8 +62,8 @@ func (r *rawItem) readAtom(o *atomEntry) {
 		}
 	}
 	r.original = atomLink(o.Links, "canonical")
-	r.license = firstOf(atomLink(o.Links, "license"), licenseIn(o.Extensions))
-	r.language = first(o.Extensions, "dc", "language")
+	r.license = firstOf(atomLink(o.Links, "license"), licenseIn(x))
+	r.language = first(x, "dc", "language")
 	r.published, r.updated = r.note.published.Time, r.note.updated.Time
 	if o.Source != nil {
 		r.origin.readAtom(o.Source)
@@ -68,12 +72,12 @@ func (r *rawItem) readAtom(o *atomEntry) {
 		r.authors = r.origin.authors
 	}
 	if len(r.authors) == 0 {
-		r.authors = authorsIn(o.Extensions)
+		r.authors = authorsIn(x)
 	}
 	for _, c := range o.Categories {
 		r.categories = append(r.categories, literal(c.Term, c.Scheme, c.Label))
 	}
-	r.readForeign(o.Extensions)
+	r.readForeign(x)
 }
 
 func (o *rawOrigin) readAtom(s *atomSource) {

@@ -209,7 +209,7 @@ func undouble(text []byte) []byte {
 	if !utf8.Valid(out) {
 		return text
 	}
-	return out
+	return appendCDATA(nil, out, false) // there may be controls among them
 }
 
 // looksLikeHTML reports whether text whose kind its outlet does not tell has tags or entities in it.

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/url"
 	"testing"
+	"unicode/utf8"
 
 	"golang.org/x/text/encoding"
 	"golang.org/x/text/encoding/charmap"
@@ -116,6 +117,11 @@ func TestOldCharsets(t *testing.T) {
 			t.Errorf("%s: unknown", test.name)
 		} else if got := string(c([]byte(test.in))); got != test.want {
 			t.Errorf("%s: %q, want %q", test.name, got, test.want)
+		}
+	}
+	for _, name := range []string{"utf-7", "iso-2022-jp"} {
+		if got, _ := toUTF8([]byte("<?xml version='1.0' encoding='"+name+"'?>\xc4\xc4"), ""); !utf8.Valid(got) {
+			t.Errorf("%s: %q", name, got)
 		}
 	}
 	// What looks like ASCII is read as what it says that it is.

@@ -210,7 +210,7 @@ func decodeISO2022(body []byte) []byte {
 		}
 	}
 	flush()
-	return out
+	return bytes.ToValidUTF8(out, []byte("\uFFFD")) // bytes of eight bits are no part of it
 }
 
 // decodeUTF7 reads UTF-7 (RFC 2152).
@@ -238,5 +238,5 @@ func decodeUTF7(body []byte) []byte {
 			i++
 		}
 	}
-	return out
+	return bytes.ToValidUTF8(out, []byte("\uFFFD")) // bytes of eight bits are no part of it
 }

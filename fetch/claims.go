@@ -84,7 +84,7 @@ func (s *Scheduler) claim(ctx context.Context, now time.Time) {
 	}
 	c := &claiming{Claim: store.Claim{Owner: s.owner, Lease: lease}, sent: now}
 	want := func(h *host, jobs []*job) {
-		w := store.Want{Host: h.name, Gap: h.gap}
+		w := store.Want{Host: h.name, Gap: h.gap, Visit: len(h.guests) > 0}
 		for _, j := range jobs {
 			w.Feeds = append(w.Feeds, store.Seen{Feed: j.feed.Name(), Saves: j.state.Saves})
 		}
@@ -130,7 +130,7 @@ func (s *Scheduler) claim(ctx context.Context, now time.Time) {
 
 // room is for how many more hosts there is work: there shall be as many that could start at once as requests in flight.
 func (s *Scheduler) room(now time.Time) int {
-	room := 2*s.o.Settings.Concurrency - s.running
+	room := 2*s.o.Settings.Concurrency - s.places()
 	for _, h := range s.ready.members {
 		if !h.free.After(now) {
 			room--

@@ -2,6 +2,7 @@ package fetch
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"path/filepath"
@@ -15,22 +16,25 @@ import (
 	"broadsheet/store"
 )
 
-// A cutStore is a store that one poller may lose sight of.
-type cutStore struct {
+// A lameStore is a store that one poller may lose sight of, and whose disk may be full.
+type lameStore struct {
 	store.Store
-	away atomic.Bool
+	away, full atomic.Bool
 }
 
-func (c *cutStore) Claim(ctx context.Context, claim store.Claim) ([]store.Grant, error) {
+func (c *lameStore) Claim(ctx context.Context, claim store.Claim) ([]store.Grant, error) {
 	if c.away.Load() {
 		return nil, fmt.Errorf("claim: %w", store.ErrAway)
 	}
 	return c.Store.Claim(ctx, claim)
 }
 
-func (c *cutStore) SavePolls(ctx context.Context, polls ...store.Poll) ([]store.Saved, error) {
+func (c *lameStore) SavePolls(ctx context.Context, polls ...store.Poll) ([]store.Saved, error) {
 	if c.away.Load() {
 		return nil, fmt.Errorf("save: %w", store.ErrAway)
+	}
+	if c.full.Load() {
+		return nil, errors.New("write /secret/path: no space left on device")
 	}
 	return c.Store.SavePolls(ctx, polls...)
 }
@@ -107,7 +111,7 @@ func TestAPollerLosesItsHosts(t *testing.T) {
 		s := testSettings()
 		s.Timeout = time.Minute
 		fs := feeds(t, "https://a.example/1", "https://b.example/1")
-		lost := &cutStore{Store: st}
+		lost := &lameStore{Store: st}
 		ctx, cancel := context.WithCancel(t.Context())
 		var wg sync.WaitGroup
 		first := pollers(ctx, &wg, net, s, fs, lost)[0]
@@ -161,7 +165,7 @@ func TestAnswersWaitForTheStore(t *testing.T) {
 		st := quickStore(t, path)
 		defer st.Close()
 		net := &fakeNet{takes: time.Second}
-		lost := &cutStore{Store: st}
+		lost := &lameStore{Store: st}
 		ctx, cancel := context.WithCancel(t.Context())
 		var wg sync.WaitGroup
 		pollers(ctx, &wg, net, testSettings(), feeds(t, "https://a.example/1", "https://a.example/2", "https://b.example/1"), lost)

@@ -30,8 +30,6 @@ const (
 	dialTimeout   = 10 * time.Second
 	tlsTimeout    = 10 * time.Second
 	headerTimeout = 20 * time.Second
-	stallTimeout  = 10 * time.Second // for each stallBytes of a body
-	stallBytes    = 1 << 10
 	maxHeader     = 256 << 10
 	maxRedirects  = 5
 )
@@ -112,6 +110,8 @@ type answer struct {
 	address   *url.URL // that answered
 	moved     *url.URL // where the permanent redirects before the first other one led; nil if there were none
 	private   bool     // at an address that is not public
+
+	conditional bool // validators were sent
 }
 
 // unreached marks attempts that never got a connection to a server: they are no polls.
@@ -140,10 +140,15 @@ func newUnreached(err error, met *meeting) *unreached {
 
 // get asks for a feed at from, the configured address or the one that it has moved to, following redirects by
 // hand: validators go only to the address that gave them, credentials only to the configured origin, and no
-// hop learns where we come from.
-func (c *Client) get(ctx context.Context, f *Feed, from string, v store.Validators) (*answer, error) {
-	ctx, cancel := context.WithTimeoutCause(ctx, c.timeout, fmt.Errorf("no complete answer within %s: raise fetch.timeout if the outlet is that slow", c.timeout))
-	defer cancel()
+// hop learns where we come from. visit is told of each address before it is asked, and may keep it waiting.
+func (c *Client) get(ctx context.Context, f *Feed, from string, v store.Validators, visit func(context.Context, string) error) (*answer, error) {
+	polling := ctx
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	limit := stopwatch{left: c.timeout, since: time.Now(), timer: time.AfterFunc(c.timeout, func() {
+		cancel(fmt.Errorf("no complete answer within %s: raise fetch.timeout if the outlet is that slow", c.timeout))
+	})}
+	defer limit.timer.Stop()
 	first, err := url.Parse(f.Address)
 	if err != nil {
 		return nil, errors.New("the address cannot be read") // url.Error would show its secrets
@@ -160,6 +165,11 @@ func (c *Client) get(ctx context.Context, f *Feed, from string, v store.Validato
 			return nil, errors.New("redirects go round in a circle")
 		}
 		seen[at.String()] = true
+		limit.pause()
+		if err := visit(polling, at.String()); err != nil {
+			return nil, err
+		}
+		limit.goOn()
 		var met meeting
 		resp, err := c.ask(ctx, f, v, first, at, &met)
 		if err != nil {
@@ -175,8 +185,11 @@ func (c *Client) get(ctx context.Context, f *Feed, from string, v store.Validato
 		location := resp.Header.Get("Location")
 		if !slices.Contains([]int{301, 302, 303, 307, 308}, resp.StatusCode) || location == "" {
 			a, err := c.read(ctx, resp, at, met.private.Load())
-			if a != nil && hop > 0 && (!lasting || !met.private.Load()) {
-				a.moved = moved
+			if a != nil {
+				a.conditional = vouched(v, at)
+				if hop > 0 && (!lasting || !met.private.Load()) {
+					a.moved = moved
+				}
 			}
 			return a, err
 		}
@@ -197,6 +210,23 @@ func (c *Client) get(ctx context.Context, f *Feed, from string, v store.Validato
 			moved = at
 		}
 	}
+}
+
+// A stopwatch is how long something may take; what it waits for does not count.
+type stopwatch struct {
+	timer *time.Timer
+	left  time.Duration // when it last went on
+	since time.Time     // when that was
+}
+
+func (w *stopwatch) pause() {
+	w.timer.Stop()
+	w.left -= time.Since(w.since)
+}
+
+func (w *stopwatch) goOn() {
+	w.since = time.Now()
+	w.timer.Reset(w.left)
 }
 
 // inWords says which of our limits an error of net/http is about; it has no values to tell them by.
@@ -281,7 +311,7 @@ func (c *Client) ask(ctx context.Context, f *Feed, v store.Validators, first, at
 		}
 	}
 	h.Set("User-Agent", fmt.Sprintf("%s; feed-id=%.8s)", strings.TrimSuffix(c.userAgent, ")"), addressHash(f.URL)))
-	if v.For == addressHash(at.String()) {
+	if vouched(v, at) {
 		if len(v.ETag) > 0 {
 			h["If-None-Match"] = []string{string(v.ETag)}
 		}
@@ -290,6 +320,11 @@ func (c *Client) ask(ctx context.Context, f *Feed, v store.Validators, first, at
 		}
 	}
 	return c.send(req, p, met)
+}
+
+// vouched reports whether there are validators that an address has given.
+func vouched(v store.Validators, at *url.URL) bool {
+	return len(v.ETag)+len(v.LastModified) > 0 && v.For == addressHash(at.String())
 }
 
 // send makes a request to a server that the policy permits.
@@ -359,43 +394,4 @@ func (c *Client) read(ctx context.Context, resp *http.Response, at *url.URL, pri
 		a.truncated, err = err, nil
 	}
 	return a, err
-}
-
-// A watched body is closed when it makes no progress.
-type watched struct {
-	io.ReadCloser
-	timer *time.Timer
-	bytes int64
-	since int // of these, since the timer was set
-	fired chan struct{}
-}
-
-func watch(r io.ReadCloser) *watched {
-	w := &watched{ReadCloser: r, fired: make(chan struct{})}
-	w.timer = time.AfterFunc(stallTimeout, func() {
-		close(w.fired)
-		r.Close() // unblocks Read
-	})
-	return w
-}
-
-func (w *watched) Read(p []byte) (int, error) {
-	n, err := w.ReadCloser.Read(p)
-	w.bytes += int64(n)
-	if w.since += n; w.since >= stallBytes && w.timer.Stop() {
-		w.since = 0
-		w.timer.Reset(stallTimeout)
-	}
-	return n, err
-}
-
-func (w *watched) stop() { w.timer.Stop() }
-
-func (w *watched) stalled() bool {
-	select {
-	case <-w.fired:
-		return true
-	default:
-		return false
-	}
 }

@@ -37,6 +37,11 @@ type forgetful struct{}
 
 func (forgetful) Recollection(context.Context, store.FeedName) ([]byte, error) { return nil, nil }
 
+// visiting is a getter that waits for no turn.
+func visiting(c *Client) getter {
+	return c.once(make([]turn, 1), func(context.Context, string) error { return nil })
+}
+
 // visit polls address once.
 func visit(t *testing.T, address string, st store.FeedState, change func(*Feed, *Settings)) store.Poll {
 	t.Helper()
@@ -47,7 +52,7 @@ func visit(t *testing.T, address string, st store.FeedState, change func(*Feed, 
 	}
 	c := NewClient(s, nil)
 	t.Cleanup(c.Close)
-	p, _, err := poll(context.Background(), c.get, forgetful{}, &f, &s, st, discard)
+	p, _, err := poll(context.Background(), visiting(c), forgetful{}, &f, &s, st, discard)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -281,6 +286,8 @@ func TestAnswers(t *testing.T) {
 		"226":   {func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(226) }, "226", 0, false},
 		"204":   {func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(204) }, "204", 0, false},
 		"401":   {func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(401) }, "credentials", 0, false},
+		"410":   {func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(410) }, "until outlets --revive", 0, false},
+		"451":   {func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(451) }, `until outlets --revive; what it brought stays published unless publish.withdraw names it, or all of the outlet's: withdraw = ["o"]`, 0, false},
 		"truncated": {func(w http.ResponseWriter, _ *http.Request) {
 			fmt.Fprint(w, smallFeed[:len(smallFeed)-30]+"<item><title>Tw")
 		}, "damaged", 1, true},

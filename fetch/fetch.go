@@ -32,6 +32,7 @@ type Feed struct {
 	Headers      map[string]string // sent to the origin of Address only
 	Username     string            // likewise, as basic authentication
 	Password     string
+	Secret       bool           // it is polled with something that not everybody has
 	Secrets      []string       // what no text may show: the password, and what else in address and headers is secret
 	AllowPrivate []netip.Prefix // networks that may be reached although they are not public
 	InsecureTLS  bool           // certificates are not verified

@@ -12,6 +12,7 @@ import (
 // finished is what became of one request, for each feed that it served; the first had its turn at the host.
 type finished struct {
 	polls []finishedPoll
+	way   *journey
 	epoch uint64 // of the host when it began
 	began bool   // with it an outage of our own was seen
 	took  time.Duration
@@ -28,12 +29,10 @@ const storePause = time.Minute
 
 // finish takes in what became of a request.
 func (s *Scheduler) finish(f finished, now time.Time) {
-	h := f.polls[0].job.host
+	h, last := f.way.home, f.way.at
+	s.depart(f.way, now)
 	s.running--
-	h.inFlight--
-	if free := now.Add(h.gap); free.After(h.free) {
-		h.free = free
-	}
+	h.polling--
 	changed, newHubs := false, false
 	for _, p := range f.polls {
 		j := p.job
@@ -53,6 +52,9 @@ func (s *Scheduler) finish(f finished, now time.Time) {
 		}
 		j.takeTold()
 		s.hold(j)
+		if last != nil && last != h && j.state.HostHold { // a redirect has led to who says so
+			s.holdHost(last, j.state.RetryAfter)
+		}
 		if errors.Is(p.err, errFenced) && h.epoch == f.epoch {
 			s.lose(h)
 		}

@@ -141,7 +141,7 @@ func TestGuardMatrix(t *testing.T) {
 // pollOnce polls with a client that is kept.
 func pollOnce(t *testing.T, c *Client, f *Feed, s *Settings) (store.Poll, error) {
 	t.Helper()
-	p, _, err := poll(t.Context(), c.get, forgetful{}, f, s, store.FeedState{}, discard)
+	p, _, err := poll(t.Context(), visiting(c), forgetful{}, f, s, store.FeedState{}, discard)
 	return p, err
 }
 

@@ -73,7 +73,9 @@ type host struct {
 	perHost  int           // requests in flight
 	gap      time.Duration // between two of them
 	queue    []*job        // waiting for their turn, first come first served; only while it is ours
-	inFlight int           // of its polls
+	guests   []*journey    // waiting for their turn, before the queue
+	inFlight int           // polls that are here
+	polling  int           // polls that began here, wherever they are
 	free     time.Time     // when the next request may start
 	hold     time.Time     // Retry-After for the whole host
 	index    int           // in the ready heap; -1 outside

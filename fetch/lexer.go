@@ -13,7 +13,8 @@ type lexer struct {
 	pos   int
 	attrs []attribute // of the start tag that was read last
 
-	declared bool // there was a DOCTYPE
+	declared bool    // there was a DOCTYPE, or an element, before which it stands
+	endless  [2]bool // a comment, a CDATA section began that does not end, and so none does any more
 }
 
 const maxAttributes = 256 // of one element; the rest is ignored
@@ -70,15 +71,11 @@ func (l *lexer) next() token {
 			name := rest[2:max(2, n)]
 			return token{kind: lexEndTag, at: at, name: name[:nameLen(name)]}
 		case bytes.HasPrefix(rest, []byte("<![CDATA[")):
-			n := bytes.Index(rest, []byte("]]>"))
-			if n < 0 {
-				l.pos = len(l.src)
-				continue
+			if text, ok := l.enclosed(rest, "<![CDATA[", "]]>", &l.endless[1]); ok {
+				return token{kind: lexCDATA, at: at, text: text}
 			}
-			l.pos += n + 3
-			return token{kind: lexCDATA, at: at, text: rest[9:n]}
 		case bytes.HasPrefix(rest, []byte("<!--")):
-			l.passOver(rest, 4, "-->")
+			l.enclosed(rest, "<!--", "-->", &l.endless[0])
 		case rest[1] == '?':
 			l.passOver(rest, 2, ">")
 		case rest[1] == '!' && len(rest) > 2 && isNameStart(rest[2]):
@@ -93,6 +90,20 @@ func (l *lexer) next() token {
 		}
 	}
 	return token{kind: lexEnd, at: len(l.src)}
+}
+
+// enclosed is what stands between a mark and its end. If it does not end it hides nothing: only its mark is passed over.
+func (l *lexer) enclosed(rest []byte, mark, end string, endless *bool) (text []byte, ok bool) {
+	l.pos += len(mark)
+	if *endless {
+		return nil, false
+	}
+	n := bytes.Index(rest[len(mark):], []byte(end))
+	if *endless = n < 0; *endless {
+		return nil, false
+	}
+	l.pos += n + len(end)
+	return rest[len(mark) : len(mark)+n], true
 }
 
 func (l *lexer) passOver(rest []byte, from int, end string) {
@@ -146,6 +157,7 @@ func (l *lexer) declaration(rest []byte) {
 
 // startTag reads a tag whose "<" and first letter are there. A tag that another one begins in ends there.
 func (l *lexer) startTag() token {
+	l.declared = true
 	at := l.pos
 	s := l.src
 	i := at + 1
@@ -196,18 +208,18 @@ func (l *lexer) value(a *attribute, i int) int {
 	}
 	if q := s[i]; q == '"' || q == '\'' {
 		i++
-		n := bytes.IndexByte(s[i:], q)
-		if n < 0 {
-			return len(s)
+		end := len(s)
+		if n := bytes.IndexByte(s[i:], q); n >= 0 {
+			end = i + n
 		}
-		if m := bytes.IndexByte(s[i:i+n], '<'); m >= 0 { // no value holds a tag: its quote is missing
+		if m := bytes.IndexByte(s[i:end], '<'); m >= 0 { // no value holds a tag: its quote is missing
 			if g := bytes.IndexByte(s[i:i+m], '>'); g >= 0 {
 				a.value = s[i : i+g]
 				return i + g
 			}
 		}
-		a.value = s[i : i+n]
-		return i + n + 1
+		a.value = s[i:end]
+		return min(end+1, len(s))
 	}
 	j := i
 	for j < len(s) && !isSpace(s[j]) && s[j] != '>' && s[j] != '<' && !(s[j] == '/' && j+1 < len(s) && s[j+1] == '>') {

@@ -8,7 +8,7 @@ import (
 // Load is how busy a Scheduler is, for those who watch over it.
 type Load struct {
 	Running int // requests under way
-	Waiting int // feeds that are due and wait for their turn at their host
+	Waiting int // feeds that are due and wait for their turn at a host
 
 	// A round begins with a poll and ends when none is under way and none waits.
 	Rounds uint64
@@ -19,7 +19,7 @@ type Load struct {
 func (s *Scheduler) Load() (l Load) {
 	s.call(func(context.Context) error {
 		l = s.load
-		l.Running = s.running
+		l.Running, l.Waiting = s.places(), s.waiting
 		for _, j := range s.jobs {
 			if j.queued {
 				l.Waiting++

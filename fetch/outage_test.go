@@ -121,7 +121,7 @@ func TestRefusalsAreNoOutage(t *testing.T) {
 	}
 	for i := range 8 {
 		f := &Feed{Address: fmt.Sprintf("https://h%d.example/", i)}
-		p, lost, err := poll(t.Context(), NewClient(testSettings(), failing{u.error}).get, forgetful{}, &Feed{Address: f.Address, URL: f.Address, Schedule: everyHour(t), Enabled: true}, &s.o.Settings, store.FeedState{}, discard)
+		p, lost, err := poll(t.Context(), visiting(NewClient(testSettings(), failing{u.error})), forgetful{}, &Feed{Address: f.Address, URL: f.Address, Schedule: everyHour(t), Enabled: true}, &s.o.Settings, store.FeedState{}, discard)
 		if err != nil || lost {
 			t.Fatalf("lost %v, %v", lost, err)
 		}

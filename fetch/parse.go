@@ -13,18 +13,18 @@ import (
 )
 
 // What an item is made of. What stands first in a cell counts first; of lists all are kept. Elements without a prefix
-// are the format's own, in RSS of any version, with Atom's elements as a second choice for each.
+// are the format's own, in RSS of any version, with the other format's elements as a second choice for each.
 //
 //	            RSS 0.9x, 1.0, 2.0                    Atom 0.3, 1.0                     JSON Feed
 //	id          guid, rdf:about, id                   id                                id
 //	link        feedburner:origLink, link, guid       feedburner:origLink,              url, external_url
 //	                                                  link rel=alternate, content src
 //	original    atom:link rel=canonical               link rel=canonical
-//	title       title, dc:title, media:title          title                             title
-//	summary     description, dc:description,          summary                           summary
+//	title       title, dc:title, media:title          title, and the same               title
+//	summary     description, dc:description,          summary, and the same             summary
 //	            itunes:summary, itunes:subtitle
-//	content     content:encoded, xhtml:body,          content                           content_html,
-//	            body, fullitem                                                          content_text
+//	content     content:encoded, xhtml:body,          content, content:encoded,         content_html,
+//	            body, fullitem                        xhtml:body                        content_text
 //	            in place of both: media:description   media:description
 //	published   pubDate, and the same                 published, issued,                date_published
 //	                                                  dcterms:issued, created,

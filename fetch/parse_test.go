@@ -246,6 +246,10 @@ func TestParseIllFormed(t *testing.T) {
 		{"encoded twice", item("<title>FÃ³rmula â€“ EspaÃ±ol</title>"), "Fórmula – Español"},
 		{"white space", item("<title>\r\n  a\r\n\t b  </title>"), "a b"},
 		{"marks of our own", item("<title>\ue0000</title><description>" + strings.Repeat("x", 300) + "</description>"), "\ue0000"},
+		{"comment that never ends", item("<description>a <!-- b</description><title>t</title>"), "t"},
+		{"CDATA that never ends", item("<description><![CDATA[a <b>b</b></description><title>t</title>"), "t"},
+		{"quote that never ends", item("<image x=\"y><url>u</url></image><title>t</title>"), "t"},
+		{"declaration inside", item("<description>a <!b it's c</description><title>t</title>") + "' <x/>", "t"},
 		{"a DOCTYPE that never ends", "<!DOCTYPE rss [ <!ENTITY a 'b>\n" + item("<title>t</title>"), "t"},
 	} {
 		d := parseText(t, test.doc)

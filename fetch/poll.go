@@ -94,7 +94,7 @@ func (v poller) ask(ctx context.Context, from string, known store.Validators, st
 	default:
 		p.State.LastPoll, p.State.Private = at, a.private
 		p.State.Status = a.status
-		if err = v.answered(&p, a, known); err == nil || from == v.feed.Address {
+		if err = v.answered(&p, a); err == nil || from == v.feed.Address {
 			v.track(&p.State, a, from, st, err == nil)
 		}
 	}
@@ -115,7 +115,7 @@ func (v poller) fail(p *store.Poll, err error) {
 }
 
 // answered reads what an answer means (PROTOCOL 1.4). An error counts as a failure of the feed.
-func (v poller) answered(p *store.Poll, a *answer, known store.Validators) error {
+func (v poller) answered(p *store.Poll, a *answer) error {
 	st := &p.State
 	if a.status >= 300 && a.status != http.StatusNotModified {
 		st.RetryAfter = retryAfter(a.header, p.At)
@@ -127,7 +127,7 @@ func (v poller) answered(p *store.Poll, a *answer, known store.Validators) error
 		}
 		return nil
 	case http.StatusNotModified:
-		if known.ETag == nil && known.LastModified == nil {
+		if !a.conditional {
 			st.Validators = store.Validators{}
 			return errors.New("304 Not Modified to a request without validators: nothing can be known of this feed")
 		}
@@ -146,8 +146,12 @@ func (v poller) answered(p *store.Poll, a *answer, known store.Validators) error
 		return nil
 	case http.StatusGone, http.StatusUnavailableForLegalReasons:
 		st.Gone = true
-		return errors.New(statusText(a.status) + ": the outlet has ended this feed; it is not polled any more, until outlets --revive")
-	case http.StatusTooManyRequests:
+		ended := statusText(a.status) + ": the outlet has ended this feed; it is not polled any more, until outlets --revive"
+		if a.status == http.StatusUnavailableForLegalReasons {
+			ended += fmt.Sprintf("; what it brought stays published unless publish.withdraw names it, or all of the outlet's: withdraw = [%q]", st.Outlet)
+		}
+		return errors.New(ended)
+	case http.StatusTooManyRequests, http.StatusServiceUnavailable: // what the whole host says (PROTOCOL F12)
 		st.HostHold = !st.RetryAfter.IsZero()
 	case http.StatusUnauthorized:
 		return errors.New("401 Unauthorized: the feed needs credentials; set username and password_file, or headers")
@@ -237,7 +241,9 @@ func (v poller) received(p *store.Poll, a *answer) error {
 func (v poller) adopt(doc *document) {
 	v.hide(doc)
 	for i := range doc.Arrivals {
-		if a := &doc.Arrivals[i]; !a.Recalled {
+		a := &doc.Arrivals[i]
+		a.Body.Secret = v.feed.Secret
+		if !a.Recalled {
 			settleLanguage(&a.Item, v.feed.Language)
 		}
 	}

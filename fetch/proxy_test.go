@@ -143,7 +143,7 @@ func through(t *testing.T, p *url.URL, names zone, address string, change func(*
 	c := NewClient(s, nil)
 	c.resolver = names.resolver(t)
 	t.Cleanup(c.Close)
-	poll, _, err := poll(context.Background(), c.get, forgetful{}, &f, &s, store.FeedState{}, discard)
+	poll, _, err := poll(context.Background(), visiting(c), forgetful{}, &f, &s, store.FeedState{}, discard)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -231,8 +231,8 @@ func TestProxy(t *testing.T) {
 			defer c.Close()
 			c.resolver = names.resolver(t)
 			f := Feed{URL: "http://rebound.test/", Address: "http://rebound.test/", Schedule: everyHour(t), Enabled: true}
-			first, _, _ := poll(t.Context(), c.get, forgetful{}, &f, &s, store.FeedState{}, discard)
-			second, _, _ := poll(t.Context(), c.get, forgetful{}, &f, &s, first.State, discard)
+			first, _, _ := poll(t.Context(), visiting(c), forgetful{}, &f, &s, store.FeedState{}, discard)
+			second, _, _ := poll(t.Context(), visiting(c), forgetful{}, &f, &s, first.State, discard)
 			if first.State.Err != "" || !strings.Contains(second.State.Err, "169.254.169.254") {
 				t.Errorf("rebinding: %q, then %q", first.State.Err, second.State.Err)
 			}

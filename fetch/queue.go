@@ -42,18 +42,17 @@ func (s *Scheduler) offer(h *host) {
 	} else {
 		s.ready.take(h)
 	}
-	asks := len(h.unseen) > 0 && !h.asked
-	if asks && !h.held {
+	if !h.held && !h.asked && len(h.unseen)+len(h.guests) > 0 {
 		s.wanted.put(h)
 	} else {
 		s.wanted.take(h)
 	}
-	if asks && h.held {
+	if h.held && !h.asked && len(h.unseen) > 0 {
 		s.unsure[h] = true
 	} else {
 		delete(s.unsure, h)
 	}
-	if h.held && !h.asked && h.inFlight+len(h.queue)+len(h.unseen) == 0 {
+	if h.held && !h.asked && h.inFlight+h.polling+len(h.queue)+len(h.unseen)+len(h.guests) == 0 {
 		if len(s.idle) == 0 {
 			s.giveBack = time.Now().Add(releaseWait)
 		}

@@ -22,8 +22,11 @@ func (f *rawFeed) readRSS(o *rssFeed) {
 	}
 	for _, l := range x["atom"]["link"] {
 		f.links.add(l.Attrs["rel"], l.Attrs["href"])
-		if l.Attrs["rel"] == "self" {
+		switch l.Attrs["rel"] {
+		case "self":
 			f.self = firstOf(f.self, l.Attrs["href"])
+		case "", "alternate":
+			f.link = firstOf(f.link, absoluteLink(f.base, l.Attrs["href"]))
 		}
 	}
 	f.id, f.license = first(x, "atom", "id"), licenseIn(x)

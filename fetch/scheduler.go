@@ -33,11 +33,13 @@ type Scheduler struct {
 	jobs     map[store.FeedName]*job
 	shared   map[string][]*job // by shareKey: feeds that one request serves
 	hosts    map[string]*host
-	due      pile[*job]  // jobs that wait for their time
-	ready    pile[*host] // hosts with a queue and a free place, by the time they are free
-	running  int
-	load     Load      // of which only the rounds are kept
-	began    time.Time // the round; zero between two
+	due      pile[*job]     // jobs that wait for their time
+	ready    pile[*host]    // hosts with a queue and a free place, by the time they are free
+	running  int            // polls that have begun
+	waiting  int            // of them, those that wait for their turn at another host
+	visited  map[*host]bool // hosts with guests
+	load     Load           // of which only the rounds are kept
+	began    time.Time      // the round; zero between two
 	outage   outageWatch
 	wall     time.Time // what the clock showed last
 	requests chan *request
@@ -65,16 +67,17 @@ type Scheduler struct {
 // New makes a scheduler. It does nothing until Run.
 func New(o Options) *Scheduler {
 	return &Scheduler{
-		o:      o,
-		client: NewClient(o.Settings, o.RoundTripper),
-		saver:  newSaver(o.Store),
-		jobs:   map[store.FeedName]*job{},
-		hosts:  map[string]*host{},
-		owner:  rand.Text(),
-		held:   map[*host]bool{},
-		unsure: map[*host]bool{},
-		idle:   map[*host]bool{},
-		outage: outageWatch{seen: map[string]sighting{}},
+		o:       o,
+		client:  NewClient(o.Settings, o.RoundTripper),
+		saver:   newSaver(o.Store),
+		jobs:    map[store.FeedName]*job{},
+		hosts:   map[string]*host{},
+		visited: map[*host]bool{},
+		owner:   rand.Text(),
+		held:    map[*host]bool{},
+		unsure:  map[*host]bool{},
+		idle:    map[*host]bool{},
+		outage:  outageWatch{seen: map[string]sighting{}},
 		due: pile[*job]{
 			less:  func(a, b *job) bool { return a.due.At.Before(b.due.At) },
 			index: func(j *job) *int { return &j.index },
@@ -130,7 +133,8 @@ func (s *Scheduler) Run(ctx context.Context) error {
 				}
 			}
 		}
-		for h, ok := s.ready.first(); ok && s.running < s.o.Settings.Concurrency && !h.free.After(now); h, ok = s.ready.first() {
+		s.receive(now)
+		for h, ok := s.ready.first(); ok && s.places() < s.o.Settings.Concurrency && !h.free.After(now); h, ok = s.ready.first() {
 			if h.ours(now) {
 				s.start(h, now)
 			} else {
@@ -178,8 +182,15 @@ func (s *Scheduler) pause(now time.Time) time.Duration {
 	if j, ok := s.due.first(); ok && s.o.Automatic && j.due.At.Before(wake) {
 		wake = j.due.At
 	}
-	if h, ok := s.ready.first(); ok && s.running < s.o.Settings.Concurrency && h.free.Before(wake) {
-		wake = h.free
+	if s.places() < s.o.Settings.Concurrency {
+		if h, ok := s.ready.first(); ok && h.free.Before(wake) {
+			wake = h.free
+		}
+		for h := range s.visited {
+			if at, known := h.opens(now); known && h.inFlight < h.perHost && at.Before(wake) {
+				wake = at
+			}
+		}
 	}
 	wake = s.pauseClaims(now, wake)
 	return max(wake.Sub(now), 0)
@@ -277,6 +288,7 @@ func (s *Scheduler) start(h *host, now time.Time) {
 	h.queue = h.queue[1:]
 	j.queued, j.running = false, true
 	h.inFlight++
+	h.polling++
 	h.free = now.Add(h.gap)
 	s.offer(h)
 	s.begin(now)
@@ -292,9 +304,10 @@ func (s *Scheduler) start(h *host, now time.Time) {
 		}
 	}
 	turns, settings, client, epoch := turnsOf(jobs), s.o.Settings, s.client, h.epoch
+	way := &journey{s: s, settings: &settings, name: h.name, home: h, at: h, turn: make(chan error, 1)}
 	go func() { // ended by finish, which Run waits for
-		f := finished{polls: make([]finishedPoll, len(turns)), epoch: epoch}
-		get := client.once(turns)
+		f := finished{polls: make([]finishedPoll, len(turns)), way: way, epoch: epoch}
+		get := client.once(turns, way.visit)
 		var saving sync.WaitGroup
 		for i := range turns {
 			v, done := &turns[i], &f.polls[i]

@@ -194,28 +194,30 @@ func sortTimes(ts []time.Time) {
 	}
 }
 
-// Retry-After with 429 holds the whole host, over a restart, and against --force.
+// Retry-After with 429 and 503 holds the whole host, over a restart, and against --force.
 func TestRetryAfterHolds(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "s.db")
-	synctest.Test(t, func(t *testing.T) {
-		s := testSettings()
-		s.PerHost, s.HostGap = 1, time.Second
-		net := &fakeNet{answer: func(*http.Request) *http.Response {
-			return response(429, "", http.Header{"Retry-After": {"7200"}})
-		}}
-		fs := feeds(t, "https://a.example/1", "https://a.example/2", "https://b.a.example/3")
-		for range 3 {
-			st := openStore(t, path)
-			during(t, st, net, s, fs, 30*time.Minute)
-			if sum := onceIn(t, st, net, s, fs, Request{Force: true}); sum.Polled != 0 {
-				t.Errorf("--force polled %d feeds of a host that asked to be left alone", sum.Polled)
+	for _, status := range []int{429, 503} {
+		path := filepath.Join(t.TempDir(), "s.db")
+		synctest.Test(t, func(t *testing.T) {
+			s := testSettings()
+			s.PerHost, s.HostGap = 1, time.Second
+			net := &fakeNet{answer: func(*http.Request) *http.Response {
+				return response(status, "", http.Header{"Retry-After": {"7200"}})
+			}}
+			fs := feeds(t, "https://a.example/1", "https://a.example/2", "https://b.a.example/3")
+			for range 3 {
+				st := openStore(t, path)
+				during(t, st, net, s, fs, 30*time.Minute)
+				if sum := onceIn(t, st, net, s, fs, Request{Force: true}); sum.Polled != 0 {
+					t.Errorf("%d: --force polled %d feeds of a host that asked to be left alone", status, sum.Polled)
+				}
+				st.Close()
 			}
-			st.Close()
-		}
-		if n := net.count("a.example") + net.count("b.a.example"); n != 1 {
-			t.Errorf("%d requests within Retry-After, want 1", n)
-		}
-	})
+			if n := net.count("a.example") + net.count("b.a.example"); n != 1 {
+				t.Errorf("%d: %d requests within Retry-After, want 1", status, n)
+			}
+		})
+	}
 }
 
 // A host that asks one of its feeds for patience has it from the others, too, also from those that are not due for

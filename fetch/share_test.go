@@ -122,7 +122,7 @@ func TestSharersAreBoundTogether(t *testing.T) {
 		if all := states(t, st); all["one"].Items != 1 || all["two"].Items != 1 {
 			t.Errorf("%+v", all)
 		}
-		status = 503
+		status = 500 // of which the host knows nothing
 		time.Sleep(2 * time.Hour)
 		if sum := onceIn(t, st, net, s, fs, Request{}); sum.Polled != 2 || sum.Failed != 2 || net.count("a.example") != 2 {
 			t.Errorf("%+v, %d requests", sum, net.count("a.example"))

@@ -31,16 +31,21 @@ func (t *tidier) readText(e *tidyElement, tok *token) {
 		if t.atom && !sawMarkup && len(t.text) > 0 { // as RSS has it
 			inAttribute := map[string]string{"link": "href", "category": "term"}[e.name]
 			if inAttribute != "" && t.attribute(inAttribute) == "" {
-				t.attrs = append(t.attrs, attribute{[]byte(inAttribute), appendText(nil, t.text, true)})
+				t.attrs = append(t.attrs, attribute{[]byte(inAttribute), appendText(nil, bytes.TrimSpace(t.text), true)})
 				t.out, t.text = t.out[:from], t.text[:0]
+				t.resolve(e)
 				t.emitStart(e.name, true)
 			}
 		}
 	}
 	if encoded {
 		decoded, err := base64.StdEncoding.DecodeString(string(bytes.Join(bytes.Fields(t.text), nil)))
-		if t.text = t.text[:0]; err == nil && utf8.Valid(decoded) {
-			t.text = appendCDATA(t.text, decoded, false)
+		switch {
+		case err != nil: // it is none, whatever is said
+		case utf8.Valid(decoded):
+			t.text = appendCDATA(t.text[:0], decoded, false)
+		default:
+			t.text = t.text[:0]
 		}
 	}
 	switch e.name {

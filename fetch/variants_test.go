@@ -12,6 +12,7 @@ func TestParseVariants(t *testing.T) {
 	rss := `<rss version="2.0" xmlns:media="http://search.yahoo.com/mrss/" xmlns:dc="http://purl.org/dc/elements/1.1/" xmlns:dcterms="http://purl.org/dc/terms/"><channel>` + "|</channel></rss>"
 	item := strings.Replace(rss, "|", "<item>|</item>", 1)
 	atom := `<feed xmlns="http://www.w3.org/2005/Atom" xmlns:dcterms="http://purl.org/dc/terms/">|</feed>`
+	entry := strings.Replace(atom, "|", "<entry>|</entry>", 1)
 	for _, test := range []struct{ name, within, written, path, want string }{
 		{"two titles", rss, "<title/><title>a</title><image><title>b</title></image><title>c</title>", `["feed","title"]`, "a"},
 		{"two titles", atom, "<title/><title>a</title><title>c</title>", `["feed","title"]`, "a"},
@@ -24,6 +25,19 @@ func TestParseVariants(t *testing.T) {
 		{"dcterms:issued of Atom", atom, "<dcterms:issued>2026-11-23</dcterms:issued>", `["feed","published"]`, "[2026 11 23 0 0 0]"},
 		{"lastBuildDate of Atom", atom, "<lastBuildDate>2026-11-23</lastBuildDate>", `["feed","updated"]`, "[2026 11 23 0 0 0]"},
 		{"two kinds of authors", rss, "<managingEditor>ed@a.example (Ed)</managingEditor><dc:creator>Zoë</dc:creator>", `["feed","authors",1,"email"]`, "ed@a.example"},
+		{"atom:link of RSS", rss, `<link xmlns="http://www.w3.org/2005/Atom" href="https://a.example/"/>`, `["feed","link"]`, "https://a.example/"},
+		{"Atom's link in RSS", item, `<link rel="self" href="https://b.example/"/><link rel="alternate" href="https://a.example/"/>`, `["entries",0,"link"]`, "https://a.example/"},
+		{"Atom's enclosure in RSS", item, `<link rel="enclosure" href="https://a.example/1.mp3"/>`, `["entries",0,"enclosures",0,"href"]`, "https://a.example/1.mp3"},
+		{"enclosure with href", item, `<enclosure href="https://a.example/1.mp3"/>`, `["entries",0,"enclosures",0,"href"]`, "https://a.example/1.mp3"},
+		{"Atom's category in RSS", item, `<category term="a"/>`, `["entries",0,"tags",0]`, "a"},
+		{"RSS's enclosure in Atom", entry, `<enclosure url="https://a.example/1.mp3"/>`, `["entries",0,"enclosures",0,"href"]`, "https://a.example/1.mp3"},
+		{"RSS's guid in Atom", entry, `<guid>a</guid>`, `["entries",0,"id"]`, "a"},
+		{"RSS's description in Atom", entry, `<description>a</description>`, `["entries",0,"summary"]`, "a"},
+		{"RSS's description of a feed in Atom", atom, `<description>a</description>`, `["feed","summary"]`, "a"},
+		{"RSS's content in Atom", entry, `<content:encoded>&lt;b&gt;a&lt;/b&gt;</content:encoded>`, `["entries",0,"content",0]`, "<b>a</b>"},
+		{"RSS's link in Atom", entry, "<link xml:base='https://a.example/b/'> c </link>", `["entries",0,"link"]`, "https://a.example/b/c"},
+		{"dc:title in Atom", entry, "<dc:title>a</dc:title>", `["entries",0,"title"]`, "a"},
+		{"no base64", entry, `<content mode="base64">a &amp; b</content>`, `["entries",0,"content",0]`, "a &amp; b"},
 		{"vocabulary of nobody", `<x:feed xmlns:x="http://nobody.example/ns">|</x:feed>`, "<x:entry><x:title>a</x:title></x:entry>", `["entries",0,"title"]`, "a"},
 		{"old address of RSS", `<rss xmlns:x="http://purl.org/rss/1.0/modules/rss091#"><channel><item>|</item></channel></rss>`, "<x:title>a</x:title>", `["entries",0,"title"]`, "a"},
 	} {

@@ -79,7 +79,7 @@ func crowd(t *testing.T, path string, rnd *rand.Rand) {
 
 	ctx, cancel := context.WithCancel(t.Context())
 	var daemons, others sync.WaitGroup
-	cut := &cutStore{Store: st}
+	cut := &lameStore{Store: st}
 	running := pollers(ctx, &daemons, net, s, some(), cut, st)
 	ask := func(sch *Scheduler) {
 		asked, giveUp := context.WithTimeout(ctx, time.Second+upTo(time.Hour))
@@ -304,24 +304,11 @@ func TestEndIsTold(t *testing.T) {
 	})
 }
 
-// A fullStore takes nothing while its disk is full.
-type fullStore struct {
-	store.Store
-	full atomic.Bool
-}
-
-func (f *fullStore) SavePolls(ctx context.Context, polls ...store.Poll) ([]store.Saved, error) {
-	if f.full.Load() {
-		return nil, errors.New("write /secret/path: no space left on device")
-	}
-	return f.Store.SavePolls(ctx, polls...)
-}
-
 // A full disk shows in the scheduler's condition, without the path, until polls can be stored again; they are repeated by then.
 func TestFullDiskIsTold(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "s.db")
 	synctest.Test(t, func(t *testing.T) {
-		st := &fullStore{Store: quickStore(t, path)}
+		st := &lameStore{Store: quickStore(t, path)}
 		defer st.Close()
 		st.full.Store(true)
 		ctx, cancel := context.WithCancel(t.Context())

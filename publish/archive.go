@@ -262,12 +262,13 @@ func (c *cached) size() int { return 2 * len(c.doc.Body) }
 
 // archivePage is a month for people: what there was, in short.
 type archivePage struct {
-	l   *list
-	p   *Publisher
-	day string // of the last item
+	l     *list
+	p     *Publisher
+	items text
+	day   string // of the last item
 	page
 	Name, Section  string // title and address of the section
-	Items          []pageItem
+	Any            bool   // there is an item
 	Feeds          []feedAddress
 	Earlier, Later *pageMonth // the months around this one; nil for none
 }
@@ -297,9 +298,11 @@ func (r *archivePage) add(e *listed) {
 		r.day, it.Day = day, day
 	}
 	it.Date = at.Format("15:04") // the day stands above
-	r.Items = append(r.Items, it)
+	r.Any = true
+	r.items.Write(renderPage("archived", &it))
+	r.items.grown()
 }
 
 func (r *archivePage) document() *Document {
-	return newDocument(r.l.Path+".html", typeHTML, renderPage("archive.html", r), r.l.Modified, r.l.MaxAge)
+	return newDocument(r.l.Path+".html", typeHTML, r.items.between(renderPage("archive.html", r), renderPage("archive-end", r)), r.l.Modified, r.l.MaxAge)
 }

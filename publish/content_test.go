@@ -122,3 +122,65 @@ func TestContentLeaksNowhere(t *testing.T) {
 		t.Errorf("updated moved from %v to %v", before.Updated, after.Updated)
 	}
 }
+
+// A text that came by a feed that was polled with a secret stands in no document unless its outlet says so, whatever the
+// configuration makes of that feed later, or leaves out.
+func TestSecretTextLeaksNowhere(t *testing.T) {
+	const private, public = "https://a.example/paid", "https://a.example/feed"
+	secret := func(a *store.Arrival) { a.Body.Secret = true }
+	feeds := func(feeds ...Feed) func(*Outlet) { return func(o *Outlet) { o.Feeds = feeds } }
+	republished := func(o *Outlet) { o.Republish = true }
+	for name, test := range map[string]struct {
+		outlet Outlet
+		rename bool
+		shown  []string
+		text   bool
+	}{
+		"private":                 {outlet: outlet("a", feeds(Feed{URL: private, Private: true}, Feed{URL: public})), shown: []string{"a Both", "a https://a.example/2"}},
+		"gone":                    {outlet: outlet("a"), shown: []string{"a Both", "a https://a.example/2"}},
+		"renamed to a public one": {outlet: outlet("a"), rename: true, shown: []string{"a Both", "a https://a.example/2", "a Paid"}},
+		"public by now":           {outlet: outlet("a", feeds(Feed{URL: private}, Feed{URL: public})), shown: []string{"a Both", "a https://a.example/2", "a Paid"}},
+		"republished":             {outlet: outlet("a", feeds(Feed{URL: private}, Feed{URL: public}), republished), shown: []string{"a Both", "a SECRET text of 2", "a Paid"}, text: true},
+		"gone, republished":       {outlet: outlet("a", republished), shown: []string{"a Both", "a SECRET text of 2"}, text: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			items := func(changes ...func(*store.Arrival)) []store.Arrival {
+				return []store.Arrival{
+					news("Both", "https://a.example/1", "<p>SECRET text of 1</p>", changes...),
+					news("", "https://a.example/2", "<p>SECRET text of 2</p>", changes...),
+				}
+			}
+			w.poll(month(1, 1), "a", private, append(items(secret), news("Paid", "https://a.example/3", "<p>SECRET text of 3</p>", secret))...)
+			w.poll(month(1, 2), "a", public, items()...)
+			w.poll(month(2, 1), "b", feedOf("b"), news("February", "https://b.example/1", "<p>x</p>")) // so that there is an archive
+			if test.rename {
+				if _, err := w.st.Rename(t.Context(), store.Rename{From: store.FeedName{Outlet: "a", URL: private}, To: store.FeedName{Outlet: "a", URL: public}}); err != nil {
+					t.Fatal(err)
+				}
+			}
+			p := w.publisher(publication([]Outlet{test.outlet, outlet("b")}, Section{Slug: "a", From: []string{"a"}}, Section{Slug: "all", Stories: "keep"}))
+			if got := w.shown(p, "a"); !slices.Equal(got, test.shown) {
+				t.Errorf("shown is %q, want %q", got, test.shown)
+			}
+			dir := t.TempDir()
+			if _, err := p.Write(t.Context(), dir, w.st); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := WriteArchives(t.Context(), dir, w.st, p); err != nil {
+				t.Fatal(err)
+			}
+			files := filesIn(t, dir)
+			if files["a/archive/2026-01.atom"] == nil {
+				t.Error("no archive")
+			}
+			for path, body := range files {
+				if !test.text && bytes.Contains(body, []byte("SECRET")) {
+					t.Errorf("%s holds the text", path)
+				} else if strings.HasSuffix(path, ".atom") && !bytes.Contains(body, []byte("SECRET")) && test.text && path != "all/archive/2026-02.atom" {
+					t.Errorf("%s lacks the text", path)
+				}
+			}
+		})
+	}
+}

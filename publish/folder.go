@@ -52,8 +52,11 @@ func takeTurn(root *os.Root) (*os.File, error) {
 // writeError says what to do when a folder does not take files.
 func writeError(dir string, err error) error {
 	remedy := "see that the folder can be written to, or name another one"
-	if errors.Is(err, fs.ErrPermission) {
+	switch {
+	case errors.Is(err, fs.ErrPermission):
 		remedy = fmt.Sprintf("give user %d the right to write there, or name another folder", os.Getuid())
+	case errors.Is(err, syscall.ENOSPC):
+		remedy = "make room, or name another folder; what was written before stays"
 	}
 	return fmt.Errorf("write %s: %w; %s", dir, err, remedy)
 }

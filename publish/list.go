@@ -245,8 +245,12 @@ func (f *filter) drawnOn() []*Outlet {
 
 // describe says what a list shows of an item, as far as its kind of content permits.
 func (p *Publisher) describe(c *choice, it *store.Item, b *store.Body, o *Outlet, feed *Feed, content string) listed {
+	// The text is that of the feed that the item's version comes from. Where that is a private feed, or was when the text
+	// came, an item that also came by a public one is shown with its title and link alone.
+	version := o.feed(it.Feeds[0])
+	withheld := b.Secret && !o.Republish || version != nil && version.Private
 	lead := line(it.Lead)
-	if content == "title" {
+	if content == "title" || withheld {
 		lead = "" // it stands for no title either
 	}
 	e := listed{
@@ -261,9 +265,7 @@ func (p *Publisher) describe(c *choice, it *store.Item, b *store.Body, o *Outlet
 	if e.Title == "" {
 		e.Title = cmp.Or(plainLine(shorten(lead, 100)), e.Link, plainLine(o.Name))
 	}
-	// The text is that of the feed that the item's version comes from. Where that is a private feed,
-	// an item that also came by a public one is shown with its title and link alone.
-	if version := o.feed(it.Feeds[0]); version != nil && version.Private {
+	if withheld {
 		e.Authors = authors(nil, o)
 		e.Source = sourceOf(&store.Body{}, it, o, feed)
 		e.Rights = plainLine(o.Rights)

@@ -37,6 +37,8 @@ type Outlet struct {
 	Priority int    // whose version of a story stands for it; higher wins
 	Content  string // "full", "excerpt" or "title": what may be published of its items; "" is "full"
 	Feeds    []Feed
+
+	Republish bool // what is polled with secrets may be shown as well
 }
 
 // A Feed is an address that is polled for an outlet.

@@ -4,6 +4,9 @@ import (
 	"bytes"
 	"encoding/json"
 	"encoding/xml"
+	"sync"
+
+	"github.com/klauspost/compress/zstd"
 )
 
 // A rendering makes a document of a list, entry by entry: an archive may have many times as many as there should be in
@@ -35,32 +38,45 @@ func (p *Publisher) feed(l *list, ending string) *Document {
 	return r.document()
 }
 
-// A text grows at its end. It never moves what it has, as a bytes.Buffer does, which takes three times the room.
+// A text grows at its end. What it has already is packed until it is whole, so that a text of a hundred megabytes takes
+// hardly more than that; a bytes.Buffer takes three times the room.
 type text struct {
 	bytes.Buffer          // the end
-	full         [][]byte // what comes before
+	full         [][]byte // what comes before, packed
+	packed       int      // bytes that are in full
 }
+
+// textPart is how much of a text is packed at a time; most feeds have less.
+const textPart = 1 << 20
 
 // grown is called from time to time.
 func (t *text) grown() {
-	if t.Len() >= 128<<10 {
-		t.full = append(t.full, bytes.Clone(t.Bytes()))
+	if t.Len() >= textPart {
+		t.full = append(t.full, zstdEncoder().EncodeAll(t.Bytes(), nil))
+		t.packed += t.Len()
 		t.Reset()
 	}
 }
 
 // between returns the text with what comes before and after it.
 func (t *text) between(head, tail []byte) []byte {
-	size := len(head) + t.Len() + len(tail)
-	for _, b := range t.full {
-		size += len(b)
-	}
-	out := append(make([]byte, 0, size), head...)
-	for _, b := range t.full {
-		out = append(out, b...)
+	out := append(make([]byte, 0, len(head)+t.packed+t.Len()+len(tail)), head...)
+	for _, part := range t.full {
+		var err error
+		if out, err = zstdDecoder().DecodeAll(part, out); err != nil {
+			panic("publish: " + err.Error()) // we have packed it
+		}
 	}
 	return append(append(out, t.Bytes()...), tail...)
 }
+
+var zstdDecoder = sync.OnceValue(func() *zstd.Decoder {
+	d, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(1))
+	if err != nil {
+		panic(err) // the options are ours
+	}
+	return d
+})
 
 // xmlEntries are the last elements of an XML document's outermost one, or of what that begins with.
 type xmlEntries struct {

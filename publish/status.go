@@ -153,6 +153,15 @@ func Health(check func(*http.Request) error) http.Handler {
 	})
 }
 
+// ReadOnly refuses to h what does not read.
+func ReadOnly(h http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if readOnly(w, r) {
+			h.ServeHTTP(w, r)
+		}
+	})
+}
+
 func readOnly(w http.ResponseWriter, r *http.Request) bool {
 	if r.Method == http.MethodGet || r.Method == http.MethodHead {
 		return true

@@ -68,8 +68,9 @@ func (c *chooser) choices(s store.Story, known map[store.ItemID]store.Item, in m
 	}
 	for i := range out {
 		stands, why := c.stands(groups[out[i].ID])
-		out[i].Stands, out[i].Outlet, out[i].Why = stands.ID, stands.Outlet, why
-		out[i].Tied, out[i].Related = tied, stands.Related
+		// A choice is kept, and may be one of many: it must not hold what the store has read with its strings.
+		out[i].ID, out[i].Outlet = strings.Clone(out[i].ID), c.roster.byID[stands.Outlet].ID
+		out[i].Stands, out[i].Why, out[i].Tied, out[i].Related = stands.ID, why, tied, slices.Clone(stands.Related)
 	}
 	slices.Reverse(out)
 	return out

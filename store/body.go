@@ -13,6 +13,7 @@ type Body struct {
 	License  string    // address of the licence that it, or its feed, is under
 	Pictures []Picture // that stand beside the text; Item.Image is one of them, unless it is an enclosure
 
+	Secret    bool      // it came by a feed that was polled with a secret, whatever is known of that feed now
 	Published time.Time // as the outlet claims, zero if it does not
 	Updated   time.Time
 

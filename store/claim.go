@@ -29,7 +29,8 @@ type Release struct {
 type Want struct {
 	Host  string
 	Gap   time.Duration // between two requests to it
-	Feeds []Seen        // those that are due, as far as the poller knows; none: it only wants to keep what it has
+	Feeds []Seen        // those that are due, as far as the poller knows; none: it only wants to keep what it has,
+	Visit bool          // unless feeds of other hosts lead it there
 }
 
 // Seen is the version of a feed's state that a poller knows: FeedState.Saves, 0 for none.
@@ -88,7 +89,7 @@ func (l *Leases) Claim(c *Claim, newer func(Seen) (*FeedState, error)) ([]Grant,
 		}
 		h := l.hosts[w.Host]
 		own := h != nil && h.held && h.owner == c.Owner
-		if !own && len(g.States) == len(w.Feeds) || h != nil && !own && (h.held && now.Before(h.until) || h.saving > 0) {
+		if !own && !w.Visit && len(g.States) == len(w.Feeds) || h != nil && !own && (h.held && now.Before(h.until) || h.saving > 0) {
 			continue
 		}
 		if h == nil {

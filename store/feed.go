@@ -38,7 +38,7 @@ type FeedState struct {
 	FreshUntil time.Time     `json:"fresh_until,omitzero"` // Cache-Control: max-age, Expires
 	TTL        time.Duration `json:"ttl,omitempty"`        // RSS ttl
 	RetryAfter time.Time     `json:"retry_after,omitzero"` // Retry-After; not even --force goes against it
-	HostHold   bool          `json:"host_hold,omitempty"`  // RetryAfter binds the whole host (429)
+	HostHold   bool          `json:"host_hold,omitempty"`  // RetryAfter binds the whole host (429, 503)
 
 	// What its documents tell of it.
 	Pace     Pace      `json:"pace,omitzero"`

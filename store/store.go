@@ -46,8 +46,8 @@ type Store interface {
 	//
 	// A host that c.Owner has and has not given back is granted again, even after its lease has ended, as long as
 	// nobody else took it: its lease begins anew. Any other host is granted if it is free, because it was never
-	// granted, was given back, or its lease has ended, and if one of Want.Feeds at least stands in the store in the
-	// version seen: where others have polled them all, the poller is only told the states. The epoch is 1 at first
+	// granted, was given back, or its lease has ended, and if Want.Visit is set or one of Want.Feeds at least stands in the store in
+	// the version seen: where others have polled them all, the poller is only told the states. The epoch is 1 at first
 	// and grows by one when a host goes to another owner than it had last.
 	//
 	// Grant.Wait is what is left of the pause after the last owner's requests: of Release.Pause, else, where a lease ended by

@@ -106,7 +106,7 @@ func assemble(cfg *config.Config) (*plan, config.Errors) {
 		for _, id := range o.Formerly {
 			pl.renames = append(pl.renames, store.Rename{From: store.FeedName{Outlet: id}, To: store.FeedName{Outlet: o.ID}})
 		}
-		po := publish.Outlet{ID: o.ID, Name: o.Name, Formerly: o.Formerly, URL: o.URL, Language: o.Language, Rights: o.Rights, Tags: o.Tags, Priority: o.Priority, Content: o.Content}
+		po := publish.Outlet{ID: o.ID, Name: o.Name, Formerly: o.Formerly, URL: o.URL, Language: o.Language, Rights: o.Rights, Tags: o.Tags, Priority: o.Priority, Content: o.Content, Republish: o.Republish}
 		for j := range o.Feeds {
 			f := &o.Feeds[j]
 			for _, url := range f.Formerly {
@@ -124,7 +124,7 @@ func assemble(cfg *config.Config) (*plan, config.Errors) {
 			}
 			pl.feeds = append(pl.feeds, fetch.Feed{
 				Outlet: o.ID, Owner: cmp.Or(o.Owner, fetch.Domain(o.URL), o.ID), Language: o.Language, URL: f.Shown, Address: f.URL, Schedule: schedule, Enabled: o.Enabled,
-				Headers: f.Headers, Username: f.Username, Password: f.Password, Secrets: f.Secrets, AllowPrivate: f.AllowPrivate, InsecureTLS: f.InsecureTLS, WebSub: o.WebSub,
+				Headers: f.Headers, Username: f.Username, Password: f.Password, Secret: f.Secret, Secrets: f.Secrets, AllowPrivate: f.AllowPrivate, InsecureTLS: f.InsecureTLS, WebSub: o.WebSub,
 			})
 			po.Feeds = append(po.Feeds, publish.Feed{URL: f.Shown, Shown: shown(f), Tags: f.Tags, Private: f.Secret && !o.Republish, Interval: interval(schedule)})
 		}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -55,6 +56,11 @@ var errNoBackup = errors.New("backup copies a store that is a file; a database h
 
 // writeWhole makes a file appear whole and durable under its name, or not at all.
 func writeWhole(name string, write func(io.Writer) error) (err error) {
+	defer func() {
+		if file := (*fs.PathError)(nil); errors.As(err, &file) {
+			err = fmt.Errorf("%s: %w; see that its folder is there, has room and can be written to", name, err)
+		}
+	}()
 	f, err := os.CreateTemp(filepath.Dir(name), ".broadsheet-*")
 	if err != nil {
 		return err

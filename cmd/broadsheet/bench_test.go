@@ -112,3 +112,28 @@ func overdue(b *testing.B, url string) {
 		b.Fatal(err)
 	}
 }
+
+// BenchmarkMemory starts a publisher with 1,000 and with 101,000 feeds that nobody has polled yet, and tells what each further feed
+// takes of its memory. Run it with -benchtime 1x.
+func BenchmarkMemory(b *testing.B) {
+	database := pgtest.New(b).Database(b)
+	for b.Loop() {
+		var resident [2]int
+		for i, feeds := range []int{1000, 101_000} {
+			f := newHarbour(b, &press{feeds: feeds, hosts: 250, net: "127.0.7", port: "9"}, database, "")
+			s := f.launch(fmt.Sprint("serve", i), "serve", "--no-fetch")
+			f.await("it serves", fleetPatience, func() bool { return s.shows("/readyz", "ok") })
+			status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", s.Process.Pid))
+			if err != nil {
+				b.Skip(err)
+			}
+			_, line, _ := strings.Cut(string(status), "VmRSS:")
+			if _, err := fmt.Sscan(line, &resident[i]); err != nil {
+				b.Fatal(err)
+			}
+			f.kill(s)
+		}
+		b.ReportMetric(float64(resident[0])/1024, "MB-of-1,000")
+		b.ReportMetric(float64(resident[1]-resident[0])/100_000, "KB/feed")
+	}
+}

@@ -34,9 +34,7 @@ func (p *program) check(ctx context.Context, live bool) error {
 	if err != nil {
 		return err
 	}
-	for _, w := range plan.config.Warnings {
-		fmt.Fprintln(p.stderr, "warning:", w)
-	}
+	p.warn(plan)
 	if live {
 		return p.checkLive(ctx, plan)
 	}

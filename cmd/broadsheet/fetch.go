@@ -54,9 +54,7 @@ func (p *program) fetchOnce(ctx context.Context, want fetch.Request, strict bool
 		}
 	}
 	if p.talks() {
-		for _, w := range pl.config.Warnings {
-			fmt.Fprintln(p.stderr, "warning:", w)
-		}
+		p.warn(pl)
 	}
 	log := p.log(slog.LevelWarn)
 	st, r, sum, err := p.round(ctx, pl, want, log)
@@ -76,7 +74,12 @@ func (p *program) fetchOnce(ctx context.Context, want fetch.Request, strict bool
 			return err
 		}
 	}
-	if p.talks() {
+	switch {
+	case !p.talks():
+	case p.logFormat == "json":
+		p.log(slog.LevelInfo).Info("polled once", "feeds", sum.Feeds, "polled", sum.Polled, "new", sum.New, "changed", sum.Changed,
+			"unchanged", sum.Unchanged, "failed", sum.Failed, "files", written)
+	default:
 		fmt.Fprintf(p.stderr, "%d of %d feeds polled: %d new items, %d changed; %d feeds unchanged, %d failed", sum.Polled, sum.Feeds, sum.New, sum.Changed, sum.Unchanged, sum.Failed)
 		if pl.config.Publish.Dir != "" {
 			fmt.Fprintf(p.stderr, "; %d files written to %s", written, pl.config.Publish.Dir)

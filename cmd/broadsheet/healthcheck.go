@@ -21,7 +21,7 @@ func (p *program) healthcheckCommand() *cobra.Command {
 				return err
 			}
 			if r == nil {
-				return errors.New("no daemon answers")
+				return errors.New("no daemon answers; start it with `broadsheet serve`")
 			}
 			body, err := r.do(c.Context(), "GET", "/ready", nil)
 			if err != nil {

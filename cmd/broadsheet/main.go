@@ -149,7 +149,7 @@ Exit codes: 0 done (outlets that fail are reported, not fatal); 1 failed; 2 wron
 func (p *program) log(usual slog.Level) *slog.Logger {
 	switch {
 	case p.quiet:
-		usual = slog.LevelError
+		usual = slog.LevelWarn // outlets that fail are no errors of ours
 	case p.verbose:
 		usual = min(usual-4, slog.LevelInfo) // one level more: warnings to all, all to debugging
 	}
@@ -158,6 +158,17 @@ func (p *program) log(usual slog.Level) *slog.Logger {
 		return slog.New(slog.NewJSONHandler(p.stderr, o))
 	}
 	return slog.New(slog.NewTextHandler(p.stderr, o))
+}
+
+// warn tells what is odd about a configuration.
+func (p *program) warn(pl *plan) {
+	for _, w := range pl.config.Warnings {
+		if p.logFormat == "json" {
+			p.log(slog.LevelWarn).Warn(fmt.Sprint(w))
+		} else {
+			fmt.Fprintln(p.stderr, "warning:", w)
+		}
+	}
 }
 
 // talks reports whether a one-shot tells what it did although nothing went wrong: to a person, and with -v.

@@ -60,8 +60,8 @@ func (m *meters) reload(well bool) {
 
 // handler answers Prometheus, one request at a time.
 func (m *meters) handler(log *slog.Logger) http.Handler {
-	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{
-		MaxRequestsInFlight: 1, ErrorHandling: promhttp.ContinueOnError, ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelWarn)})
+	return publish.ReadOnly(promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{
+		MaxRequestsInFlight: 1, ErrorHandling: promhttp.ContinueOnError, ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelWarn)}))
 }
 
 // server makes the server of a listener, whose answers and connections are counted.

@@ -72,6 +72,11 @@ slug = "world"
 	if strings.Contains(a.body, "canary") || strings.Contains(a.body, "broadsheet_feed_last_success_timestamp_seconds"+bad) {
 		t.Error("a secret, or a success that never was")
 	}
+	if resp, err := http.Post(base+"/metrics", "text/plain", nil); err != nil || resp.StatusCode != http.StatusMethodNotAllowed || resp.Header.Get("Allow") != "GET, HEAD" {
+		t.Errorf("POST /metrics: %v, %v", resp, err)
+	} else {
+		resp.Body.Close()
+	}
 	promtool, err := exec.LookPath("promtool")
 	if err != nil {
 		t.Skip("promtool judges the names: apt-get install prometheus")

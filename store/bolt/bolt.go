@@ -1,6 +1,6 @@
 // Package bolt keeps a store in one file, on bbolt.
 //
-// Open gives a Store. In come polls (save.go): look up what store.Wanted asks for, let store.Settle decide,
+// Open gives a Store. In come polls (save.go): look up what store.Wanted asks for (lookup.go), let store.Settle decide,
 // apply it, all in one transaction. Out go items, bodies, stories and feed states (items.go), read in batches
 // so that no transaction is open while a caller works. Prune (prune.go) deletes what is old and forgets what
 // has long been gone; Rename (rename.go) gives outlets and feeds other names; Check (check.go) tells whether the parts of the file agree,

@@ -35,7 +35,7 @@ func open(path string, o Options) (*db, error) {
 		case !errors.Is(err, errLocked):
 			return nil, explain(path, err)
 		case !time.Now().Before(end):
-			return nil, fmt.Errorf("%s: %w%s", path, store.ErrHeld, holder(path))
+			return nil, fmt.Errorf("%s: %w%s; try again when that has ended", path, store.ErrHeld, holder(path))
 		}
 		time.Sleep(min(50*time.Millisecond+rand.N(100*time.Millisecond), time.Until(end)))
 	}
@@ -75,7 +75,7 @@ func ensure(path string, log *slog.Logger) error {
 	tmp := fmt.Sprintf("%s.new-%08x", path, rand.Uint32())
 	defer os.Remove(tmp)
 	if err := createFile(tmp, fill); err != nil {
-		return fmt.Errorf("%s: cannot be made: %w", path, err)
+		return explain(path, err)
 	}
 	// A link does not replace a store that another process made meanwhile, as a rename would. Some file
 	// systems have no links.
@@ -170,6 +170,8 @@ func explain(path string, err error) error {
 		return nil
 	case errors.Is(err, fs.ErrPermission):
 		return fmt.Errorf("%s: %w; the store's file and folder must be writable for the user who runs broadsheet", path, err)
+	case errors.Is(err, syscall.ENOSPC):
+		return fmt.Errorf("%s: %w; make room, or give store.url a place that has some", path, err)
 	}
 	return fmt.Errorf("%s: the store cannot be opened: %w", path, err)
 }

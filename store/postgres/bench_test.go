@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"broadsheet/store"
 	"broadsheet/store/bolt"
@@ -83,4 +84,24 @@ func BenchmarkCommitters(b *testing.B) {
 			storetest.BenchmarkCommitters(b, stores...)
 		})
 	}
+}
+
+// BenchmarkFeeds polls 1,000 feeds 60 times without a document, and tells what a feed weighs afterwards and how many of the new
+// states of feeds found their place beside the old ones (HOT: no index is touched). Run it with -benchtime 1x.
+func BenchmarkFeeds(b *testing.B) {
+	s := openAt(b, pgtest.Start(b, durable...).Database(b, "paper"))
+	for b.Loop() {
+		storetest.Visit(b, s, 1000, 60)
+	}
+	var bytes, updates, hot float64
+	for updates < 60_000 { // the server counts with a delay
+		time.Sleep(100 * time.Millisecond)
+		err := s.pool.QueryRow(b.Context(), "SELECT pg_total_relation_size(relid), n_tup_upd, n_tup_hot_upd FROM pg_stat_user_tables WHERE relname = 'feeds'").
+			Scan(&bytes, &updates, &hot)
+		if err != nil {
+			b.Fatal(err)
+		}
+	}
+	b.ReportMetric(bytes/1000, "bytes/feed")
+	b.ReportMetric(100*hot/updates, "%HOT")
 }

@@ -237,3 +237,67 @@ func TestClashes(t *testing.T) {
 	}
 	mustCheck(t, s)
 }
+
+// report is a poll of an outlet that reports what all of them report, in the words that it has for it.
+func report(outlet string, n int, title, lead string) store.Poll {
+	p := poll(outlet, n, fmt.Sprintf("https://%s.example/%d", outlet, n))
+	a := &p.Arrivals[0]
+	a.Item.Title, a.Item.Lead, a.Item.Language, a.Body.Published = title, lead, "en", p.At
+	return p
+}
+
+func quake(outlet string, n int) store.Poll {
+	return report(outlet, n, "Earthquake of magnitude 6.8 strikes off the coast of Fukushima, Japan",
+		"A strong earthquake struck off Japan's Fukushima coast on Tuesday with a magnitude of 6.8, the Meteorological Agency said. No tsunami warning was issued.")
+}
+
+// stories are the stories of the outlets' items.
+func stories(t *testing.T, s *Store) map[string]store.StoryID {
+	t.Helper()
+	of := map[string]store.StoryID{}
+	for it, err := range s.Items(t.Context(), store.Query{}) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		of[it.Outlet] = it.Story
+	}
+	return of
+}
+
+// A report is tied to one that another process commits when the poll has been rehearsed already.
+func TestReportsAtOnce(t *testing.T) {
+	address := pgtest.New(t).Database(t)
+	one, two := openAt(t, address), openAt(t, address)
+	save(t, one, report("x", 0, "Ferry to Bergen cancelled", "Storm keeps the ferry in the harbour."))
+	save(t, two, report("y", 0, "Museum of the north opens", "The museum shows boats of three centuries."))
+	one.locked(t, "SELECT 1 FROM head FOR UPDATE", func() { save(t, one, quake("a", 1)) }, func() { save(t, two, quake("b", 2)) })
+	if of := stories(t, one); of["a"] != of["b"] || of["a"] == of["x"] {
+		t.Errorf("stories %v", of)
+	}
+	mustCheck(t, one)
+}
+
+// What could not be committed is nothing that a later report could be tied to.
+func TestReportThatFailed(t *testing.T) {
+	s := openAt(t, pgtest.New(t).Database(t))
+	for _, sql := range []string{
+		"CREATE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'the test forbids it'; END $$",
+		"CREATE TRIGGER fail BEFORE INSERT ON bodies FOR EACH STATEMENT EXECUTE FUNCTION fail()",
+	} {
+		if _, err := s.pool.Exec(t.Context(), sql); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := s.SavePolls(t.Context(), report("x", 0, "Ferry to Bergen cancelled", "Storm keeps the ferry in the harbour."), quake("a", 1)); err == nil {
+		t.Fatal("saved")
+	}
+	if _, err := s.pool.Exec(t.Context(), "DROP TRIGGER fail ON bodies"); err != nil {
+		t.Fatal(err)
+	}
+	save(t, s, quake("b", 2))
+	save(t, s, quake("c", 3))
+	if of := stories(t, s); len(of) != 2 || of["b"] != 1 || of["c"] != 1 {
+		t.Errorf("stories %v", of)
+	}
+	mustCheck(t, s)
+}

@@ -59,7 +59,7 @@ func claim(ctx context.Context, con *conn, c *store.Claim, grants []store.Grant)
 		}
 		l, there := leases[w.Host]
 		own := there && l.held && l.owner == c.Owner
-		if !own && (len(g.States) == len(w.Feeds) || l.held && now.Before(l.ends)) {
+		if !own && (!w.Visit && len(g.States) == len(w.Feeds) || l.held && now.Before(l.ends)) {
 			continue
 		}
 		if l.owner != c.Owner {

@@ -51,6 +51,7 @@ var settings = map[string]string{
 	"statement_timeout":                   fmt.Sprint(statementTimeout.Milliseconds()),
 	"idle_in_transaction_session_timeout": fmt.Sprint(statementTimeout.Milliseconds()),
 	"timezone":                            "UTC",
+	"yb_use_hash_splitting_by_default":    "off", // YugabyteDB's: keys lie in their order, as lists want them
 }
 
 // engine is a pool of connections that tries again where that helps.

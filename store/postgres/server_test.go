@@ -91,6 +91,18 @@ func TestFailover(t *testing.T) {
 	}
 }
 
+// Connections to a server that does not take writes any more are given up, although they live.
+func TestDemoted(t *testing.T) {
+	s := openAt(t, within(pgtest.New(t).Database(t), "pool_max_conns", "1"))
+	if _, err := s.pool.Exec(t.Context(), "SET default_transaction_read_only = on"); err != nil {
+		t.Fatal(err)
+	}
+	save(t, s, poll("a", 0, ""))
+	if n := count(t, s); n != 1 {
+		t.Errorf("%d items", n)
+	}
+}
+
 // Connections are few: who waits in vain hears why, and nobody waits for ever.
 func TestPoolExhausted(t *testing.T) {
 	s := openAt(t, within(pgtest.New(t).Database(t), "pool_max_conns", "2"))

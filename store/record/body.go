@@ -25,7 +25,11 @@ func appendBody(b []byte, body *store.Body) []byte {
 	}
 	b = appendOrigin(b, &body.Feed)
 	b = appendOrigin(b, &body.Origin)
-	return appendPodcast(b, &body.Podcast)
+	b = appendPodcast(b, &body.Podcast)
+	if body.Secret { // few are
+		b = append(b, 1)
+	}
+	return b
 }
 
 func decodeBody(id store.ItemID, s string) (store.Body, error) {
@@ -36,6 +40,11 @@ func decodeBody(id store.ItemID, s string) (store.Body, error) {
 		return store.Picture{URL: r.string(), Width: int(r.varint()), Height: int(r.varint()), Caption: r.string(), Credit: r.string()}
 	})
 	b.Feed, b.Origin, b.Podcast = r.origin(), r.origin(), r.podcast()
+	if r.s != "" {
+		if b.Secret = r.present(); !b.Secret { // never written so
+			r.fail(ErrDamaged)
+		}
+	}
 	if err := r.end(); err != nil {
 		return store.Body{}, fmt.Errorf("body of item %d: %w", id, err)
 	}

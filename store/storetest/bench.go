@@ -3,6 +3,7 @@ package storetest
 import (
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -124,6 +125,25 @@ func BenchmarkCommit(b *testing.B, open func(testing.TB) store.Store) {
 		}
 		perPoll(b, 64)
 	})
+}
+
+// Visit polls feeds so many times each, without a document, 64 at once.
+func Visit(tb testing.TB, s store.Store, feeds, times int) {
+	text := benchText()
+	polls := make([]store.Poll, feeds)
+	for i := range polls {
+		polls[i] = benchPoll(i, 0, text)
+		polls[i].Arrivals = nil
+	}
+	for range times + 1 { // the first makes the feeds
+		for some := range slices.Chunk(polls, 64) {
+			for i, saved := range must(s.SavePolls(tb.Context(), some...)) {
+				p := &some[i]
+				p.At, p.State = p.At.Add(time.Hour), saved.State
+				p.State.LastTry, p.State.LastPoll, p.State.LastSuccess, p.State.NextPoll = p.At, p.At, p.At, p.At.Add(time.Hour)
+			}
+		}
+	}
 }
 
 // Fill puts n items into an empty store, of 400 outlets that have 25 new ones each in turn, with all that names them, and

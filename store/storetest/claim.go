@@ -57,6 +57,11 @@ func checkClaims(t *testing.T, s *session) {
 	expect(t, "another's", s.claim(t, "two", "a.example", seen("a", 0)), store.Grant{})
 	expect(t, "another's, to keep it", s.claim(t, "two", "a.example"), store.Grant{})
 	expect(t, "a free host, to keep it", s.claim(t, "two", "c.example"), store.Grant{})
+	visit := func(owner, host string) store.Grant {
+		return s.claims(t, store.Claim{Owner: owner, Lease: time.Hour, Want: []store.Want{{Host: host, Gap: time.Second, Visit: true}}})[0]
+	}
+	expect(t, "a free host, to visit it", visit("two", "d.example"), store.Grant{Epoch: 1})
+	expect(t, "another's, to visit it", visit("two", "a.example"), store.Grant{})
 
 	// What was polled meanwhile is told to whoever asks.
 	p := poll("a", start)

@@ -28,6 +28,19 @@ func (b *broken) Take(ctx context.Context, c store.Copying, records ...store.Rec
 	return b.Copier.Take(ctx, c, records...)
 }
 
+// lossy is a store whose machine loses a record of a kind, and says nothing.
+type lossy struct {
+	store.Copier
+	kind store.Kind
+}
+
+func (l *lossy) Take(ctx context.Context, c store.Copying, records ...store.Record) error {
+	if c.Kind == l.kind && len(records) > 0 {
+		records = records[1:]
+	}
+	return l.Copier.Take(ctx, c, records...)
+}
+
 // Copy checks that store.Copy moves a store from one keeper to another: all of it, whatever happens on the way, so that
 // nobody can tell the copy from the original. The keepers must open stores into which a copy is not finished.
 func Copy(t *testing.T, from, to Keeper) {
@@ -47,7 +60,7 @@ func Copy(t *testing.T, from, to Keeper) {
 	}
 	original.save(t, poll("m", w.at, many...))
 	if notes, ok := original.Store.(store.Notes); ok {
-		for _, n := range [][3]string{{"", "", "neither"}, {"kind", "", ""}, {"kind", "key", odd}, {"other", "key", strings.Repeat("long", 5000)}} {
+		for _, n := range [][3]string{{"", "", "neither"}, {"kind", "", ""}, {"kind", "key", odd}, {"Large", "key", "in front of small"}, {"other", "key", strings.Repeat("long", 5000)}} {
 			if err := notes.SetNote(t.Context(), n[0], n[1], []byte(n[2])); err != nil {
 				t.Fatal(err)
 			}
@@ -107,6 +120,18 @@ func Copy(t *testing.T, from, to Keeper) {
 		t.Errorf("into a store with a feed: %v", err)
 	}
 	full.Close()
+
+	// What the other store does not keep is noticed, and it stays the beginning of a copy.
+	for _, kind := range []store.Kind{store.KeptItems, store.KeptNotes} {
+		less := to.Open(t)
+		if err := store.Copy(t.Context(), original.Store.(store.Copier), &lossy{less.(store.Copier), kind}, nil); !errors.Is(err, store.ErrDiffers) {
+			t.Errorf("a copy without one of the %s: %v", kind, err)
+		}
+		if c, err := less.(store.Copier).Copying(t.Context()); c == nil || err != nil {
+			t.Errorf("a copy without one of the %s is a store (%v)", kind, err)
+		}
+		less.Close()
+	}
 
 	// The original changes while it is copied.
 	late := to.Open(t)

@@ -52,13 +52,14 @@ func checkNotesOfAKind(t *testing.T, s *session) {
 	if !ok {
 		t.Skip("keeps no notes")
 	}
-	for _, n := range [][3]string{{"a", "2", "two"}, {"a", "", "none"}, {"a", "10", ""}, {"aa", "1", "another kind"}, {"", "a", "a third"}} {
+	for _, n := range [][3]string{{"a", "2", "two"}, {"a", "", "none"}, {"a", "10", ""}, {"a", "b", "small"}, {"a", "C", "large"}, {"aa", "1", "another kind"}, {"", "a", "a third"}} {
 		if err := notes.SetNote(t.Context(), n[0], n[1], []byte(n[2])); err != nil {
 			t.Fatal(err)
 		}
 	}
 	expect(t, "notes of a", all(t, notes.Notes(t.Context(), "a")),
-		[]store.Note{{Key: "", Value: []byte("none")}, {Key: "10", Value: []byte{}}, {Key: "2", Value: []byte("two")}})
+		[]store.Note{{Key: "", Value: []byte("none")}, {Key: "10", Value: []byte{}}, {Key: "2", Value: []byte("two")},
+			{Key: "C", Value: []byte("large")}, {Key: "b", Value: []byte("small")}})
 	expect(t, "notes of b", all(t, notes.Notes(t.Context(), "b")), nil)
 	for n, err := range notes.Notes(t.Context(), "a") { // a loop may write, and end early
 		if err == nil {
@@ -69,7 +70,7 @@ func checkNotesOfAKind(t *testing.T, s *session) {
 		}
 		break
 	}
-	expect(t, "notes of a then", len(all(t, notes.Notes(t.Context(), "a"))), 4)
+	expect(t, "notes of a then", len(all(t, notes.Notes(t.Context(), "a"))), 6)
 }
 
 func checkSwapNotes(t *testing.T, s *session) {

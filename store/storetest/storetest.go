@@ -1,7 +1,7 @@
 // Package storetest checks that a keeper keeps the contract of store.Store.
 //
 // Run takes a Keeper, which says how to open one, and goes through the contract sentence by sentence
-// (contract.go, orders.go, rewrite.go, find.go, reports.go, rename.go, push.go, prune.go, notes.go, claim.go). At its end, random polls go to the keeper
+// (contract.go, orders.go, crowd.go, rewrite.go, find.go, reports.go, rename.go, push.go, prune.go, notes.go, claim.go). At its end, random polls go to the keeper
 // and to a model of it in memory (model.go), and both must show the same (random.go).
 package storetest
 
@@ -68,6 +68,7 @@ func Run(t *testing.T, k Keeper) {
 		{"prune by arrival", checkPruneOrder},
 		{"pruning while reading", checkPruneInLoop},
 		{"tombstones", checkTombstones},
+		{"names of stored items", checkKeptNames},
 		{"prune stories", checkPruneStories},
 		{"recalled items", checkRecalled},
 		{"notes", checkNotes},
