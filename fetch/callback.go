@@ -227,6 +227,9 @@ func signedBy(signature, secret string, body []byte) bool {
 func (s *Subscriber) save(p push) {
 	log := s.log.With("outlet", p.feed.Outlet, "feed", p.feed.URL, "hub", nameIn(p.hub))
 	doc, err := p.read(log)
+	if err == nil {
+		err = poller{feed: &p.feed, log: log}.adopt(doc)
+	}
 	if err == nil && doc.Damaged != nil {
 		log.Warn("a push is damaged; what is whole of it is saved", "err", doc.Damaged)
 	}
@@ -235,8 +238,6 @@ func (s *Subscriber) save(p push) {
 		log.Warn("a push that cannot be read", "err", p.feed.redact(err.Error()))
 		return
 	}
-	v := poller{feed: &p.feed, log: log}
-	v.adopt(doc)
 	at := p.came.UTC().Truncate(time.Microsecond)
 	w := &saving{poll: store.Poll{At: at, Pushed: true, Arrivals: doc.Arrivals, State: store.FeedState{
 		Outlet: p.feed.Outlet, URL: p.feed.URL, Push: store.Push{Hub: p.hub, Until: p.until, Last: at},

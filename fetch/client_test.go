@@ -286,6 +286,8 @@ func TestAnswers(t *testing.T) {
 		"226":   {func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(226) }, "226", 0, false},
 		"204":   {func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(204) }, "204", 0, false},
 		"401":   {func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(401) }, "credentials", 0, false},
+		"410":   {func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(410) }, "until outlets --revive", 0, false},
+		"451":   {func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(451) }, `until outlets --revive; what it brought stays published unless publish.withdraw names it, or all of the outlet's: withdraw = ["o"]`, 0, false},
 		"truncated": {func(w http.ResponseWriter, _ *http.Request) {
 			fmt.Fprint(w, smallFeed[:len(smallFeed)-30]+"<item><title>Tw")
 		}, "damaged", 1, true},

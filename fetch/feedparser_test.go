@@ -74,7 +74,7 @@ func TestFeedparser(t *testing.T) {
 			logVerbose(t, "%s: %s: %s", filepath.Base(f), lost, peerErrs[n].why)
 		}
 	}
-	t.Logf("%d documents, %d entries; %d things that feedparser alone finds, all of them its errors", len(files), entries, missing)
+	t.Logf("%d documents, %d entries; %d things that feedparser alone finds, each for a reason in peerErrs", len(files), entries, missing)
 }
 
 // A peerErr is what feedparser finds in documents whose names begin so, and why it is not there.

@@ -93,7 +93,7 @@ func when(holds bool, rule string) string {
 
 // momentOf reads a date that stands in a case as its document has it.
 func momentOf(s string) string {
-	for _, layout := range []string{time.RFC3339, time.RFC1123} {
+	for _, layout := range []string{time.RFC3339, time.RFC1123, time.RFC1123Z, time.DateOnly} {
 		if at, err := time.Parse(layout, s); err == nil {
 			return clock(at)
 		}

@@ -146,7 +146,11 @@ func (v poller) answered(p *store.Poll, a *answer) error {
 		return nil
 	case http.StatusGone, http.StatusUnavailableForLegalReasons:
 		st.Gone = true
-		return errors.New(statusText(a.status) + ": the outlet has ended this feed; it is not polled any more, until outlets --revive")
+		ended := statusText(a.status) + ": the outlet has ended this feed; it is not polled any more, until outlets --revive"
+		if a.status == http.StatusUnavailableForLegalReasons {
+			ended += fmt.Sprintf("; what it brought stays published unless publish.withdraw names it, or all of the outlet's: withdraw = [%q]", st.Outlet)
+		}
+		return errors.New(ended)
 	case http.StatusTooManyRequests, http.StatusServiceUnavailable: // what the whole host says (PROTOCOL F12)
 		st.HostHold = !st.RetryAfter.IsZero()
 	case http.StatusUnauthorized:
@@ -200,13 +204,17 @@ func (v poller) received(p *store.Poll, a *answer) error {
 	if a.truncated != nil && doc.Damaged == nil {
 		doc.Damaged = a.truncated
 	}
-	v.adopt(doc.document)
+	if err := v.adopt(doc.document); err != nil {
+		return err
+	}
 	p.Arrivals = doc.Arrivals
 	if doc.whole != nil {
 		p.Whole = func() []store.Arrival {
 			all := *doc.document
 			all.Arrivals = doc.whole()
-			v.adopt(&all)
+			if v.adopt(&all) != nil { // those that the feed has adopted already are left
+				return slices.DeleteFunc(slices.Clone(doc.Arrivals), func(a store.Arrival) bool { return a.Recalled })
+			}
 			return all.Arrivals
 		}
 	}
@@ -234,15 +242,18 @@ func (v poller) received(p *store.Poll, a *answer) error {
 }
 
 // adopt makes a document one of this feed, as it is configured.
-func (v poller) adopt(doc *document) {
-	v.hide(doc)
-	for i := range doc.Arrivals {
-		a := &doc.Arrivals[i]
-		a.Body.Secret = v.feed.Secret
-		if !a.Recalled {
-			settleLanguage(&a.Item, v.feed.Language)
+func (v poller) adopt(doc *document) error {
+	return guarded(v.log, func() error {
+		v.hide(doc)
+		for i := range doc.Arrivals {
+			a := &doc.Arrivals[i]
+			a.Body.Secret = v.feed.Secret
+			if !a.Recalled {
+				settleLanguage(&a.Item, v.feed.Language)
+			}
 		}
-	}
+		return nil
+	})
 }
 
 // hide takes the feed's secrets out of what it says of itself: some feeds give the address that they were asked at as

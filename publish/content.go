@@ -24,7 +24,6 @@ func stricter(a, b string) string {
 func (e *listed) restrict(content string) {
 	switch content {
 	case "excerpt":
-		e.Lead = excerpt(e.Lead)
 		e.Summary, e.Content = excerpt(plain(e.Summary)), ""
 		if e.Summary != "" {
 			e.Summary = "<p>" + escapeText.Replace(e.Summary) + "</p>"

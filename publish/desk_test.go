@@ -2,7 +2,9 @@ package publish
 
 import (
 	"bytes"
+	"context"
 	"fmt"
+	"iter"
 	"math/rand/v2"
 	"strings"
 	"testing"
@@ -118,5 +120,48 @@ func sameEditions(t *testing.T, when string, follower, beginner *Publisher, dir 
 	}
 	if m := len(a.docs); m != n {
 		t.Errorf("%s: %d documents, want %d", when, m, n)
+	}
+}
+
+// A busyStore is written to when its items have been read for the n-th time, counted from 1.
+type busyStore struct {
+	Keeper
+	n         int
+	meanwhile func()
+}
+
+func (b *busyStore) Items(ctx context.Context, q store.Query) iter.Seq2[store.Item, error] {
+	return func(yield func(store.Item, error) bool) {
+		b.Keeper.Items(ctx, q)(yield)
+		if b.n--; b.n == 0 {
+			b.meanwhile()
+		}
+	}
+}
+
+// What is committed while a publisher reads is in its next edition at the latest.
+func TestCommitWhileReading(t *testing.T) {
+	committed := 0
+	for n := 1; n <= 8; n++ {
+		w := newWorld(t)
+		item := func(i int) {
+			w.poll(in(fmt.Sprint(i, "h")), "a", feedOf("a"), news(fmt.Sprint("item ", i), fmt.Sprint("https://a.example/", i), "Text."))
+		}
+		busy := &busyStore{Keeper: w.st, n: n, meanwhile: func() { item(3); committed++ }}
+		p, err := New(publication([]Outlet{outlet("a")}, Section{Slug: "all"}), busy, w.log)
+		if err != nil {
+			t.Fatal(err)
+		}
+		item(1)
+		w.edition(p)
+		item(2)
+		w.edition(p)
+		written := busy.n <= 0
+		if got := w.shown(p, "all"); written && len(got) != 3 {
+			t.Errorf("written to after read %d: %q", n, got)
+		}
+	}
+	if committed < 4 {
+		t.Errorf("written to %d times: this proves nothing", committed)
 	}
 }

@@ -47,7 +47,6 @@ type listed struct {
 	Link      string // "" if the outlet gives none
 	Summary   string // HTML; "" if there is none
 	Content   string // HTML; "" if it is no more than the summary
-	Lead      string // the beginning as plain text; "" if that is what the title says
 	Language  string // BCP 47; "" if unknown
 	Authors   []store.Author
 	Tags      []store.Category
@@ -272,7 +271,6 @@ func (p *Publisher) describe(c *choice, it *store.Item, b *store.Body, o *Outlet
 		e.Rights = plainLine(o.Rights)
 		return e
 	}
-	e.Lead = lead
 	e.Summary, e.Content = markup(b.Summary), markup(b.Content)
 	if e.Summary == "" {
 		e.Summary, e.Content = e.Content, ""

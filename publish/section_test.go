@@ -52,7 +52,7 @@ func TestFrom(t *testing.T) {
 	w.poll(in("7m"), "c", "https://c.example/public", news("secret", "https://c.example/4", "x"))
 	p := w.publisher(publication([]Outlet{c}, Section{Slug: "s"}))
 	equal(t, w.shown(p, "s"), "c secret")
-	if e := p.desks[0].list.Items[0]; e.Content+e.Summary+e.Lead != "" || e.Feed.URL != "https://c.example/public" {
+	if e := p.desks[0].list.Items[0]; e.Content+e.Summary != "" || e.Feed.URL != "https://c.example/public" {
 		t.Errorf("the private feed's version is shown: %+v", e)
 	}
 	if _, err := New(publication([]Outlet{a}, Section{Slug: "s", From: []string{"nobody", "tag:none"}}), w.st, w.log); err == nil {

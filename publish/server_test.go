@@ -60,7 +60,8 @@ func ask(t *testing.T, method, url string, headers ...string) (*http.Response, s
 func TestServer(t *testing.T) {
 	w := newWorld(t)
 	w.poll(in("0s"), "a", feedOf("a"), news("one", "https://a.example/1", strings.Repeat("<p>text</p>", 200)))
-	p := w.publisher(publication([]Outlet{outlet("a")}, Section{Slug: "all"}))
+	polled := outlet("a", func(o *Outlet) { o.Feeds[0].Interval = 20 * time.Minute })
+	p := w.publisher(publication([]Outlet{polled}, Section{Slug: "all"}))
 	h := NewHandler("https://paper.example/news")
 	base := listen(t, w, h)
 	if resp, _ := ask(t, "GET", base+"/all.atom"); resp.StatusCode != 503 || resp.Header.Get("Retry-After") == "" {
@@ -70,9 +71,9 @@ func TestServer(t *testing.T) {
 	h.Show(e)
 
 	types := map[string]string{
-		"/": typeHTML, "/index.html": typeHTML, "/all": typeHTML, "/all.html": typeHTML,
-		"/all.rss": typeRSS, "/all.atom": typeAtom, "/all.json": typeJSON, "/all.opml": typeOPML,
-		"/outlets.opml": typeOPML, "/sections.opml": typeOPML, "/style.css": typeCSS, "/feed.css": typeCSS, "/icon.png": typePNG, "/favicon.png": typePNG, "/404.html": typeHTML,
+		"/": "text/html; charset=utf-8", "/index.html": "text/html; charset=utf-8", "/all": "text/html; charset=utf-8", "/all.html": "text/html; charset=utf-8",
+		"/all.rss": "application/rss+xml; charset=utf-8", "/all.atom": "application/atom+xml; charset=utf-8", "/all.json": "application/feed+json", "/all.opml": "text/x-opml; charset=utf-8",
+		"/outlets.opml": "text/x-opml; charset=utf-8", "/sections.opml": "text/x-opml; charset=utf-8", "/style.css": "text/css; charset=utf-8", "/feed.css": "text/css; charset=utf-8", "/icon.png": "image/png", "/favicon.png": "image/png", "/404.html": "text/html; charset=utf-8",
 	}
 	for path, want := range types {
 		for _, prefix := range []string{"", "/news"} {
@@ -89,9 +90,19 @@ func TestServer(t *testing.T) {
 					t.Errorf("%s: %s: %q, want %q", path, name, got, value)
 				}
 			}
-			if resp.ContentLength != int64(len(d.Body)) || !strings.HasPrefix(resp.Header.Get("Cache-Control"), "public, max-age=") ||
-				!strings.HasPrefix(resp.Header.Get("Content-Security-Policy"), "default-src 'none'") {
+			policy := "default-src 'none'; img-src http: https:; style-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+			if !strings.HasPrefix(want, "text/html") && !strings.HasPrefix(want, "text/css") {
+				policy = "default-src 'none'; style-src 'self'; sandbox"
+			}
+			if resp.ContentLength != int64(len(d.Body)) || resp.Header.Get("Content-Security-Policy") != policy {
 				t.Errorf("%s: %v", path, resp.Header)
+			}
+			age := resp.Header.Get("Cache-Control")
+			if path != "/all" && !strings.HasPrefix(path, "/all.") {
+				age = strings.Replace(age, "900", "300", 2) // of what no poll changes
+			}
+			if age != "public, max-age=300, stale-while-revalidate=300, stale-if-error=86400" {
+				t.Errorf("%s: %s", path, age)
 			}
 		}
 	}

@@ -140,6 +140,22 @@ func checkTombstones(t *testing.T, s *session) {
 	}
 }
 
+// checkKeptNames: what names a stored item is remembered as long as the item is, although no outlet lists it any more.
+func checkKeptNames(t *testing.T, s *session) {
+	one := poll("a", start, arrival("1", "", "a guid", start), arrival("", "https://a.example/2", "a link", start), arrival("https://a.example/?p=3", "", "an id", start))
+	s.save(t, one)
+	at := start.Add(2 * store.TombstoneAge)
+	for i := range 3 { // sweeps, one after the other
+		at = at.Add(30 * aDay)
+		s.save(t, poll("b", at, arrival(fmt.Sprint(i), "", fmt.Sprint(i), time.Time{})))
+		s.prune(t, start, 1000)
+	}
+	one.At = at
+	if got := s.save(t, one)[0]; got.New != 0 || got.Changed != 0 {
+		t.Errorf("stored items, listed again after %v: %+v", at.Sub(start), got)
+	}
+}
+
 func checkPruneStories(t *testing.T, s *session) {
 	link := "https://a.example/1"
 	for i, o := range []string{"a", "b", "c"} {

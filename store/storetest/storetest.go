@@ -68,6 +68,7 @@ func Run(t *testing.T, k Keeper) {
 		{"prune by arrival", checkPruneOrder},
 		{"pruning while reading", checkPruneInLoop},
 		{"tombstones", checkTombstones},
+		{"names of stored items", checkKeptNames},
 		{"prune stories", checkPruneStories},
 		{"recalled items", checkRecalled},
 		{"notes", checkNotes},
