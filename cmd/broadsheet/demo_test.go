@@ -78,16 +78,19 @@ func TestDemo(t *testing.T) {
 		a, b, c := ids(read(addresses[1])), ids(read(addresses[2])), ids(read(addresses[3]))
 		return slices.Equal(a, b) && slices.Equal(b, c)
 	}, &stderr)
-	languages := map[string]bool{}
-	first := read(addresses[3])
+	var first []published
+	wait(t, func() bool { // on a busy machine the outlets are polled one after the other
+		first = read(addresses[3])
+		outlets := map[string]bool{}
+		for _, it := range first {
+			outlets[it.OutletID] = true
+		}
+		return len(outlets) >= 3
+	}, &stderr)
 	for _, it := range first {
-		languages[it.OutletID] = true
 		if it.Outlet == "" || it.Feed == "" || it.Text == "" {
 			t.Errorf("an item without outlet, feed or text: %+v", it)
 		}
-	}
-	if len(languages) < 3 {
-		t.Errorf("items of %d outlets only", len(languages))
 	}
 	wait(t, func() bool {
 		return slices.ContainsFunc(read(addresses[3]), func(it published) bool { return !slices.Contains(ids(first), it.ID) })
