@@ -134,6 +134,9 @@ func (c checker) baseURL() {
 		c.problem("base_url", "%s has a query or fragment; write scheme, host and path only", quote(raw))
 		return
 	}
+	if strings.Contains(c.cfg.BaseURL, "[") {
+		c.warn("base_url", "feed readers and validators stumble over IPv6 addresses in links; write a name")
+	}
 	c.cfg.BaseURL = strings.TrimRight(c.cfg.BaseURL, "/")
 }
 

@@ -443,3 +443,15 @@ func FuzzLoad(f *testing.F) {
 		}
 	})
 }
+
+func TestBaseURLWithoutName(t *testing.T) {
+	for base, warned := range map[string]bool{"http://[2001:db8::1]:8080/news": true, "http://192.0.2.1/news": false, "https://news.example": false} {
+		cfg, err := loadText(t, t.TempDir(), contactLine+"base_url = \""+base+"\"\n", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := slices.ContainsFunc(cfg.Warnings, func(w string) bool { return strings.Contains(w, ": base_url: ") }); got != warned {
+			t.Errorf("%s: warnings %q", base, cfg.Warnings)
+		}
+	}
+}
