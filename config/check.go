@@ -350,6 +350,8 @@ func addressFault(address, raw string) string {
 		return shown + " is neither http nor https; write an address that begins with https:// or http://"
 	case u.Hostname() == "":
 		return shown + ` has no host; write it as "https://example.org/feed.xml"`
+	case !utf8.ValidString(u.Hostname()):
+		return shown + ` has a host whose escapes are no text; write its name as browsers show it, or in its form that begins with xn--`
 	}
 	if port := u.Port(); port != "" {
 		if n, err := strconv.Atoi(port); err != nil || n < 1 || n > 65535 {

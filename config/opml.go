@@ -2,6 +2,7 @@ package config
 
 import (
 	"bufio"
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -118,7 +119,7 @@ func (l *list) add(attributes map[string]string, title string, folders []string)
 		u, _ := url.Parse(f.URL)
 		o := Outlet{ID: l.id(title, home, f.URL), Name: title, URL: home, Enabled: true}
 		if o.Name == "" {
-			o.Name = u.Hostname()
+			o.Name = cmp.Or(plain(u.Hostname()), o.ID)
 		}
 		if tag := strings.ReplaceAll(attributes["language"], "_", "-"); languageTag.MatchString(tag) && len(tag) <= 64 {
 			o.Language = tag
