@@ -335,7 +335,9 @@ func addressFault(address, raw string) string {
 		return `is empty; write an address such as "https://example.org/feed.xml"`
 	case len(address) > 2048:
 		return fmt.Sprintf("the address has %d bytes; at most 2048 are allowed", len(address))
-	case strings.ContainsFunc(address, func(r rune) bool { return r == '\\' || unicode.IsSpace(r) || unicode.IsControl(r) }):
+	case !utf8.ValidString(address):
+		return shown + " is not UTF-8; write what is beyond ASCII as escapes"
+	case strings.ContainsFunc(address, func(r rune) bool { return r == '\\' || unicode.IsSpace(r) || controls(r) }):
 		return shown + " has a space or backslash in it; write them as %20 and %5C, or remove them"
 	}
 	u, err := url.Parse(address)

@@ -209,7 +209,7 @@ func plain(s string) string {
 		switch {
 		case unicode.IsSpace(r):
 			return ' '
-		case unicode.IsControl(r), r == '\uFFFE', r == '\uFFFF', r == unicode.ReplacementChar:
+		case controls(r), r == unicode.ReplacementChar:
 			return -1
 		}
 		return r

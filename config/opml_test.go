@@ -227,7 +227,7 @@ func FuzzParseOPML(f *testing.F) {
 		f.Add(data)
 	}
 	f.Add([]byte(`<opml><outline text="&#0;&#x85;&#xFFFE;" xmlUrl="http://a/&#10;"/><outline xmlUrl="feed:https://[::1]:99999/"/></opml>`))
-	f.Add([]byte(`<opml><outline xmlUrl="http://%EF%BF%BE/"/><outline xmlUrl="http://gr%edy.test/"/><outline xmlUrl="http://%E2%80%8B.test/"/></opml>`))
+	f.Add([]byte(`<opml><outline xmlUrl="http://%EF%BF%BE/"/><outline xmlUrl="http://gr%edy.test/"/><outline xmlUrl="http://%E2%80%8B.test/"/><outline xmlUrl="http://a/&#xFFFE;"/><outline text="a" htmlUrl="http://a/&#xFFFF;" xmlUrl="http://a/"/></opml>`))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		outlets, err := ParseOPML(bytes.NewReader(data))
 		var skipped Skipped

@@ -32,13 +32,16 @@ func (b *binder) text(path string, n *node, lines bool) (string, bool) {
 		if lines && (r == '\n' || r == '\t') {
 			continue
 		}
-		if unicode.IsControl(r) || r == '\uFFFE' || r == '\uFFFF' {
+		if controls(r) {
 			b.problem(path, "holds the control character %U; remove it", r)
 			return "", false
 		}
 	}
 	return s, true
 }
+
+// controls reports whether a character is none for people: what XML calls no character (XML 1.0 §2.2) is among them.
+func controls(r rune) bool { return unicode.IsControl(r) || r == '\uFFFE' || r == '\uFFFF' }
 
 func wantString(path string, n *node) string {
 	secret := strings.HasSuffix(path, ".password") || strings.Contains(path, ".headers.")
