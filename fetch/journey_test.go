@@ -1,12 +1,10 @@
 package fetch
 
 import (
-	"context"
 	"fmt"
 	"net/http"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -122,16 +120,7 @@ func TestRedirectBesideAPoller(t *testing.T) {
 		st := quickStore(t, path)
 		defer st.Close()
 		net := &fakeNet{takes: time.Second, answer: leading}
-		s := testSettings()
-		s.PerHost, s.HostGap = 1, 10*time.Second
-		var many []string
-		for i := range 500 {
-			many = append(many, fmt.Sprintf("https://big.example/%d", i))
-		}
-		ctx, cancel := context.WithCancel(t.Context())
-		var wg sync.WaitGroup
-		pollers(ctx, &wg, net, s, feeds(t, many...), st)
-		time.Sleep(time.Minute)
+		s, stop := occupied(t, st, net)
 		away := feeds(t, "https://away.example/feed")
 		began := time.Now()
 		during(t, st, net, s, away, 30*time.Second)
@@ -148,7 +137,6 @@ func TestRedirectBesideAPoller(t *testing.T) {
 		if took := time.Since(began); took < patience || took > patience+30*time.Second {
 			t.Errorf("it took %v", took)
 		}
-		cancel()
-		wg.Wait()
+		stop()
 	})
 }

@@ -53,14 +53,12 @@ func (t *tidier) isOwn(e *tidyElement) bool {
 	if t.above() == nil {
 		return false
 	}
+	if t.item < 0 {
+		return e.name == "title"
+	}
 	switch e.name {
 	case "title":
 		return true
-	}
-	if t.item < 0 {
-		return false
-	}
-	switch e.name {
 	case "description", "content:encoded":
 		return !t.atom
 	case "summary":

@@ -3,7 +3,6 @@ package fetch
 import (
 	"bytes"
 	"fmt"
-	"net/url"
 	"slices"
 )
 
@@ -114,7 +113,7 @@ func (t *tidier) rename(from, to string) {
 // resolve makes the addresses in an element's attributes absolute where it has an xml:base of its own, or nothing else
 // to say, of which nobody would know later.
 func (t *tidier) resolve(e *tidyElement) {
-	own := e.base != t.base()
+	own := e.base != t.noteOf().base // which the readers of the note know
 	if e.base == nil || e.role != roleText && e.role != roleContainer {
 		return
 	}
@@ -129,14 +128,6 @@ func (t *tidier) resolve(e *tidyElement) {
 			}
 		}
 	}
-}
-
-// base is the xml:base of the open item, or of the feed, which its readers know.
-func (t *tidier) base() *url.URL {
-	if t.item >= 0 {
-		return t.result.items[len(t.result.items)-1].base
-	}
-	return t.result.feed.base
 }
 
 // author opens an author that is made of elements, and reads one that is only text.

@@ -51,7 +51,7 @@ func (t *tidier) readText(e *tidyElement, tok *token) {
 	switch e.name {
 	case "id", "guid", "atom:id": // kept as the outlet wrote them
 	case "link", "url", "uri", "href", "homepage", "comments", "icon", "logo", "atom:uri":
-		if e.base != t.base() && len(t.text) > 0 {
+		if e.base != t.noteOf().base && len(t.text) > 0 {
 			if u, err := parseReference(e.base, string(t.text)); err == nil {
 				t.text = append(t.text[:0], u.String()...)
 			}

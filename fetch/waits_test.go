@@ -142,6 +142,26 @@ func crowd(t *testing.T, path string, rnd *rand.Rand) {
 	}
 }
 
+// occupied lets a poller keep big.example busy for hours, a minute of which are over: 500 feeds with long pauses, as the settings have
+// them that it returns. stop ends it.
+func occupied(t *testing.T, st store.Store, net *fakeNet) (s Settings, stop func()) {
+	t.Helper()
+	s = testSettings()
+	s.PerHost, s.HostGap = 1, 10*time.Second
+	var many []string
+	for i := range 500 {
+		many = append(many, fmt.Sprintf("https://big.example/%d", i))
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	var wg sync.WaitGroup
+	pollers(ctx, &wg, net, s, feeds(t, many...), st)
+	time.Sleep(time.Minute)
+	return s, func() {
+		cancel()
+		wg.Wait()
+	}
+}
+
 // A one-shot does not wait for a host that another poller keeps busy for hours; what that one polls meanwhile it learns.
 func TestBusyHostIsLeft(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "s.db")
@@ -149,16 +169,7 @@ func TestBusyHostIsLeft(t *testing.T) {
 		st := quickStore(t, path)
 		defer st.Close()
 		net := &fakeNet{takes: time.Second}
-		s := testSettings()
-		s.PerHost, s.HostGap = 1, 10*time.Second
-		var many []string
-		for i := range 500 {
-			many = append(many, fmt.Sprintf("https://big.example/%d", i))
-		}
-		ctx, cancel := context.WithCancel(t.Context())
-		var wg sync.WaitGroup
-		pollers(ctx, &wg, net, s, feeds(t, many...), st)
-		time.Sleep(time.Minute)
+		s, stop := occupied(t, st, net)
 		before, began := net.count("big.example"), time.Now()
 		if sum := onceIn(t, st, net, s, feeds(t, "https://big.example/other", "https://small.example/1"), Request{Force: true}); sum.Feeds != 2 || sum.Polled != 1 || sum.Failed != 0 {
 			t.Errorf("%+v", sum)
@@ -169,8 +180,7 @@ func TestBusyHostIsLeft(t *testing.T) {
 		if n := net.count("big.example") - before; n > 8 {
 			t.Errorf("%d requests to the busy host", n)
 		}
-		cancel()
-		wg.Wait()
+		stop()
 	})
 }
 

@@ -164,7 +164,7 @@ func (p *program) log(usual slog.Level) *slog.Logger {
 func (p *program) warn(pl *plan) {
 	for _, w := range pl.config.Warnings {
 		if p.logFormat == "json" {
-			p.log(slog.LevelWarn).Warn(fmt.Sprint(w))
+			p.log(slog.LevelWarn).Warn(w)
 		} else {
 			fmt.Fprintln(p.stderr, "warning:", w)
 		}
