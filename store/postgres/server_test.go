@@ -77,17 +77,23 @@ func TestFailover(t *testing.T) {
 	openAt(t, address).Close()
 	standby := primary.Standby(t)
 	s := openAt(t, within(strings.Replace(address, primary.Host(), primary.Host()+","+standby.Host(), 1), "target_session_attrs", "read-write"))
-	n := 0
-	for ; n < 20; n++ {
+	for n := range 20 {
 		save(t, s, poll("a", n, ""))
 	}
 	primary.Stop(syscall.SIGKILL)
-	time.AfterFunc(500*time.Millisecond, func() { standby.Promote(t) })
-	for ; n < 40; n++ {
-		save(t, s, poll("a", n, ""))
-	}
-	if got := count(t, s); got != n {
-		t.Errorf("%d items of %d", got, n)
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		for n := range 20 {
+			if _, err := s.SavePolls(t.Context(), poll("a", 20+n, "")); err != nil {
+				t.Errorf("poll %d: %v", 20+n, err)
+			}
+		}
+	})
+	time.Sleep(500 * time.Millisecond)
+	standby.Promote(t)
+	wg.Wait()
+	if n := count(t, s); n != 40 {
+		t.Errorf("%d items of 40", n)
 	}
 }
 
