@@ -20,6 +20,8 @@ func TestParseVariants(t *testing.T) {
 		{"media:title", rss, "<media:title>a</media:title>", `["feed","title"]`, "a"},
 		{"media:description", rss, "<media:description>a</media:description>", `["feed","summary"]`, "a"},
 		{"issued", rss, "<issued>2026-11-23</issued>", `["feed","published"]`, "[2026 11 23 0 0 0]"},
+		{"dc:title of Atom", `<feed xmlns="http://www.w3.org/2005/Atom" xmlns:dc="http://purl.org/dc/elements/1.1/">|</feed>`, "<dc:title>a</dc:title>", `["feed","title"]`, "a"},
+		{"dc:description of Atom", `<feed xmlns="http://www.w3.org/2005/Atom" xmlns:dc="http://purl.org/dc/elements/1.1/">|</feed>`, "<dc:description>a</dc:description>", `["feed","summary"]`, "a"},
 		{"modified", rss, "<dc:date>2026-11-22</dc:date><modified>2026-11-23</modified>", `["feed","updated"]`, "[2026 11 23 0 0 0]"},
 		{"lastBuildDate before dc:date", rss, "<lastBuildDate>2026-11-23</lastBuildDate><dc:date>2026-11-22</dc:date>", `["feed","updated"]`, "[2026 11 23 0 0 0]"},
 		{"dcterms:issued of Atom", atom, "<dcterms:issued>2026-11-23</dcterms:issued>", `["feed","published"]`, "[2026 11 23 0 0 0]"},
