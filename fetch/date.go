@@ -58,7 +58,7 @@ type dateParts struct {
 	weekday            time.Weekday
 	hasWeekday         bool
 	zone               *time.Location // whose name stands there; nil if none does
-	half               int  // 12-hour clock: 1 before, 2 after noon
+	half               int            // 12-hour clock: 1 before, 2 after noon
 	bad                bool
 }
 
