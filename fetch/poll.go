@@ -180,6 +180,10 @@ func statusText(status int) string {
 	return strings.TrimSpace(fmt.Sprintf("%d %s", status, http.StatusText(status)))
 }
 
+// listAgain is how old the last reading of a document that stays the same may grow: the store forgets the names of pruned items
+// that it has not been told of for long.
+const listAgain = store.TombstoneAge / 4
+
 // received reads a document.
 func (v poller) received(p *store.Poll, a *answer) error {
 	st := &p.State
@@ -188,7 +192,7 @@ func (v poller) received(p *store.Poll, a *answer) error {
 	}
 	hash := sha256.Sum256(a.body)
 	sum := store.Key(hash[:16])
-	if a.truncated == nil && sum == st.Document {
+	if a.truncated == nil && sum == st.Document && p.At.Sub(st.Listed) < listAgain {
 		st.Validators, st.Received = validators(a), p.At
 		succeeded(st, a, p.At)
 		return nil
@@ -236,7 +240,7 @@ func (v poller) received(p *store.Poll, a *answer) error {
 		st.Validators, st.Document = store.Validators{}, store.Key{}
 		return nil
 	}
-	st.Validators, st.Document, st.Received, st.Err = validators(a), sum, p.At, doc.Fault
+	st.Validators, st.Document, st.Received, st.Listed, st.Err = validators(a), sum, p.At, p.At, doc.Fault
 	p.Recollection = doc.remembered
 	return nil
 }
