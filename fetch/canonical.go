@@ -57,6 +57,9 @@ func canonicalHost(authority string) string {
 	if i := strings.LastIndexByte(host, ':'); i > strings.LastIndexByte(host, ']') {
 		host, port = host[:i], host[i+1:]
 	}
+	if strings.IndexByte(host[strings.LastIndexByte(host, ']')+1:], ':') >= 0 { // a second port
+		return authority
+	}
 	host = strings.TrimRight(host, ".")
 	for strings.HasPrefix(host, "www.") && strings.Count(host, ".") > 1 {
 		host = host[len("www."):]
