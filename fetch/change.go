@@ -84,13 +84,17 @@ func Rename(ctx context.Context, st store.Store, log *slog.Logger, renames ...st
 // their addresses. Run must be running.
 func (s *Scheduler) Revive(outlet string) (revived []string, err error) {
 	err = s.call(func(ctx context.Context) error {
+		states, err := s.states(ctx) // another poller may have learnt that they ended
+		if err != nil {
+			return err
+		}
 		var jobs []*job
 		var polls []store.Poll
 		for _, j := range s.jobs {
-			if j.feed.Outlet != outlet || !j.state.Gone || j.running {
+			st := states[j.feed.Name()]
+			if j.feed.Outlet != outlet || !st.Gone || j.running {
 				continue
 			}
-			st := j.state
 			st.Gone, st.Missing, st.Status, st.Failures, st.FailingSince, st.Err = false, false, 0, 0, time.Time{}, ""
 			due := Next(&j.feed, &s.o.Settings, &st)
 			st.NextPoll, st.Reason = due.At, due.Reason

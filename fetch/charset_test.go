@@ -3,6 +3,7 @@ package fetch
 import (
 	"fmt"
 	"net/url"
+	"strings"
 	"testing"
 	"unicode/utf8"
 
@@ -148,14 +149,16 @@ func TestOldCharsets(t *testing.T) {
 
 // A few bytes amiss do not make a document windows-1252.
 func TestCharsetRepair(t *testing.T) {
-	for _, test := range []struct{ body, want string }{
-		{"Новости \xd0", "Новости \uFFFD"},
-		{"Новости \x96 дня", "Новости – дня"},
-		{"caf\xe9 cr\xe8me", "café crème"},
-		{"\x93quoted\x94", "“quoted”"},
-		{"plain", "plain"},
+	for _, test := range []struct{ body, header, want string }{
+		{"Новости \xd0", "", "Новости \uFFFD"},
+		{"Новости \x96 дня", "", "Новости – дня"},
+		{"caf\xe9 cr\xe8me", "", "café crème"},
+		{"\x93quoted\x94", "", "“quoted”"},
+		{"plain", "", "plain"},
+		{strings.Repeat("Blåbærgrød ", 7) + "bes\xf8ge", "text/xml; charset=iso-8859-1", strings.Repeat("Blåbærgrød ", 7) + "besøge"},
+		{"Bl\xe5b\xe6rgr\xf8d \xc3\xa5", "text/xml; charset=iso-8859-1", "Blåbærgrød Ã¥"},
 	} {
-		if got, _ := toUTF8([]byte(test.body), ""); string(got) != test.want {
+		if got, _ := toUTF8([]byte(test.body), test.header); string(got) != test.want {
 			t.Errorf("%q: %q, want %q", test.body, got, test.want)
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"path/filepath"
 	"strings"
@@ -155,6 +156,30 @@ func TestAPollerLosesItsHosts(t *testing.T) {
 		}
 		cancel()
 		wg.Wait()
+	})
+}
+
+// An outlet that was asked in vain, since the lease ended before its answer, stands in the log: it is asked again.
+func TestBrokenOffIsTold(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "s.db")
+	synctest.Test(t, func(t *testing.T) {
+		st := quickStore(t, path)
+		defer st.Close()
+		lost := &lameStore{Store: st}
+		var log strings.Builder
+		s := testSettings()
+		s.Timeout = time.Hour
+		sch := New(Options{Store: lost, Settings: s, Feeds: feeds(t, "https://a.example/1"), Automatic: true, Log: slog.New(slog.NewTextHandler(&log, nil)), RoundTripper: &fakeNet{takes: time.Minute}})
+		stop := runs(sch)
+		time.Sleep(time.Second)
+		lost.away.Store(true)
+		time.Sleep(30 * time.Second)
+		lost.away.Store(false)
+		time.Sleep(30 * time.Second)
+		stop() // which breaks off the next poll, and that is not told
+		if n := strings.Count(log.String(), "was not ours any more; a poll was broken off, and will be repeated\" outlet=a.example feed=https://a.example/1"); n != 1 {
+			t.Errorf("told %d times: %s", n, &log)
+		}
 	})
 }
 
