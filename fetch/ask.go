@@ -100,7 +100,7 @@ func (s *Subscriber) post(ctx context.Context, f *Feed, at *url.URL, form url.Va
 
 // reasonIn is what a hub says of its refusal, if it says it in plain text.
 func reasonIn(h http.Header, text []byte) string {
-	if reason := oneLine(string(text), 200); strings.HasPrefix(h.Get("Content-Type"), "text/plain") && reason != "" {
+	if reason := oneLine(clean(string(text)), 200); strings.HasPrefix(h.Get("Content-Type"), "text/plain") && reason != "" {
 		return ": " + reason
 	}
 	return ""

@@ -101,7 +101,7 @@ func (s *Subscriber) confirm(w http.ResponseWriter, r *http.Request, token strin
 		log.Info("unsubscribed")
 		next.Active = callback{}
 	case mode == "denied":
-		next.denied(h.feed.redact(oneLine(q.Get("hub.reason"), 200)), now)
+		next.denied(h.feed.redact(oneLine(clean(q.Get("hub.reason")), 200)), now)
 		log.Warn("the hub denies the subscription", "err", next.Err)
 		challenge = ""
 	default:

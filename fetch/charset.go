@@ -58,7 +58,7 @@ func toUTF8(body []byte, contentType string) (text []byte, fault string) {
 	}
 	text, guessed := repairUTF8(body)
 	if guessed {
-		fault = fmt.Sprintf("wrong charset: the text is not in %s, as it should be; it was read as windows-1252", cmp.Or(params["charset"], declared, "utf-8"))
+		fault = fmt.Sprintf("wrong charset: the text is not in %s, as it should be; it was read as windows-1252", oneLine(clean(cmp.Or(params["charset"], declared, "utf-8")), 60))
 	}
 	return text, fault
 }

@@ -61,6 +61,7 @@ func TestCharsets(t *testing.T) {
 		{"windows-1251, sent", charmap.Windows1251, russian, "", "windows-1251"},
 		{"header beats declaration", charmap.Windows1251, russian, "koi8-r", "windows-1251"},
 		{"header lies: not UTF-8", charmap.Windows1251, russian, "windows-1251", "utf-8"},
+		{"header lies: not ISO-2022-JP", charmap.Windows1251, russian, "windows-1251", "iso-2022-jp"},
 		{"declaration lies: not UTF-8", charmap.Windows1252, german, "utf-8", ""},
 		{"both lie", charmap.Windows1252, german, "utf-8", "utf-8"},
 		{"nothing said, not UTF-8", charmap.Windows1252, german, "", ""},
@@ -161,5 +162,8 @@ func TestCharsetRepair(t *testing.T) {
 		if got, _ := toUTF8([]byte(test.body), test.header); string(got) != test.want {
 			t.Errorf("%q: %q, want %q", test.body, got, test.want)
 		}
+	}
+	if got, _ := toUTF8([]byte("\xef\xbb\xbfНовости \xd0"), "text/xml; charset=koi8-r"); string(got) != "Новости \uFFFD" {
+		t.Errorf("a mark, and a byte amiss: %q", got)
 	}
 }

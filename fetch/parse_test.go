@@ -12,6 +12,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode"
 
 	"broadsheet/store"
 )
@@ -318,7 +319,8 @@ func TestParseErrors(t *testing.T) {
 		{"part of a page", "<div><a href=/login>Log in</a></div>", "web page"},
 		{"OPML", "<opml version='2.0'><body/></opml>", "broadsheet import"},
 		{"site map", "<urlset/>", "site map"},
-		{"XML", "<catalogue><book/></catalogue>", "<catalogue>"},
+		{"XML", "<catalogue><book/></catalogue>", `first element is "catalogue"`},
+		{"XML that writes to a terminal", "<x\u009b31m\u202e/>", `"x\u009b31m\u202e"`},
 		{"JSON", `{"status": "ok"}`, "JSON Feed"},
 		{"JSON list", `[1, 2]`, "not a feed"},
 		{"broken JSON", `{"version": "https://jsonfeed.org/version/1.1", "items": [}`, "broken before"},
@@ -330,6 +332,10 @@ func TestParseErrors(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), test.says) {
 			t.Errorf("%s: %v, %v", test.name, d, err)
 		}
+	}
+	d, err := parseDocument([]byte("<?xml version='1.0' encoding='x\x1b[31m\u009b'?><rss><channel><title>\xe9</title></channel></rss>"), "", testAddress())
+	if err != nil || strings.ContainsFunc(d.Fault, unicode.IsControl) || !strings.Contains(d.Fault, "[31m") {
+		t.Errorf("a charset that writes to a terminal: %+v, %v", d, err)
 	}
 }
 
