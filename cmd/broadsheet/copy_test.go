@@ -165,8 +165,8 @@ func TestCopyIsKilled(t *testing.T) {
 			}
 		}
 	}
-	if kills < 3 {
-		t.Errorf("only %d kills: this proves nothing", kills)
+	if t.Logf("%d kills", kills); kills == 0 {
+		t.Error("no kill: this proves nothing")
 	}
 	toml := readFile(t, w.config)
 	if err := os.WriteFile(w.config, bytes.Replace(toml, []byte("bolt:broadsheet.db"), []byte(database), 1), 0o600); err != nil {
