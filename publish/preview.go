@@ -63,6 +63,9 @@ type present struct {
 func (p *Publisher) now(ctx context.Context, slug string) (*present, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if err := p.recall(ctx); err != nil {
+		return nil, fmt.Errorf("publish: section %s: %w", slug, err)
+	}
 	i := slices.IndexFunc(p.desks, func(d *desk) bool { return d.section.Slug == slug })
 	if i < 0 {
 		return nil, nil
