@@ -64,7 +64,7 @@ func (s *Subscriber) ask(ctx context.Context, f *Feed, c callback, topic string,
 		if c.Secret != "" && from.Scheme == "https" && at.Scheme != "https" {
 			return errors.New("it redirects to an address without TLS")
 		}
-		if free, err := s.scheduler.turnAt(at.String(), time.Now()); err != nil || !pass(ctx, time.Until(free)) {
+		if wait, err := s.scheduler.turnAt(at.String()); err != nil || !pass(ctx, wait) {
 			return cmp.Or(err, context.Cause(ctx))
 		}
 	}
@@ -100,7 +100,7 @@ func (s *Subscriber) post(ctx context.Context, f *Feed, at *url.URL, form url.Va
 
 // reasonIn is what a hub says of its refusal, if it says it in plain text.
 func reasonIn(h http.Header, text []byte) string {
-	if reason := oneLine(string(text), 200); strings.HasPrefix(h.Get("Content-Type"), "text/plain") && reason != "" {
+	if reason := oneLine(clean(string(text)), 200); strings.HasPrefix(h.Get("Content-Type"), "text/plain") && reason != "" {
 		return ": " + reason
 	}
 	return ""

@@ -9,21 +9,24 @@ import (
 
 // readAtom reads Atom as gofeed has it (the table is in parse.go).
 func (f *rawFeed) readAtom(o *atomFeed) {
-	f.title, f.subtitle, f.rights, f.language = firstOf(f.note.own[noteTitle], o.Title), o.Subtitle, o.Rights, firstOf(first(o.Extensions, "dc", "language"), o.Language, f.language)
+	x := o.Extensions
+	f.title = firstOf(f.note.own[noteTitle], o.Title, first(x, "dc", "title"))
+	f.subtitle, f.rights = firstOf(o.Subtitle, first(x, "dc", "description")), firstOf(o.Rights, first(x, "dc", "rights"))
+	f.language = firstOf(first(x, "dc", "language"), o.Language, f.language)
 	f.link, f.self = absoluteLink(f.base, atomLink(o.Links, "alternate")), atomLink(o.Links, "self")
-	f.license = firstOf(atomLink(o.Links, "license"), licenseIn(o.Extensions))
+	f.license = firstOf(atomLink(o.Links, "license"), licenseIn(x))
 	for _, l := range o.Links {
 		f.links.add(l.Rel, l.Href)
 	}
 	f.issued, f.updated = f.note.published.Time, f.note.updated.Time
 	f.image = firstOf(o.Logo, o.Icon)
 	if f.authors = persons(o.Authors); len(f.authors) == 0 {
-		f.authors = authorsIn(o.Extensions)
+		f.authors = authorsIn(x)
 	}
 	for _, c := range o.Categories {
 		f.categories = append(f.categories, literal(c.Term, c.Scheme, c.Label))
 	}
-	f.categories = append(f.categories, categoriesIn(o.Extensions)...)
+	f.categories = append(f.categories, categoriesIn(x)...)
 	f.items = make([]rawItem, len(o.Entries))
 	for i, e := range o.Entries {
 		r := &f.items[i]

@@ -22,7 +22,18 @@ func CanonicalLink(link string) string {
 	if host = canonicalHost(host); !hostForm.MatchString(host) {
 		return link
 	}
-	if to := wrapped(host, path, query); to != "" {
+	path = canonicalEscapes(canonicalPath(canonicalEscapes(path)))
+	var parameters []string
+	for p := range strings.SplitSeq(query, "&") {
+		p = canonicalEscapes(p)
+		for strings.HasPrefix(p, "amp;") { // escaped once too often
+			p = p[len("amp;"):]
+		}
+		if p != "" && !isTracking(p) {
+			parameters = append(parameters, p)
+		}
+	}
+	if to := wrapped(host, path, parameters); to != "" {
 		return CanonicalLink(to)
 	}
 	var b strings.Builder
@@ -30,17 +41,11 @@ func CanonicalLink(link string) string {
 	b.WriteString("https://")
 	b.WriteString(host)
 	b.WriteByte('/')
-	b.WriteString(canonicalEscapes(canonicalPath(canonicalEscapes(path))))
+	b.WriteString(path)
 	separator := byte('?')
-	for p := range strings.SplitSeq(query, "&") {
-		for strings.HasPrefix(p, "amp;") { // escaped once too often
-			p = p[len("amp;"):]
-		}
-		if p == "" || isTracking(p) {
-			continue
-		}
+	for _, p := range parameters {
 		b.WriteByte(separator)
-		b.WriteString(canonicalEscapes(p))
+		b.WriteString(p)
 		separator = '&'
 	}
 	if strings.HasPrefix(fragment, "!") || strings.HasPrefix(fragment, "/") {
@@ -57,14 +62,17 @@ func canonicalHost(authority string) string {
 	if i := strings.LastIndexByte(host, ':'); i > strings.LastIndexByte(host, ']') {
 		host, port = host[:i], host[i+1:]
 	}
-	host = strings.TrimRight(host, ".")
-	for strings.HasPrefix(host, "www.") && strings.Count(host, ".") > 1 {
-		host = host[len("www."):]
+	if strings.IndexByte(host[strings.LastIndexByte(host, ']')+1:], ':') >= 0 { // a second port
+		return authority
 	}
 	if !isASCII([]byte(host)) {
 		if ascii, err := hostToASCII(host); err == nil {
 			host = ascii
 		}
+	}
+	host = strings.TrimRight(host, ".")
+	for strings.HasPrefix(host, "www.") && strings.Count(host, ".") > 1 {
+		host = host[len("www."):]
 	}
 	if port != "" && port != "80" && port != "443" {
 		host += ":" + port
@@ -86,22 +94,24 @@ func canonicalPath(path string) string {
 	return strings.TrimRight(path, "/")
 }
 
-// wrapped is the address that a link of Google's leads to; its own is another in each poll.
-func wrapped(host, path, query string) string {
+// wrapped is the address that a link of Google's, whose parts are canonical, leads to; its own is another in each poll.
+func wrapped(host, path string, parameters []string) string {
 	if path != "url" && path != "news/url" || !strings.Contains("."+host, ".google.") {
 		return ""
 	}
-	for p := range strings.SplitSeq(query, "&") {
-		key, value, _ := strings.Cut(strings.TrimPrefix(p, "amp;"), "=")
+	for _, p := range parameters {
+		key, value, _ := strings.Cut(p, "=")
 		if key != "url" && key != "q" {
 			continue
 		}
 		to, err := url.QueryUnescape(value)
-		if err == nil && (strings.HasPrefix(to, "http://") || strings.HasPrefix(to, "https://")) {
-			_, rest, _ := strings.Cut(to, "://")
-			if inner, _, _ := strings.Cut(rest, "/"); !strings.Contains("."+strings.ToLower(inner), ".google.") {
-				return to
-			}
+		_, rest, ok := strings.Cut(to, "://")
+		if err != nil || !ok {
+			continue
+		}
+		end := strings.IndexAny(rest+"/", "/?#")
+		if inner := canonicalHost(rest[:end]); strings.HasPrefix(to, "http") && hostForm.MatchString(inner) && !strings.Contains("."+inner, ".google.") {
+			return to
 		}
 	}
 	return ""

@@ -9,6 +9,7 @@ func TestCanonicalLink(t *testing.T) {
 		{"HTTP://WWW.Outlet.Example:80/A/b/", "https://outlet.example/A/b"},
 		{"https://outlet.example:443/a", "https://outlet.example/a"},
 		{"http://outlet.example:443/a", "https://outlet.example/a"},
+		{"https://www.outlet.example:443:", "https://www.outlet.example:443:"},
 		{"http://127.0.0.1:8080/wire/7?utm_source=outlet3&utm_medium=rss&fbclid=00c0ffee", "https://127.0.0.1:8080/wire/7"},
 		{"http://127.0.0.1:8080/item/3/7?src=wire", "https://127.0.0.1:8080/item/3/7?src=wire"},
 		{"https://[2001:db8::1]:8080/a", "https://[2001:db8::1]:8080/a"},
@@ -44,6 +45,10 @@ func TestCanonicalLink(t *testing.T) {
 		{"https://outlet.example/%7euser/%e4%bd%a0?x=%2f", "https://outlet.example/~user/%E4%BD%A0?x=%2F"},
 		{"https://outlet.example/你 好/100%", "https://outlet.example/%E4%BD%A0%20%E5%A5%BD/100%25"},
 		{"https://outlet.example/a/../b/./c", "https://outlet.example/b/c"},
+		{"https://www.google.com/ur%6c/?amp;amp;q=https://outlet.example/a%", "https://outlet.example/a%25"},
+		{"https://www.google.com/url?url=http://%", "https://google.com/url?url=http://%25"},
+		{"https://outlet.example/a?%75tm_source=x&%61mp;b=c", "https://outlet.example/a?b=c"},
+		{"https://ｗｗｗ.outlet.example。/a", "https://outlet.example/a"},
 		{"https://www.google.com/url?rct=j&sa=t&url=https://outlet.example/a%3Fid%3D2&ct=ga&usg=AFQ", "https://outlet.example/a?id=2"},
 		// No address.
 		{"", ""},

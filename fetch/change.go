@@ -62,7 +62,7 @@ func (s *Scheduler) breakOff(renames []store.Rename) {
 		}
 	}
 	for slices.ContainsFunc(slices.Collect(maps.Values(s.jobs)), concerned) {
-		s.finish(<-s.finished, time.Now())
+		s.finish(<-s.finished, s.now())
 	}
 }
 
@@ -84,17 +84,21 @@ func Rename(ctx context.Context, st store.Store, log *slog.Logger, renames ...st
 // their addresses. Run must be running.
 func (s *Scheduler) Revive(outlet string) (revived []string, err error) {
 	err = s.call(func(ctx context.Context) error {
+		states, err := s.states(ctx) // another poller may have learnt that they ended
+		if err != nil {
+			return err
+		}
 		var jobs []*job
 		var polls []store.Poll
 		for _, j := range s.jobs {
-			if j.feed.Outlet != outlet || !j.state.Gone || j.running {
+			st := states[j.feed.Name()]
+			if j.feed.Outlet != outlet || !st.Gone || j.running {
 				continue
 			}
-			st := j.state
 			st.Gone, st.Missing, st.Status, st.Failures, st.FailingSince, st.Err = false, false, 0, 0, time.Time{}, ""
 			due := Next(&j.feed, &s.o.Settings, &st)
 			st.NextPoll, st.Reason = due.At, due.Reason
-			jobs, polls = append(jobs, j), append(polls, store.Poll{At: time.Now().UTC(), State: st})
+			jobs, polls = append(jobs, j), append(polls, store.Poll{At: s.now().UTC(), State: st})
 		}
 		saved, err := s.o.Store.SavePolls(ctx, polls...)
 		if err != nil {

@@ -46,6 +46,9 @@ func toUTF8(body []byte, contentType string) (text []byte, fault string) {
 		if c == nil || valid && !sevenBit { // what looks like ASCII and need not be
 			continue
 		}
+		if good, bad := countUTF8(body); good > 20*bad {
+			return readUTF8(body, c), ""
+		}
 		if out := c(body); !mostlyBroken(out, body) {
 			return out, ""
 		}
@@ -55,7 +58,7 @@ func toUTF8(body []byte, contentType string) (text []byte, fault string) {
 	}
 	text, guessed := repairUTF8(body)
 	if guessed {
-		fault = fmt.Sprintf("wrong charset: the text is not in %s, as it should be; it was read as windows-1252", cmp.Or(params["charset"], declared, "utf-8"))
+		fault = fmt.Sprintf("wrong charset: the text is not in %s, as it should be; it was read as windows-1252", oneLine(clean(cmp.Or(params["charset"], declared, "utf-8")), 60))
 	}
 	return text, fault
 }
@@ -133,7 +136,20 @@ func repairUTF8(body []byte) (text []byte, guessed bool) {
 	if utf8.Valid(body) {
 		return body, false
 	}
-	good, bad := 0, 0
+	if good, bad := countUTF8(body); good <= bad {
+		text, _ = charmap.Windows1252.NewDecoder().Bytes(body)
+		return text, true
+	}
+	return readUTF8(body, func(stray []byte) []byte {
+		if stray[0] < 0xa0 { // quotes and dashes pasted from elsewhere
+			return utf8.AppendRune(nil, charmap.Windows1252.DecodeByte(stray[0]))
+		}
+		return []byte("\uFFFD")
+	}), false
+}
+
+// countUTF8 counts the characters of UTF-8 beyond ASCII, and the bytes that are part of none.
+func countUTF8(body []byte) (good, bad int) {
 	for i := 0; i < len(body); {
 		if body[i] < utf8.RuneSelf {
 			i++
@@ -147,24 +163,27 @@ func repairUTF8(body []byte) (text []byte, guessed bool) {
 		}
 		i += n
 	}
-	asLatin := good <= bad
-	out := make([]byte, 0, len(body)+2*bad+16)
+	return good, bad
+}
+
+// readUTF8 reads body as UTF-8, and each byte that is part of no character as stray has it.
+func readUTF8(body []byte, stray charset) []byte {
+	out := make([]byte, 0, len(body)+16)
 	for i := 0; i < len(body); {
-		c := body[i]
-		if c < utf8.RuneSelf {
-			out = append(out, c)
+		if body[i] < utf8.RuneSelf {
+			out = append(out, body[i])
 			i++
 			continue
 		}
 		r, n := utf8.DecodeRune(body[i:])
-		switch {
-		case asLatin, r == utf8.RuneError && n == 1 && c < 0xa0: // quotes and dashes pasted from elsewhere
-			r, n = charmap.Windows1252.DecodeByte(c), 1
+		if r == utf8.RuneError && n == 1 {
+			out = append(out, stray(body[i:i+1])...)
+		} else {
+			out = append(out, body[i:i+n]...)
 		}
-		out = utf8.AppendRune(out, r)
 		i += n
 	}
-	return out, asLatin
+	return out
 }
 
 func isASCII(b []byte) bool {

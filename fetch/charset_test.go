@@ -3,6 +3,7 @@ package fetch
 import (
 	"fmt"
 	"net/url"
+	"strings"
 	"testing"
 	"unicode/utf8"
 
@@ -60,6 +61,7 @@ func TestCharsets(t *testing.T) {
 		{"windows-1251, sent", charmap.Windows1251, russian, "", "windows-1251"},
 		{"header beats declaration", charmap.Windows1251, russian, "koi8-r", "windows-1251"},
 		{"header lies: not UTF-8", charmap.Windows1251, russian, "windows-1251", "utf-8"},
+		{"header lies: not ISO-2022-JP", charmap.Windows1251, russian, "windows-1251", "iso-2022-jp"},
 		{"declaration lies: not UTF-8", charmap.Windows1252, german, "utf-8", ""},
 		{"both lie", charmap.Windows1252, german, "utf-8", "utf-8"},
 		{"nothing said, not UTF-8", charmap.Windows1252, german, "", ""},
@@ -148,15 +150,20 @@ func TestOldCharsets(t *testing.T) {
 
 // A few bytes amiss do not make a document windows-1252.
 func TestCharsetRepair(t *testing.T) {
-	for _, test := range []struct{ body, want string }{
-		{"Новости \xd0", "Новости \uFFFD"},
-		{"Новости \x96 дня", "Новости – дня"},
-		{"caf\xe9 cr\xe8me", "café crème"},
-		{"\x93quoted\x94", "“quoted”"},
-		{"plain", "plain"},
+	for _, test := range []struct{ body, header, want string }{
+		{"Новости \xd0", "", "Новости \uFFFD"},
+		{"Новости \x96 дня", "", "Новости – дня"},
+		{"caf\xe9 cr\xe8me", "", "café crème"},
+		{"\x93quoted\x94", "", "“quoted”"},
+		{"plain", "", "plain"},
+		{strings.Repeat("Blåbærgrød ", 7) + "bes\xf8ge", "text/xml; charset=iso-8859-1", strings.Repeat("Blåbærgrød ", 7) + "besøge"},
+		{"Bl\xe5b\xe6rgr\xf8d \xc3\xa5", "text/xml; charset=iso-8859-1", "Blåbærgrød Ã¥"},
 	} {
-		if got, _ := toUTF8([]byte(test.body), ""); string(got) != test.want {
+		if got, _ := toUTF8([]byte(test.body), test.header); string(got) != test.want {
 			t.Errorf("%q: %q, want %q", test.body, got, test.want)
 		}
+	}
+	if got, _ := toUTF8([]byte("\xef\xbb\xbfНовости \xd0"), "text/xml; charset=koi8-r"); string(got) != "Новости \uFFFD" {
+		t.Errorf("a mark, and a byte amiss: %q", got)
 	}
 }

@@ -3,6 +3,7 @@ package fetch
 import (
 	"context"
 	"errors"
+	"fmt"
 	"math/rand/v2"
 	"net/http/httptrace"
 	"slices"
@@ -32,7 +33,10 @@ const (
 	maxSeen = 64 // feeds of one host that are claimed at once
 )
 
-var errElsewhere = errors.New("another poller has polled it")
+var (
+	errElsewhere = errors.New("another poller has polled it")
+	errLapsed    = fmt.Errorf("the lease of its host has ended: %w", context.Canceled)
+)
 
 // A tenancy is what a host is to us.
 type tenancy struct {
@@ -41,7 +45,7 @@ type tenancy struct {
 	until   time.Time                  // end of the lease by our clock, which begins it when the claim is sent
 	sends   *atomic.Pointer[time.Time] // until, for the requests that are under way
 	polls   context.Context
-	end     context.CancelFunc // breaks off the polls, as the end of the lease does
+	end     func() // breaks off the polls, as the end of the lease does
 	lapse   *time.Timer
 	asked   bool      // it is in the claim that is under way
 	again   time.Time // when we may claim it
@@ -321,11 +325,13 @@ func (s *Scheduler) have(ctx context.Context, h *host, g *store.Grant, sent, now
 	}
 	sends := &atomic.Pointer[time.Time]{}
 	sends.Store(&until)
-	ctx, h.end = context.WithCancel(ctx)
-	h.lapse = time.AfterFunc(until.Sub(now), h.end)
+	ctx, cancel := context.WithCancelCause(ctx)
+	end := func() { cancel(errLapsed) }
+	h.end, h.lapse = end, time.AfterFunc(until.Sub(now), end)
 	h.sends, h.polls = sends, httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{GotConn: func(c httptrace.GotConnInfo) {
 		// A process that stood still sends what it was about to send, and looks at its timers afterwards.
-		if !time.Now().Before(*sends.Load()) {
+		if !s.now().Before(*sends.Load()) {
+			end()
 			c.Conn.Close()
 		}
 	}})
@@ -349,11 +355,11 @@ func (s *Scheduler) lose(h *host) {
 // vacate gives back all hosts when Run ends.
 func (s *Scheduler) vacate() {
 	if s.claimed != nil {
-		s.granted(context.Background(), <-s.claimed, time.Now())
+		s.granted(context.Background(), <-s.claimed, s.now())
 	}
 	c := store.Claim{Owner: s.owner, Lease: lease}
 	for h := range s.held {
-		c.Release = append(c.Release, store.Release{Host: h.name, Pause: max(time.Until(h.free), 0)})
+		c.Release = append(c.Release, store.Release{Host: h.name, Pause: max(h.free.Sub(s.now()), 0)})
 		s.lose(h)
 	}
 	if len(c.Release) == 0 {

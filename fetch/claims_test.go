@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"path/filepath"
 	"strings"
@@ -158,6 +159,30 @@ func TestAPollerLosesItsHosts(t *testing.T) {
 	})
 }
 
+// An outlet that was asked in vain, since the lease ended before its answer, stands in the log: it is asked again.
+func TestBrokenOffIsTold(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "s.db")
+	synctest.Test(t, func(t *testing.T) {
+		st := quickStore(t, path)
+		defer st.Close()
+		lost := &lameStore{Store: st}
+		var log strings.Builder
+		s := testSettings()
+		s.Timeout = time.Hour
+		sch := New(Options{Store: lost, Settings: s, Feeds: feeds(t, "https://a.example/1"), Automatic: true, Log: slog.New(slog.NewTextHandler(&log, nil)), RoundTripper: &fakeNet{takes: time.Minute}})
+		stop := runs(sch)
+		time.Sleep(time.Second)
+		lost.away.Store(true)
+		time.Sleep(30 * time.Second)
+		lost.away.Store(false)
+		time.Sleep(30 * time.Second)
+		stop() // which breaks off the next poll, and that is not told
+		if n := strings.Count(log.String(), "was not ours any more; a poll was broken off, and will be repeated\" outlet=a.example feed=https://a.example/1"); n != 1 {
+			t.Errorf("told %d times: %s", n, &log)
+		}
+	})
+}
+
 // What outlets have answered is kept while the store is away, and not asked for again.
 func TestAnswersWaitForTheStore(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "s.db")
@@ -257,12 +282,13 @@ func TestRevivedElsewhere(t *testing.T) {
 		fs := feeds(t, "https://a.example/1")
 		ctx, cancel := context.WithCancel(t.Context())
 		var wg sync.WaitGroup
+		one, stop := context.WithCancel(ctx)
+		other := New(Options{Store: st, Settings: testSettings(), Feeds: fs, Log: discard, RoundTripper: net}) // there before the feed ends
+		wg.Go(func() { other.Run(one) })
+		synctest.Wait()
 		pollers(ctx, &wg, net, testSettings(), fs, st)
 		time.Sleep(3 * time.Hour)
 		gone.Store(false)
-		one, stop := context.WithCancel(ctx)
-		other := New(Options{Store: st, Settings: testSettings(), Feeds: fs, Log: discard, RoundTripper: net})
-		wg.Go(func() { other.Run(one) })
 		if feeds, err := other.Revive("a.example"); err != nil || len(feeds) != 1 {
 			t.Errorf("%v, %v", feeds, err)
 		}

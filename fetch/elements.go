@@ -90,6 +90,9 @@ func plain(s string) string {
 	for {
 		kind := z.next()
 		if kind == htmlEnd {
+			if len(z.raw) > 1 && isLetter(z.raw[1]) && bytes.IndexByte(z.raw, '=') < 0 { // "if a<b", and no tag that was cut off in an attribute
+				text = appendCDATA(text, z.text(), false)
+			}
 			return string(text)
 		}
 		if kind == htmlText {

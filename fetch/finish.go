@@ -103,6 +103,8 @@ func (s *Scheduler) settle(p finishedPoll, now time.Time) {
 	switch {
 	case errors.Is(p.err, errFenced):
 		s.o.Log.Warn("another poller has taken over; what was polled is dropped", "outlet", j.feed.Outlet, "feed", j.feed.URL)
+	case errors.Is(p.err, errLapsed):
+		s.o.Log.Warn("the host was not ours any more; a poll was broken off, and will be repeated", "outlet", j.feed.Outlet, "feed", j.feed.URL)
 	case p.err != nil && !errors.Is(p.err, context.Canceled):
 		s.o.Log.Error("a poll could not be stored; it will be repeated", "outlet", j.feed.Outlet, "feed", j.feed.URL, "err", p.err)
 		if pause := now.Add(storePause); configured && j.due.At.Before(pause) && !j.due.Never {

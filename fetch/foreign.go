@@ -49,18 +49,30 @@ func categoriesIn(x foreign) []store.Category {
 	for _, e := range x["atom"]["category"] {
 		categories = append(categories, literal(e.Attrs["term"], e.Attrs["scheme"], e.Attrs["label"]))
 	}
-	for _, e := range x["media"]["category"] {
-		categories = append(categories, store.Category{Term: e.Value, Scheme: e.Attrs["scheme"], Label: e.Attrs["label"]})
-	}
-	for _, list := range [][]element{x["itunes"]["keywords"], x["media"]["keywords"]} {
-		for _, e := range list {
-			categories = listed(categories, e.Value)
-		}
+	categories = mediaCategories(categories, x["media"])
+	for _, e := range x["itunes"]["keywords"] {
+		categories = listed(categories, e.Value)
 	}
 	for _, e := range x["itunes"]["category"] {
 		categories = append(categories, literal(e.Attrs["text"], "", ""))
 		for _, inner := range e.Children["category"] {
 			categories = append(categories, literal(inner.Attrs["text"], "", ""))
+		}
+	}
+	return categories
+}
+
+// mediaCategories adds those of Media RSS, also of its files and groups of files.
+func mediaCategories(categories []store.Category, m map[string][]element) []store.Category {
+	for _, e := range m["category"] {
+		categories = append(categories, store.Category{Term: e.Value, Scheme: e.Attrs["scheme"], Label: e.Attrs["label"]})
+	}
+	for _, e := range m["keywords"] {
+		categories = listed(categories, e.Value)
+	}
+	for _, holders := range [][]element{m["group"], m["content"]} {
+		for _, e := range holders {
+			categories = mediaCategories(categories, e.Children)
 		}
 	}
 	return categories

@@ -16,7 +16,7 @@ import (
 type htmlScanner struct {
 	src []byte
 	pos int    // behind the token
-	raw []byte // the token, as written
+	raw []byte // the token, as written; at the end what hides the rest and does not end
 
 	unread  []byte      // of a tag, from the attribute on that is next
 	names   [][]byte    // of its attributes so far
@@ -47,7 +47,8 @@ func (z *htmlScanner) next() htmlKind {
 			n, kind = markupLen(rest)
 		}
 		if n < 0 {
-			break
+			z.raw, z.pos = rest, len(z.src)
+			return htmlEnd
 		}
 		z.raw = rest[:n]
 		if z.pos += n; kind != htmlEnd {
@@ -58,7 +59,7 @@ func (z *htmlScanner) next() htmlKind {
 			return kind
 		}
 	}
-	z.pos = len(z.src)
+	z.raw = nil
 	return htmlEnd
 }
 

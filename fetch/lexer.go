@@ -77,7 +77,11 @@ func (l *lexer) next() token {
 		case bytes.HasPrefix(rest, []byte("<!--")):
 			l.enclosed(rest, "<!--", "-->", &l.endless[0])
 		case rest[1] == '?':
-			l.passOver(rest, 2, ">")
+			if n := bytes.IndexAny(rest[2:], "<>"); n >= 0 && rest[2+n] == '<' { // its end is missing
+				l.pos += 2 + n
+			} else {
+				l.passOver(rest, 2, ">")
+			}
 		case rest[1] == '!' && len(rest) > 2 && isNameStart(rest[2]):
 			l.declaration(rest)
 		default: // a less-than sign

@@ -39,7 +39,7 @@ func notFeed(src []byte, root string, address *url.URL) error {
 		begin := strings.ToValidUTF8(string(src[:min(len(src), 200)]), "")
 		return fmt.Errorf("not a feed: it begins with %q", oneLine(clean(begin), 60))
 	}
-	return fmt.Errorf("not a feed: its first element is <%s>, none of <rss>, <rdf:RDF>, <feed>", root)
+	return fmt.Errorf("not a feed: its first element is %q, none of rss, rdf:RDF, feed", oneLine(root, 60))
 }
 
 const (

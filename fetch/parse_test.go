@@ -12,6 +12,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode"
 
 	"broadsheet/store"
 )
@@ -235,9 +236,13 @@ func TestParseIllFormed(t *testing.T) {
 		{"description with tags that do not end", item("<description>a<br>b<p>c</description><title>t</title>"), "t"},
 		{"unknown element that does not end", item("<foo:bar><title>t</title>"), "t"},
 		{"item that does not end", "<rss><channel><item><title>t</title><item><title>u</title></item></channel></rss>", "t"},
+		{"category of the channel that does not end", "<rss><channel><itunes:category text='x'><itunes:category text='y'/><item><title>t</title></item></channel></rss>", "t"},
+		{"picture of the feed that does not end", "<rss><channel><image><url>u</url><item><title>t</title></item></channel></rss>", "t"},
 		{"upper case", "<RSS><CHANNEL><ITEM><TITLE>t</TITLE></ITEM></CHANNEL></RSS>", "t"},
 		{"tags that cross", item("<title>t</title><category>x</item></category>"), "t"},
 		{"channel without rss", "<channel><item><title>t</title></item></channel>", "t"},
+		{"channel without rss, items behind it", "<channel><title>c</title></channel><item><title>t</title></item>", "t"},
+		{"declaration without its end", "<?xml version='1.0'?\n" + item("<title>t</title>"), "t"},
 		{"undeclared prefixes", item("<dc:creator>x</dc:creator><title>t</title><media:thumbnail url='x'/>"), "t"},
 		{"namespace of another", `<rss xmlns="http://www.w3.org/2005/Atom"><channel><item><title>t</title></item></channel></rss>`, "t"},
 		{"prefixed", `<a:feed xmlns:a="http://www.w3.org/2005/Atom"><a:entry><a:title>t</a:title></a:entry></a:feed>`, "t"},
@@ -314,7 +319,8 @@ func TestParseErrors(t *testing.T) {
 		{"part of a page", "<div><a href=/login>Log in</a></div>", "web page"},
 		{"OPML", "<opml version='2.0'><body/></opml>", "broadsheet import"},
 		{"site map", "<urlset/>", "site map"},
-		{"XML", "<catalogue><book/></catalogue>", "<catalogue>"},
+		{"XML", "<catalogue><book/></catalogue>", `first element is "catalogue"`},
+		{"XML that writes to a terminal", "<x\u009b31m\u202e/>", `"x\u009b31m\u202e"`},
 		{"JSON", `{"status": "ok"}`, "JSON Feed"},
 		{"JSON list", `[1, 2]`, "not a feed"},
 		{"broken JSON", `{"version": "https://jsonfeed.org/version/1.1", "items": [}`, "broken before"},
@@ -326,6 +332,10 @@ func TestParseErrors(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), test.says) {
 			t.Errorf("%s: %v, %v", test.name, d, err)
 		}
+	}
+	d, err := parseDocument([]byte("<?xml version='1.0' encoding='x\x1b[31m\u009b'?><rss><channel><title>\xe9</title></channel></rss>"), "", testAddress())
+	if err != nil || strings.ContainsFunc(d.Fault, unicode.IsControl) || !strings.Contains(d.Fault, "[31m") {
+		t.Errorf("a charset that writes to a terminal: %+v, %v", d, err)
 	}
 }
 

@@ -259,8 +259,7 @@ func TestProxyPassword(t *testing.T) {
 	if got.State.Err == "" || !got.State.LastPoll.IsZero() || strings.Contains(got.State.Err, "canary") {
 		t.Errorf("refused: %+v", got.State)
 	}
-	r.Close()
-	dead, _ := url.Parse("http://me:proxycanary@" + r.Listener.Addr().String())
+	dead, _ := url.Parse("http://me:proxycanary@" + nobody)
 	got = through(t, dead, names, "http://public.test/feed", nil)
 	if got.State.Err == "" || !got.State.LastPoll.IsZero() || strings.Contains(got.State.Err, "canary") {
 		t.Errorf("no proxy there: %+v", got.State)

@@ -200,7 +200,7 @@ func TestARoundOverSockets(t *testing.T) {
 	mu.Lock()
 	defer mu.Unlock()
 	for host, n := range most {
-		if n > 1 {
+		if n > 1 && !isDead(host) { // which may have been left and asked again before the server sees that it was left
 			t.Errorf("%s: %d requests in flight", host, n)
 		}
 	}

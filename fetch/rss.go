@@ -77,7 +77,13 @@ func (r *rawItem) readRSS(o *rssItem) {
 	}
 	if o.GUID != nil {
 		r.guid = o.GUID.Value
-		if !strings.EqualFold(o.GUID.IsPermalink, "false") {
+		switch strings.ToLower(o.GUID.IsPermalink) {
+		case "true":
+			if strings.Contains(r.guid, "/") { // else it is a number, whatever is said
+				r.links = append(r.links, r.guid)
+			}
+		case "false":
+		default:
 			r.links = append(r.links, permalink(r.guid))
 		}
 	}

@@ -11,6 +11,7 @@ func TestPlain(t *testing.T) {
 		{"AT&T", "AT&T"}, {"Tom &amp; Jerry", "Tom & Jerry"}, {"a &lt;b&gt; c", "a <b> c"}, {"&amp;amp;", "&amp;"},
 		{"a <b>bold</b> <i class=x>word</i>", "a bold word"}, {"1 < 2 > 0", "1 < 2 > 0"}, {"the <unknown> host", "the <unknown> host"},
 		{"a<br>b<p>c", "a b c"}, {"a<script>alert(1)</script>b", "ab"}, {"<![CDATA[a & b]]>", "a & b"}, {"&#128;&#150;&nbsp;", "€–\u00a0"}, {"plain", "plain"},
+		{"if a<b", "if a<b"}, {"a <a href=\"https://b.ex", "a "}, {"a <!-- b", "a "}, {"if a<b &amp; c", "if a<b & c"},
 	} {
 		if got := plain(test.in); got != test.want {
 			t.Errorf("plain(%q) = %q, want %q", test.in, got, test.want)

@@ -128,6 +128,9 @@ func (t *tidier) root() error {
 			}
 			return notFeed(t.src, local, t.address)
 		}
+		if local == "channel" { // items may come behind it, where RSS 1.0 has them
+			t.open = append(t.open, tidyElement{base: e.base, lang: e.lang})
+		}
 		e.name, e.space = "", ""
 		if prefix, _, ok := strings.Cut(e.raw, ":"); ok && strings.HasPrefix(t.known([]byte(e.raw), "").name, "other:") {
 			t.prefix[prefix] = "" // whatever its namespace is called, it is the feed's own
@@ -172,7 +175,9 @@ func (t *tidier) body() error {
 		case lexEndTag:
 			t.end(tok.name)
 		case lexEnd:
-			t.cutOff()
+			if last := t.open[len(t.open)-1]; last.raw != "" {
+				t.cutOff()
+			}
 			return nil
 		}
 	}

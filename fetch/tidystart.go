@@ -9,8 +9,10 @@ import (
 // start takes a start tag; false ends the document.
 func (t *tidier) start(tok *token) bool {
 	e := t.element(tok, t.open[len(t.open)-1])
-	if e.role == roleItem && t.item >= 0 { // its predecessor was not closed
-		t.closeFrom(slices.IndexFunc(t.open, func(o tidyElement) bool { return o.role == roleItem }))
+	if e.role == roleItem { // what is open and holds no items was not closed: its predecessor, or something of the feed's
+		if i := slices.IndexFunc(t.open, func(o tidyElement) bool { return o.name != "" }); i >= 0 {
+			t.closeFrom(i)
+		}
 	}
 	t.adopt(&e)
 	t.resolve(&e)
@@ -144,6 +146,7 @@ func (t *tidier) author(e *tidyElement) {
 	if !closed {
 		return
 	}
+	t.text = undouble(t.text)
 	switch {
 	case t.atom && e.name == "author":
 		if !sawMarkup {

@@ -187,7 +187,7 @@ func (g *stage) answer(r *http.Request) *http.Response {
 		if g.where != "" {
 			return response(202, "", h)
 		}
-		return response(g.status, "because", h)
+		return response(g.status, "be\x1bcause", h)
 	}
 	return response(200, g.document(g.items), nil)
 }
@@ -257,7 +257,7 @@ func (g *stage) call(method, address string, header http.Header, body string) (i
 }
 
 func (g *stage) verify(callback, mode, topic, lease string) (int, string) {
-	q := url.Values{"hub.mode": {mode}, "hub.topic": {topic}, "hub.challenge": {"ch4llenge"}, "hub.lease_seconds": {lease}, "hub.reason": {"no\nmore"}}
+	q := url.Values{"hub.mode": {mode}, "hub.topic": {topic}, "hub.challenge": {"ch4llenge"}, "hub.lease_seconds": {lease}, "hub.reason": {"no\nmo\x1bre\x00"}}
 	return g.call(http.MethodGet, callback+"?"+q.Encode(), nil, "")
 }
 

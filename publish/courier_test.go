@@ -124,6 +124,32 @@ func TestHubShared(t *testing.T) {
 	}
 }
 
+// What another process is telling is left to it, however far behind its clock is, and taken over when it does not come to an end.
+func TestHubSharedByOtherClocks(t *testing.T) {
+	p := newPress(t)
+	r := newReader(t, p.world)
+	p.subscribe(t, r, r.address)
+	p.stop()
+	p.poll(in("1m"), "a", feedOf("a"), news("two", "https://a.example/2", "<p>two</p>"))
+	e := p.edition(p.pub)
+	p.change(func(n *notice) {
+		n.Told, n.Revision = e.Document("all.atom").News, e.Revision
+		n.Owed, n.Teller = time.Now().Add(claimTime-5*time.Minute), "another"
+	})
+	p.start()
+	p.print()
+	quiet(t, r.came)
+
+	now := time.Now()
+	n := told{seen: now, notice: notice{Owed: now.Add(-time.Hour), Teller: "another"}}
+	if at := n.free("me"); !at.Equal(now.Add(claimTime)) {
+		t.Errorf("free at %v, seen at %v", at, now)
+	}
+	if at := n.free("another"); !at.Equal(n.Owed) {
+		t.Errorf("what the same one tells is free at %v", at)
+	}
+}
+
 // A hub takes no more subscriptions than it can serve.
 func TestHubFull(t *testing.T) {
 	p := newPress(t)

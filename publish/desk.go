@@ -18,6 +18,7 @@ type desk struct {
 	archivist chooser        // for archives, which are rendered meanwhile
 	ttl       time.Duration  // the median interval of its feeds
 	revision  store.Revision // up to which view is right
+	moved     store.Revision // that made docs anew last
 	resumed   bool           // view was made by another process, which has written the documents
 	view      view
 	list      *list

@@ -3,6 +3,7 @@ package publish
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"iter"
 	"math/rand/v2"
@@ -163,5 +164,54 @@ func TestCommitWhileReading(t *testing.T) {
 	}
 	if committed < 4 {
 		t.Errorf("written to %d times: this proves nothing", committed)
+	}
+}
+
+// A lameStore cannot read bodies for a while.
+type lameStore struct {
+	Keeper
+	lame bool
+}
+
+func (l *lameStore) Bodies(ctx context.Context, ids ...store.ItemID) iter.Seq2[store.Body, error] {
+	if l.lame {
+		return func(yield func(store.Body, error) bool) { yield(store.Body{}, store.ErrAway) }
+	}
+	return l.Keeper.Bodies(ctx, ids...)
+}
+
+// What an edition that failed has seen of the store, the next one shows: an item that came, one that was pruned.
+func TestEditionAfterFailure(t *testing.T) {
+	w := newWorld(t)
+	st := &lameStore{Keeper: w.st}
+	p, err := New(publication([]Outlet{outlet("a")}, Section{Slug: "all"}), st, w.log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	item := func(i int) {
+		w.poll(in(fmt.Sprint(i, "h")), "a", feedOf("a"), news(fmt.Sprint("item ", i), fmt.Sprint("https://a.example/", i), "Text."))
+	}
+	item(1)
+	item(2)
+	w.edition(p)
+	prune := func() {
+		if n, err := w.st.Prune(t.Context(), in("90m"), 10); n != 1 || err != nil {
+			t.Fatal(n, err)
+		}
+	}
+	for i, change := range []func(){prune, func() { item(3) }} {
+		want := i + 1
+		change()
+		st.lame = true
+		if _, err := p.Edition(t.Context()); !errors.Is(err, store.ErrAway) {
+			t.Fatal(err)
+		}
+		st.lame = false
+		if got := w.shown(p, "all"); len(got) != want {
+			t.Errorf("shown: %q, want %d", got, want)
+		}
+		if d := w.edition(p).Document("all.atom"); bytes.Count(d.Body, []byte("<entry>")) != want {
+			t.Errorf("want %d entries: %s", want, d.Body)
+		}
 	}
 }

@@ -140,6 +140,17 @@ func TestHubTopicGone(t *testing.T) {
 	}
 }
 
+// A hub that has ended promises nothing, as long as its server still answers: a reload lets another one take its place.
+func TestHubHasEnded(t *testing.T) {
+	p := newPress(t)
+	r := newReader(t, p.world)
+	p.stop()
+	if status, text := p.request("hub.mode", "subscribe", "hub.topic", p.topic(), "hub.callback", r.address); status != http.StatusServiceUnavailable {
+		t.Errorf("%d %s", status, text)
+	}
+	quiet(t, r.asked)
+}
+
 // What the callback answers decides, and nothing else does.
 func TestHubVerification(t *testing.T) {
 	p := newPress(t)

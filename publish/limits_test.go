@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"net/netip"
@@ -13,6 +14,7 @@ import (
 	"sync/atomic"
 	"syscall"
 	"testing"
+	"testing/synctest"
 	"time"
 )
 
@@ -168,6 +170,65 @@ func TestCrowd(t *testing.T) {
 		}
 	}
 }
+
+// What a client keeps a server waiting for ends in time, each by a limit of its own (PROTOCOL S13).
+func TestDawdlers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := pipes{make(chan net.Conn), make(chan struct{})}
+		s := NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			io.Copy(io.Discard, r.Body)
+			w.Write(make([]byte, 1<<20))
+		}), slog.New(slog.DiscardHandler))
+		var serving sync.WaitGroup
+		serving.Go(func() { s.Serve(l) })
+		for _, c := range []struct {
+			name, says string
+			takes      int64 // bytes of the answer
+			bound      time.Duration
+		}{
+			{"nothing", "", 4 << 20, 5 * time.Second},
+			{"half a header", "GET / HTTP/1.1\r\nHo", 4 << 20, 5 * time.Second},
+			{"half a body", "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\nhalf", 4 << 20, 10 * time.Second},
+			{"an answer that is not taken", "GET / HTTP/1.1\r\nHost: x\r\n\r\n", 1, 60 * time.Second},
+			{"a second request", "HEAD / HTTP/1.1\r\nHost: x\r\n\r\n", 4 << 20, 60 * time.Second},
+		} {
+			ours, theirs := net.Pipe()
+			l.conns <- theirs
+			began := time.Now()
+			io.WriteString(ours, c.says)
+			var reading sync.WaitGroup
+			reading.Go(func() { io.CopyN(io.Discard, ours, c.takes) })
+			for now := 1; now > 0 && time.Since(began) < time.Hour; now, _ = s.Connections() {
+				time.Sleep(100 * time.Millisecond)
+			}
+			if took := time.Since(began); took < c.bound || took > c.bound+time.Second {
+				t.Errorf("it waits for %s: %v, want %v", c.name, took, c.bound)
+			}
+			ours.Close()
+			reading.Wait()
+		}
+		s.Close()
+		serving.Wait()
+	})
+}
+
+// pipes is a listener to whom connections are handed.
+type pipes struct {
+	conns  chan net.Conn
+	closed chan struct{}
+}
+
+func (p pipes) Accept() (net.Conn, error) {
+	select {
+	case c := <-p.conns:
+		return c, nil
+	case <-p.closed:
+		return nil, net.ErrClosed
+	}
+}
+
+func (p pipes) Close() error   { close(p.closed); return nil }
+func (p pipes) Addr() net.Addr { return &net.TCPAddr{} }
 
 func TestEviction(t *testing.T) {
 	c := crowd{room: 3, guests: map[net.Conn]*guest{}, from: map[netip.Addr]int{}}

@@ -87,7 +87,7 @@ func (p *Publisher) prepare(m memory) error {
 func (p *Publisher) Edition(ctx context.Context) (*Edition, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if _, err := p.update(ctx, true); err != nil {
+	if err := p.update(ctx, true); err != nil {
 		return nil, err
 	}
 	for _, d := range p.desks {
@@ -112,19 +112,18 @@ func (p *Publisher) Edition(ctx context.Context) (*Edition, error) {
 	return p.current, nil
 }
 
-// update brings the desks up to the store's revision, those of private sections only if that is wanted, and reports
-// whether any document of a section changed.
-func (p *Publisher) update(ctx context.Context, private bool) (moved bool, err error) {
+// update brings the desks up to the store's revision, those of private sections only if that is wanted.
+func (p *Publisher) update(ctx context.Context, private bool) error {
 	if err := p.recall(ctx); err != nil {
-		return false, fmt.Errorf("publish: %w", err)
+		return fmt.Errorf("publish: %w", err)
 	}
 	rev, err := p.st.Revision(ctx)
 	if err != nil {
-		return false, fmt.Errorf("publish: %w", err)
+		return fmt.Errorf("publish: %w", err)
 	}
 	changes := changes{p.st, map[store.Revision][]store.Item{}}
 	if err := p.turn(ctx, rev, changes); err != nil {
-		return false, fmt.Errorf("publish: %w", err)
+		return fmt.Errorf("publish: %w", err)
 	}
 	for _, d := range p.desks {
 		if d.section.Key != "" && !private {
@@ -136,24 +135,25 @@ func (p *Publisher) update(ctx context.Context, private bool) (moved bool, err e
 				continue
 			}
 			if changed, err = changes.since(ctx, d.revision); err != nil {
-				return false, fmt.Errorf("publish: %w", err)
+				return fmt.Errorf("publish: %w", err)
 			}
 		}
 		stale, err := d.update(ctx, changed)
 		if err != nil {
-			return false, fmt.Errorf("publish: section %s: %w", d.section.Slug, err)
+			return fmt.Errorf("publish: section %s: %w", d.section.Slug, err)
 		}
 		if stale || !d.calendar.says(p.shelf.calendar) {
 			if err := p.render(ctx, d); err != nil {
-				return false, err
+				d.revision = 0 // its view is ahead of its documents: it chooses anew
+				return err
 			}
-			moved = true
+			d.moved = rev
 			p.current = nil
 		}
 		d.revision = rev
 	}
 	p.revision = rev
-	return moved, nil
+	return nil
 }
 
 // recall begins anew if another process has withdrawn something, or given a section another name.

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"broadsheet/store"
@@ -49,12 +50,12 @@ func (p *Publisher) Write(ctx context.Context, dir string, notes store.Notes) (i
 			d.view, d.revision, d.resumed, d.calendar = v, f.before.Revision, true, calendar{closed: f.before.Closed}
 		}
 	}
-	moved, err := p.update(ctx, false)
-	if err != nil {
+	if err := p.update(ctx, false); err != nil {
 		return 0, err
 	}
-	var docs []*Document // what may have to be written
-	if moved || !f.intact(p.commonPaths()) {
+	var docs []*Document                                               // what may have to be written
+	moved := func(d *desk) bool { return d.moved > f.before.Revision } // whoever saw it first: an Edition, or a Write that failed
+	if slices.ContainsFunc(p.public(), moved) || !f.intact(p.commonPaths()) {
 		if docs, err = p.documents(ctx); err != nil {
 			return 0, err
 		}

@@ -2,6 +2,8 @@ package publish
 
 import (
 	"bytes"
+	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -122,7 +124,6 @@ func TestWrite(t *testing.T) {
 	write(fewer, 0)
 }
 
-// A publisher that has only written can be asked for the whole edition.
 // A daemon and a one-shot may write to one folder at once: they take turns.
 func TestWritersTakeTurns(t *testing.T) {
 	w := newWorld(t)
@@ -149,6 +150,7 @@ func TestWritersTakeTurns(t *testing.T) {
 	}
 }
 
+// A publisher that has only written can be asked for the whole edition.
 func TestEditionAfterWrite(t *testing.T) {
 	w := newWorld(t)
 	pub := publication([]Outlet{outlet("a")}, Section{Slug: "all"}, Section{Slug: "none", Include: []string{"never"}})
@@ -167,6 +169,23 @@ func TestEditionAfterWrite(t *testing.T) {
 		t.Fatal(n, err)
 	}
 	sameEditions(t, "after writing some", p, w.publisher(pub), dir)
+}
+
+// A daemon shows an edition before it writes it: the front page is written too.
+func TestWriteAfterEdition(t *testing.T) {
+	w := newWorld(t)
+	dir := t.TempDir()
+	p := w.publisher(publication([]Outlet{outlet("a")}, Section{Slug: "all"}))
+	for i := range 3 {
+		w.poll(in("0s").Add(time.Duration(i)*time.Minute), "a", feedOf("a"), news(fmt.Sprint("item ", i), fmt.Sprint("https://a.example/", i), "x"))
+		e := w.edition(p)
+		if _, err := p.Write(t.Context(), dir, w.st); err != nil {
+			t.Fatal(err)
+		}
+		for d := range e.Documents() {
+			sameFile(t, fmt.Sprint("item ", i), dir, d)
+		}
+	}
 }
 
 func TestWriteRefused(t *testing.T) {
@@ -199,6 +218,61 @@ func TestWriteRefused(t *testing.T) {
 	}
 	if b, _ := os.ReadFile(outside); string(b) != "keep" {
 		t.Error("a file outside of the folder was written")
+	}
+}
+
+// A web server of another user reads the files, whatever the umask says.
+func TestWriteUnderUmask(t *testing.T) {
+	w := newWorld(t)
+	w.poll(in("0s"), "a", feedOf("a"), news("one", "https://a.example/1", "x"))
+	dir := t.TempDir()
+	defer syscall.Umask(syscall.Umask(0o077))
+	p := w.publisher(publication([]Outlet{outlet("a")}, Section{Slug: "all"}))
+	if _, err := p.Write(t.Context(), dir, w.st); err != nil {
+		t.Fatal(err)
+	}
+	for d := range w.edition(p).Documents() {
+		sameFile(t, "umask 077", dir, d)
+	}
+}
+
+// A full disk costs what does not fit: every file is the old one or the new one, and once there is room what is missing is
+// written (PROTOCOL R6).
+func TestWriteToFullDisk(t *testing.T) {
+	dir := t.TempDir()
+	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "size=1m"); err != nil {
+		t.Skipf("needs the right to mount a tmpfs: %v", err)
+	}
+	defer syscall.Unmount(dir, syscall.MNT_DETACH)
+	w := newWorld(t)
+	p := w.publisher(publication([]Outlet{outlet("a")}, Section{Slug: "all"}))
+	w.poll(in("0s"), "a", feedOf("a"), news("one", "https://a.example/1", "x"))
+	if _, err := p.Write(t.Context(), dir, w.st); err != nil {
+		t.Fatal(err)
+	}
+	before := w.edition(p)
+	ballast := filepath.Join(dir, "ballast")
+	if err := os.WriteFile(ballast, make([]byte, 1<<20), 0o600); err == nil {
+		t.Fatal("the disk is not full")
+	}
+	w.poll(in("1m"), "a", feedOf("a"), news("two", "https://a.example/2", strings.Repeat("<p>text</p>", 1000)))
+	if _, err := p.Write(t.Context(), dir, w.st); !errors.Is(err, syscall.ENOSPC) || !strings.Contains(err.Error(), "make room") {
+		t.Errorf("the disk is full: %v", err)
+	}
+	for name := range inodes(t, dir) {
+		if strings.HasPrefix(name, ".") {
+			t.Errorf("%s is left over", name)
+		}
+	}
+	for d := range before.Documents() {
+		sameFile(t, "the disk is full", dir, d)
+	}
+	os.Remove(ballast)
+	if _, err := p.Write(t.Context(), dir, w.st); err != nil {
+		t.Fatal(err)
+	}
+	for d := range w.edition(p).Documents() {
+		sameFile(t, "there is room", dir, d)
 	}
 }
 

@@ -82,6 +82,10 @@ func TestStatus(t *testing.T) {
 		t.Error("who is silent?")
 	}
 
+	if resp, _ := ask(t, "GET", base+"/news/status.json", "If-Modified-Since: Mon, 01 Jan 0001 00:00:00 GMT"); resp.StatusCode != 200 {
+		t.Errorf("to the date of a client that has none: %d", resp.StatusCode)
+	}
+
 	resp, body = ask(t, "GET", base+"/status")
 	checkHTML(t, "status", regexp.MustCompile(`(?s)<svg.*?</svg>|<link rel="alternate"[^>]*>`).ReplaceAllString(strings.ReplaceAll(body, "status.", "all."), ""))
 	for _, want := range []string{"&lt;script&gt;", "Next poll 2026-03-01 18:00", "Next poll never", "the last 6 polls: 3 × new items, 3 × nothing new", "since 2026-03-01 12:00", "cut off or broken", "1 failing · 1 gone · 1 damaged · 1 silent · 1 ok · 1 new", "(4 in a row)", "last new item never · 1 item<", "· 3 items<"} {

@@ -39,7 +39,9 @@ func (s *Store) locked(t *testing.T, sql string, calls ...func()) {
 		})
 		for still := true; still; time.Sleep(10 * time.Millisecond) {
 			var waiting int
-			if err := holder.QueryRow(t.Context(), "SELECT count(*) FROM pg_locks WHERE NOT granted").Scan(&waiting); err != nil {
+			// Not by the holder: within its transaction what others do stands still.
+			err := s.pool.QueryRow(t.Context(), "SELECT count(*) FROM pg_locks JOIN pg_stat_activity USING (pid) WHERE NOT granted AND datname = current_database()").Scan(&waiting)
+			if err != nil {
 				t.Fatal(err)
 			}
 			mu.Lock()
@@ -49,6 +51,15 @@ func (s *Store) locked(t *testing.T, sql string, calls ...func()) {
 	}
 	run("COMMIT")
 	all.Wait()
+}
+
+// saves is a call that saves a poll.
+func (s *Store) saves(t *testing.T, p store.Poll) func() {
+	return func() {
+		if _, err := s.SavePolls(t.Context(), p); err != nil {
+			t.Error(err)
+		}
+	}
 }
 
 // Whoever is granted a host sees what was saved before, and nothing is saved under the former epoch afterwards: also when the
@@ -152,7 +163,7 @@ func TestVisitWhileSaving(t *testing.T) {
 	known := save(t, s, poll("a", 0, ""))[0].State
 	news, silent := poll("a", 1, "https://a.example/1"), store.Poll{At: start.Add(time.Hour), State: known}
 	silent.State.LastPoll = silent.At
-	s.locked(t, "LOCK TABLE links IN SHARE MODE", func() { save(t, s, news) }, func() { save(t, s, silent) })
+	s.locked(t, "LOCK TABLE links IN SHARE MODE", s.saves(t, news), s.saves(t, silent))
 	if f := states(t, s)["a"]; f.Saves != known.Saves+2 || f.Items != 2 || !f.LastPoll.Equal(silent.At) {
 		t.Errorf("after two visits at once: %+v", f)
 	}
@@ -188,11 +199,7 @@ func TestTurns(t *testing.T) {
 				t.Fatal(err)
 			}
 			// The poll's transaction has read the story and written it, and cannot go on.
-			s.locked(t, "LOCK TABLE links IN SHARE MODE", func() {
-				if _, err := saver.SavePolls(t.Context(), poll("d", 2, link)); err != nil {
-					t.Error(err)
-				}
-			}, func() {
+			s.locked(t, "LOCK TABLE links IN SHARE MODE", saver.saves(t, poll("d", 2, link)), func() {
 				if err := act(s); err != nil {
 					t.Error(err)
 				}
@@ -270,7 +277,7 @@ func TestReportsAtOnce(t *testing.T) {
 	one, two := openAt(t, address), openAt(t, address)
 	save(t, one, report("x", 0, "Ferry to Bergen cancelled", "Storm keeps the ferry in the harbour."))
 	save(t, two, report("y", 0, "Museum of the north opens", "The museum shows boats of three centuries."))
-	one.locked(t, "SELECT 1 FROM head FOR UPDATE", func() { save(t, one, quake("a", 1)) }, func() { save(t, two, quake("b", 2)) })
+	one.locked(t, "SELECT 1 FROM head FOR UPDATE", one.saves(t, quake("a", 1)), two.saves(t, quake("b", 2)))
 	if of := stories(t, one); of["a"] != of["b"] || of["a"] == of["x"] {
 		t.Errorf("stories %v", of)
 	}

@@ -40,7 +40,7 @@ func (s *session) release(t *testing.T, owner string, releases ...store.Release)
 // about expects a pause that began a moment ago.
 func about(t *testing.T, what string, got, want time.Duration) {
 	t.Helper()
-	if got > want || got < want-10*time.Second {
+	if got > want || got < want/2 {
 		t.Errorf("%s: %v, want %v less a moment", what, got, want)
 	}
 }
@@ -75,11 +75,11 @@ func checkClaims(t *testing.T, s *session) {
 	// Whoever gives a host back tells when it may be asked next. Nobody else can.
 	s.release(t, "two", store.Release{Host: "a.example"}, store.Release{Host: "nobody's.example"})
 	expect(t, "released by a stranger", s.claim(t, "two", "a.example", seen("b", 0)), store.Grant{})
-	s.release(t, "one", store.Release{Host: "a.example", Pause: time.Minute})
+	s.release(t, "one", store.Release{Host: "a.example", Pause: time.Hour})
 	expect(t, "a free host whose feeds were all polled", s.claim(t, "two", "a.example", seen("a", 0)), store.Grant{States: []store.FeedState{state}})
 	expect(t, "given back, to keep it", s.claim(t, "one", "a.example"), store.Grant{})
 	g := s.claim(t, "two", "a.example", seen("a", 0), seen("b", 0))
-	about(t, "pause after the release", g.Wait, time.Minute)
+	about(t, "pause after the release", g.Wait, time.Hour)
 	g.Wait = 0
 	expect(t, "released", g, store.Grant{Epoch: 2, States: []store.FeedState{state}})
 	expect(t, "no more one's own", s.claim(t, "one", "a.example", seen("b", 0)), store.Grant{})
@@ -87,9 +87,9 @@ func checkClaims(t *testing.T, s *session) {
 	expect(t, "released by who had it", s.claim(t, "one", "a.example", seen("b", 0)), store.Grant{})
 
 	// Released and claimed in one go, and by who had it last.
-	again := store.Claim{Owner: "two", Lease: time.Hour, Release: []store.Release{{Host: "a.example", Pause: time.Minute}}, Want: []store.Want{{Host: "a.example", Feeds: []store.Seen{seen("b", 0)}}}}
+	again := store.Claim{Owner: "two", Lease: time.Hour, Release: []store.Release{{Host: "a.example", Pause: time.Hour}}, Want: []store.Want{{Host: "a.example", Feeds: []store.Seen{seen("b", 0)}}}}
 	g = s.claims(t, again)[0]
-	about(t, "pause after one's own release", g.Wait, time.Minute)
+	about(t, "pause after one's own release", g.Wait, time.Hour)
 	expect(t, "epoch of who had it last", g.Epoch, 2)
 	expect(t, "the other host", s.claim(t, "two", "b.example", seen("c", 0)), store.Grant{})
 }
@@ -99,15 +99,15 @@ func checkLapse(t *testing.T, s *session) {
 		t.Helper()
 		return s.claims(t, store.Claim{Owner: owner, Lease: 50 * time.Millisecond, Want: []store.Want{{Host: "a.example", Gap: gap, Feeds: feeds}}})[0]
 	}
-	expect(t, "free", short("one", time.Minute, seen("a", 0)), store.Grant{Epoch: 1})
+	expect(t, "free", short("one", time.Hour, seen("a", 0)), store.Grant{Epoch: 1})
 	time.Sleep(100 * time.Millisecond)
-	expect(t, "to keep it, although its lease has ended", short("one", time.Minute), store.Grant{Epoch: 1})
+	expect(t, "to keep it, although its lease has ended", short("one", time.Hour), store.Grant{Epoch: 1})
 	time.Sleep(100 * time.Millisecond)
 	expect(t, "another's, to keep it", s.claim(t, "two", "a.example"), store.Grant{})
 	g := s.claim(t, "two", "a.example", seen("a", 0))
-	about(t, "pause after the lease", g.Wait, time.Minute)
+	about(t, "pause after the lease", g.Wait, time.Hour)
 	expect(t, "epoch", g.Epoch, 2)
-	expect(t, "lost", short("one", time.Minute, seen("a", 0)), store.Grant{})
+	expect(t, "lost", short("one", time.Hour, seen("a", 0)), store.Grant{})
 }
 
 func checkFencing(t *testing.T, s *session) {
@@ -168,7 +168,7 @@ func checkFencing(t *testing.T, s *session) {
 
 // checkPollers lets pollers claim the same hosts over and over: at any time each has one owner, whose polls alone are saved.
 func checkPollers(t *testing.T, s *session) {
-	const hosts, rounds, pollers = 3, 40, 4
+	const hosts, polls, pollers = 3, 30, 4
 	var mu sync.Mutex // guards owners
 	owners := map[string]string{}
 	var wg sync.WaitGroup
@@ -176,7 +176,7 @@ func checkPollers(t *testing.T, s *session) {
 		wg.Go(func() {
 			me := fmt.Sprint("poller ", n)
 			known := map[string]uint64{}
-			for range rounds {
+			for made := 0; made < polls; {
 				c := store.Claim{Owner: me, Lease: time.Hour}
 				for h := range hosts {
 					outlet := fmt.Sprint("outlet", h)
@@ -210,6 +210,7 @@ func checkPollers(t *testing.T, s *session) {
 						return
 					}
 					known[outlet]++
+					made++
 					c.Release = append(c.Release, store.Release{Host: outlet})
 					mu.Lock()
 					owners[outlet] = ""
@@ -230,7 +231,7 @@ func checkPollers(t *testing.T, s *session) {
 	for _, f := range all(t, s.Feeds(t.Context())) {
 		total += f.Saves
 	}
-	if total < rounds*hosts/2 {
-		t.Errorf("only %d polls were made", total)
+	if total < polls*pollers {
+		t.Errorf("%d polls were saved of %d at least", total, polls*pollers)
 	}
 }

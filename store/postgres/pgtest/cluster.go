@@ -6,23 +6,26 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/netip"
 	"os"
 	"os/exec"
 	"os/user"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
 )
 
-// Cluster is a throw-away PostgreSQL on loopback. It does not wait for the disk: what it has committed survives its own
+// Cluster is a throw-away PostgreSQL on loopback, at an address of its own. It does not wait for the disk: what it has committed survives its own
 // death, but not the machine's. Everybody may log in, as postgres, without a password.
 type Cluster struct {
 	bin, dir string
-	port     int
+	address  netip.AddrPort
 	user     *syscall.Credential // whom the server runs as; nil is us
 	settings []string            // name=value
 	server   *exec.Cmd
@@ -52,14 +55,27 @@ func (c *Cluster) init() error {
 func (c *Cluster) Standby(t testing.TB) *Cluster {
 	t.Helper()
 	s := newCluster(t, c.settings)
-	out, err := s.command("pg_basebackup", "-D", s.data(), "-h", "127.0.0.1", "-p", strconv.Itoa(c.port), "-U", "postgres", "-R",
+	out, err := s.command("pg_basebackup", "-D", s.data(), "-h", c.address.Addr().String(), "-p", c.port(), "-U", "postgres", "-R",
 		"-d", "application_name=standby", "-c", "fast").CombinedOutput()
 	if err != nil {
 		t.Fatalf("pg_basebackup: %v\n%s", err, out)
 	}
 	s.Run(t)
+	run := func(sql string) error { return execute(t.Context(), c.URL("postgres"), sql) }
 	for _, sql := range []string{"ALTER SYSTEM SET synchronous_standby_names = 'standby'", "SELECT pg_reload_conf()"} {
-		if err := execute(t.Context(), c.URL("postgres"), sql); err != nil {
+		if err := run(sql); err != nil {
+			t.Fatal(err)
+		}
+	}
+	// Commits wait from when the checkpointer has read that, which a new connection shows to have been sent to it. Only a
+	// checkpoint that begins after another one has ended cannot have begun before it was read.
+	for end := time.Now().Add(slowly); run("SELECT 1 / (current_setting('synchronous_standby_names') = 'standby')::int") != nil; time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatal("the primary does not read its settings")
+		}
+	}
+	for range 2 {
+		if err := run("CHECKPOINT"); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -80,7 +96,9 @@ func (c *Cluster) URL(database string) string {
 }
 
 // Host is the cluster's host:port, as a part of an address with several.
-func (c *Cluster) Host() string { return fmt.Sprintf("127.0.0.1:%d", c.port) }
+func (c *Cluster) Host() string { return c.address.String() }
+
+func (c *Cluster) port() string { return strconv.Itoa(int(c.address.Port())) }
 
 // Database makes an empty database in the cluster and returns its address.
 func (c *Cluster) Database(t testing.TB, name string) string {
@@ -99,10 +117,13 @@ func (c *Cluster) Run(t testing.TB) {
 	}
 }
 
+// slowly is how long a server may take for what takes it a second, on a machine that does much else.
+const slowly = 3 * time.Minute
+
 // run starts the server, again and again while what a killed one has left behind is not gone: its children take a moment to
 // see that it is dead.
 func (c *Cluster) run() error {
-	for end := time.Now().Add(30 * time.Second); ; time.Sleep(50 * time.Millisecond) {
+	for end := time.Now().Add(slowly); ; time.Sleep(50 * time.Millisecond) {
 		err := c.start(end)
 		if err == nil || time.Now().After(end) || !strings.Contains(err.Error(), "pre-existing shared memory block") {
 			return err
@@ -112,7 +133,7 @@ func (c *Cluster) run() error {
 
 // start starts the server and returns when it answers, or has not by the end.
 func (c *Cluster) start(end time.Time) error {
-	args := []string{"-D", c.data(), "-k", c.dir, "-h", "127.0.0.1", "-p", strconv.Itoa(c.port)}
+	args := []string{"-D", c.data(), "-k", c.dir, "-h", c.address.Addr().String(), "-p", c.port()}
 	for _, s := range append([]string{"fsync=off", "full_page_writes=off", "shared_buffers=64MB", "max_wal_senders=4",
 		"wal_level=replica", "autovacuum_naptime=5s", "log_min_messages=warning"}, c.settings...) {
 		args = append(args, "-c", s)
@@ -172,6 +193,19 @@ func newCluster(t testing.TB, settings []string) *Cluster {
 	return c
 }
 
+// clusters numbers those of this process.
+var clusters atomic.Uint32
+
+// loopback is an address that this process alone uses: while a cluster is down, no connection of somebody else's gets its port.
+// Other systems than Linux have but one.
+func loopback() string {
+	own := netip.AddrFrom4([4]byte{127, byte(64 + clusters.Add(1)%32), byte(os.Getpid() >> 8), byte(os.Getpid())})
+	if runtime.GOOS != "linux" {
+		own = netip.AddrFrom4([4]byte{127, 0, 0, 1})
+	}
+	return own.String()
+}
+
 // find finds the binaries, a folder and a port.
 func find(settings []string) (*Cluster, error) {
 	c := &Cluster{bin: binaries(), settings: settings}
@@ -182,11 +216,11 @@ func find(settings []string) (*Cluster, error) {
 	if c.user, err = servant(); err != nil {
 		return nil, fmt.Errorf("%w (initdb does not run as root: %w)", errNone, err)
 	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	l, err := net.Listen("tcp", loopback()+":0")
 	if err != nil {
 		return nil, err
 	}
-	c.port = l.Addr().(*net.TCPAddr).Port
+	c.address = l.Addr().(*net.TCPAddr).AddrPort()
 	l.Close()
 	// Not a test's own folder: the path of a socket must be short, and another user must get there.
 	if c.dir, err = os.MkdirTemp("", "pgtest"); err != nil {

@@ -2,10 +2,11 @@ package pgtest
 
 import (
 	"context"
+	"errors"
 	"testing"
-	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 )
 
 // Cut ends all connections but its own.
@@ -22,13 +23,15 @@ func (c *Cluster) Occupy(t testing.TB) (release func()) {
 	t.Helper()
 	var taken []*pgx.Conn
 	take := func() bool {
-		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
-		defer cancel()
-		con, err := pgx.Connect(ctx, c.URL("postgres"))
-		if err == nil {
-			taken = append(taken, con)
+		con, err := pgx.Connect(t.Context(), c.URL("postgres"))
+		if full := (*pgconn.PgError)(nil); errors.As(err, &full) && full.Code == "53300" { // too_many_connections
+			return false
 		}
-		return err == nil
+		if err != nil {
+			t.Fatal(err)
+		}
+		taken = append(taken, con)
+		return true
 	}
 	for take() {
 	}
@@ -36,9 +39,9 @@ func (c *Cluster) Occupy(t testing.TB) (release func()) {
 		t.Fatal("no connection to be had")
 	}
 	// Whoever loses one of theirs finds it taken when they come back.
-	const sql = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE backend_type = 'client backend' AND application_name = 'broadsheet'"
-	for range 20 {
-		if _, err := taken[0].Exec(t.Context(), sql); err != nil {
+	const sql = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE backend_type = 'client backend' AND application_name = 'broadsheet'"
+	for theirs := 1; theirs > 0; {
+		if err := taken[0].QueryRow(t.Context(), sql).Scan(&theirs); err != nil {
 			t.Fatal(err)
 		}
 		for take() {
