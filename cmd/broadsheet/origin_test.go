@@ -34,56 +34,38 @@ func startOrigin(t *testing.T, feeds, hosts int, latency time.Duration) *press {
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}
-	for range 5 {
-		if port := launchOrigin(t, binary, "-n", strconv.Itoa(feeds), "-hosts", strconv.Itoa(hosts), "-items", strconv.Itoa(pressItems),
-			"-size", "600", "-wire", "0.2", "-lat", latency.String()); port != "" {
-			return &press{feeds: feeds, hosts: hosts, items: pressItems, net: "127.0.0", port: port, latency: latency, origin: &origin{"http://127.0.0.1:" + port}}
+	number := 10000 + os.Getpid()%20000 // below those that the system gives to connections
+	for {
+		l, err := net.Listen("tcp", fmt.Sprintf("0.0.0.0:%d", number))
+		if err == nil {
+			l.Close()
+			break
 		}
+		number++
 	}
-	t.Fatal("the origin finds no port")
-	return nil
-}
-
-// launchOrigin starts the origin on a port that was free a moment ago; "" if another program has taken it since.
-func launchOrigin(t *testing.T, binary string, args ...string) (port string) {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, port, _ = net.SplitHostPort(l.Addr().String())
-	l.Close()
-	c := exec.Command(binary, append(args, "-port", port)...)
+	port := strconv.Itoa(number)
+	c := exec.Command(binary, "-n", strconv.Itoa(feeds), "-hosts", strconv.Itoa(hosts), "-port", port, "-items", strconv.Itoa(pressItems),
+		"-size", "600", "-wire", "0.2", "-lat", latency.String())
 	c.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	if err := c.Start(); err != nil {
 		t.Fatal(err)
 	}
-	ended := make(chan struct{})
-	go func() {
-		c.Wait()
-		close(ended)
-	}()
 	t.Cleanup(func() {
 		c.Process.Kill()
-		<-ended
+		c.Wait()
 	})
+	o := &origin{"http://127.0.0.1:" + port}
 	for end := time.Now().Add(time.Minute); ; time.Sleep(50 * time.Millisecond) {
-		resp, err := http.Get("http://127.0.0.1:" + port + "/reset")
+		resp, err := http.Get(o.address + "/reset")
 		if err == nil {
 			resp.Body.Close()
-		}
-		select {
-		case <-ended:
-			return ""
-		default:
-		}
-		if err == nil {
-			return port
+			break
 		}
 		if time.Now().After(end) {
 			t.Fatal(err)
 		}
 	}
+	return &press{feeds: feeds, hosts: hosts, items: pressItems, net: "127.0.0", port: port, latency: latency, origin: o}
 }
 
 func (o *origin) ask(t testing.TB, path string) io.ReadCloser {
