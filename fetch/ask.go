@@ -64,7 +64,7 @@ func (s *Subscriber) ask(ctx context.Context, f *Feed, c callback, topic string,
 		if c.Secret != "" && from.Scheme == "https" && at.Scheme != "https" {
 			return errors.New("it redirects to an address without TLS")
 		}
-		if free, err := s.scheduler.turnAt(at.String(), time.Now()); err != nil || !pass(ctx, time.Until(free)) {
+		if wait, err := s.scheduler.turnAt(at.String()); err != nil || !pass(ctx, wait) {
 			return cmp.Or(err, context.Cause(ctx))
 		}
 	}

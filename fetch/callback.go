@@ -79,7 +79,7 @@ func (s *Subscriber) find(ctx context.Context, token string) *held {
 // confirm answers a hub that asks whether we want what it was asked for, or says that it will not do it.
 func (s *Subscriber) confirm(w http.ResponseWriter, r *http.Request, token string) {
 	q := r.URL.Query()
-	now := time.Now()
+	now := s.scheduler.now()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	h := s.find(r.Context(), token)
@@ -140,7 +140,7 @@ func leaseIn(q url.Values) time.Duration {
 // receive takes in a document. It is saved later, so that the hub need not wait; without the right signature it is not, and
 // the hub does not learn of that (§7.1.2).
 func (s *Subscriber) receive(w http.ResponseWriter, r *http.Request, token string) {
-	now := time.Now()
+	now := s.scheduler.now()
 	s.mu.Lock()
 	h := s.find(r.Context(), token)
 	if h == nil || h.Leaving || h.Active.Address == "" || h.Active.token() != token || !now.Before(h.Active.Until) {
@@ -260,7 +260,7 @@ func (s *Subscriber) save(p push) {
 	}
 	s.mu.Unlock()
 	s.scheduler.noted(w.saved.State)
-	log.Info("pushed", "new", w.saved.New, "changed", w.saved.Changed, "took", time.Since(p.came).Round(time.Millisecond))
+	log.Info("pushed", "new", w.saved.New, "changed", w.saved.Changed, "took", s.scheduler.now().Sub(p.came).Round(time.Millisecond))
 }
 
 func (p *push) read(log *slog.Logger) (*document, error) {

@@ -330,7 +330,7 @@ func (s *Scheduler) have(ctx context.Context, h *host, g *store.Grant, sent, now
 	h.end, h.lapse = end, time.AfterFunc(until.Sub(now), end)
 	h.sends, h.polls = sends, httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{GotConn: func(c httptrace.GotConnInfo) {
 		// A process that stood still sends what it was about to send, and looks at its timers afterwards.
-		if !time.Now().Before(*sends.Load()) {
+		if !s.now().Before(*sends.Load()) {
 			end()
 			c.Conn.Close()
 		}
@@ -355,11 +355,11 @@ func (s *Scheduler) lose(h *host) {
 // vacate gives back all hosts when Run ends.
 func (s *Scheduler) vacate() {
 	if s.claimed != nil {
-		s.granted(context.Background(), <-s.claimed, time.Now())
+		s.granted(context.Background(), <-s.claimed, s.now())
 	}
 	c := store.Claim{Owner: s.owner, Lease: lease}
 	for h := range s.held {
-		c.Release = append(c.Release, store.Release{Host: h.name, Pause: max(time.Until(h.free), 0)})
+		c.Release = append(c.Release, store.Release{Host: h.name, Pause: max(h.free.Sub(s.now()), 0)})
 		s.lose(h)
 	}
 	if len(c.Release) == 0 {

@@ -282,12 +282,13 @@ func TestRevivedElsewhere(t *testing.T) {
 		fs := feeds(t, "https://a.example/1")
 		ctx, cancel := context.WithCancel(t.Context())
 		var wg sync.WaitGroup
+		one, stop := context.WithCancel(ctx)
+		other := New(Options{Store: st, Settings: testSettings(), Feeds: fs, Log: discard, RoundTripper: net}) // there before the feed ends
+		wg.Go(func() { other.Run(one) })
+		synctest.Wait()
 		pollers(ctx, &wg, net, testSettings(), fs, st)
 		time.Sleep(3 * time.Hour)
 		gone.Store(false)
-		one, stop := context.WithCancel(ctx)
-		other := New(Options{Store: st, Settings: testSettings(), Feeds: fs, Log: discard, RoundTripper: net})
-		wg.Go(func() { other.Run(one) })
 		if feeds, err := other.Revive("a.example"); err != nil || len(feeds) != 1 {
 			t.Errorf("%v, %v", feeds, err)
 		}

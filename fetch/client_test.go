@@ -37,6 +37,8 @@ type forgetful struct{}
 
 func (forgetful) Recollection(context.Context, store.FeedName) ([]byte, error) { return nil, nil }
 
+func (forgetful) Ahead() time.Duration { return 0 }
+
 // visiting is a getter that waits for no turn.
 func visiting(c *Client) getter {
 	return c.once(make([]turn, 1), func(context.Context, string) error { return nil })

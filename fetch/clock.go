@@ -5,6 +5,9 @@ import "time"
 // A clock that stood ahead and was set right must not keep feeds waiting until it has come so far again (PROTOCOL R21). What is
 // measured inside this process is measured by the monotonic clock; what is stored has only the wall's.
 
+// now is the time by the store's clock: what is stored, and by whichever poller, is compared with no other.
+func (s *Scheduler) now() time.Time { return time.Now().Add(s.o.Store.Ahead()) }
+
 // clockSlack is how far a time may lie ahead of the clock before the clock must have been set back.
 const clockSlack = time.Minute
 

@@ -54,7 +54,11 @@ type dateParts struct {
 	hasYear, hasDay    bool
 	hasTime, hasZone   bool
 	monthFirst         bool // if the hour turns out to be before or after noon
-	half               int  // 12-hour clock: 1 before, 2 after noon
+	either             bool // of day and month, all in numbers, one may be the other
+	weekday            time.Weekday
+	hasWeekday         bool
+	zone               *time.Location // whose name stands there; nil if none does
+	half               int            // 12-hour clock: 1 before, 2 after noon
 	bad                bool
 }
 
@@ -87,6 +91,15 @@ func (d *dateParts) time() time.Time {
 	t := time.Date(d.year, d.month, d.day, d.hour, d.min, d.sec, d.ns, time.UTC)
 	if t.Day() != d.day || t.Month() != d.month {
 		return time.Time{}
+	}
+	if d.either && d.hasWeekday && d.day <= 12 && t.Weekday() != d.weekday {
+		other := time.Date(d.year, time.Month(d.day), int(d.month), d.hour, d.min, d.sec, d.ns, time.UTC)
+		if other.Weekday() == d.weekday {
+			t = other
+		}
+	}
+	if d.zone != nil && !d.hasZone {
+		t = time.Date(t.Year(), t.Month(), t.Day(), d.hour, d.min, d.sec, d.ns, d.zone)
 	}
 	return t.AddDate(0, 0, days).Add(-time.Duration(d.offset) * time.Second)
 }
@@ -154,6 +167,8 @@ func (d *dateParts) number() {
 		t := time.Unix(int64(a), 0).UTC()
 		d.date(t.Year(), int(t.Month()), t.Day())
 		d.hour, d.min, d.sec = t.Clock()
+	case n <= 2 && d.hasDay && d.month == 0 && !d.hasYear && a >= 1 && a <= 31 && d.s[first-1] == ' ': // "11 04 2020"
+		d.month, d.monthFirst, d.either = time.Month(a), true, true
 	case n <= 2 && !d.hasDay && a >= 1 && a <= 31:
 		d.day, d.hasDay = a, true
 	case n == 2 && !d.hasYear && d.month != 0:
@@ -232,11 +247,12 @@ func (d *dateParts) numeric(a, n int, separator byte, noCentury bool) {
 			c = shortYear(c)
 		}
 		d.date(c, b, a)
-		d.monthFirst = separator != '.'
+		d.monthFirst, d.either = separator != '.', separator != '.'
 	case separator == '-' || a > 31:
 		d.date(shortYear(a), b, c)
 	default:
 		d.date(shortYear(c), a, b)
+		d.either = true
 	}
 }
 
@@ -282,6 +298,18 @@ func (d *dateParts) word() {
 		return
 	}
 	lower := strings.ToLower(w)
+	if d.hasTime && d.i < len(d.s) && d.s[d.i] == '/' {
+		name, _, _ := strings.Cut(d.s[from:], " ")
+		if zone, err := time.LoadLocation(name); err == nil { // "Europe/Brussels"
+			d.zone = zone
+			d.i = from + len(name)
+			return
+		}
+	}
+	if weekday, ok := weekdays[lower]; ok {
+		d.weekday, d.hasWeekday = weekday, true
+		return
+	}
 	if month, ok := months[lower]; ok {
 		d.month = month
 		return
@@ -337,6 +365,16 @@ func military(w string) (offset int, ok bool) {
 		return -3600 * n, true
 	}
 }
+
+// weekdays are the days of RFC 822, and their whole names.
+var weekdays = func() map[string]time.Weekday {
+	m := map[string]time.Weekday{}
+	for day := time.Sunday; day <= time.Saturday; day++ {
+		name := strings.ToLower(day.String())
+		m[name], m[name[:3]] = day, day
+	}
+	return m
+}()
 
 // months are the names of the months and what is made of them, in the languages of outlets that do not keep to
 // RFC 822's English.

@@ -30,7 +30,7 @@ func (v *journey) visit(ctx context.Context, address string) error {
 		return nil
 	}
 	v.name = name
-	c := call{func(context.Context) error { v.s.lead(v, address, time.Now()); return nil }, make(chan error, 1)}
+	c := call{func(context.Context) error { v.s.lead(v, address, v.s.now()); return nil }, make(chan error, 1)}
 	select {
 	case v.s.calls <- c:
 		<-c.done

@@ -83,7 +83,7 @@ func (s *Scheduler) Once(ctx context.Context, want Request, progress func(Progre
 		return Summary{}, errEnded
 	case <-ctx.Done():
 		s.call(func(context.Context) error {
-			s.leave(r, time.Now())
+			s.leave(r, s.now())
 			return nil
 		})
 		return Summary{}, ctx.Err()

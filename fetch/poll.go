@@ -21,6 +21,7 @@ import (
 type poller struct {
 	get      getter
 	recall   func() []byte // what was remembered of the feed's last document
+	ahead    time.Duration // of the store's clock, by which times are stored
 	feed     *Feed
 	settings *Settings
 	log      *slog.Logger
@@ -47,8 +48,8 @@ func poll(ctx context.Context, get getter, known recaller, f *Feed, s *Settings,
 		}
 		return b
 	}
-	v := poller{counted, recall, f, s, log}
-	from := askAt(f, &st, began)
+	v := poller{counted, recall, known.Ahead(), f, s, log}
+	from := askAt(f, &st, began.Add(v.ahead))
 	p, err = v.ask(ctx, from, st.Validators, &st)
 	if ctx.Err() == nil && st.Move.Holds {
 		p, err = v.otherAddress(ctx, from, &st, p, err)
@@ -74,7 +75,7 @@ func (v poller) ask(ctx context.Context, from string, known store.Validators, st
 		known = store.Validators{}
 	}
 	a, err := v.get(ctx, v.feed, from, known)
-	at := time.Now().UTC().Truncate(time.Microsecond)
+	at := time.Now().Add(v.ahead).UTC().Truncate(time.Microsecond)
 	p := store.Poll{At: at, State: *st, Owner: v.feed.Owner}
 	p.State.LastTry = at
 	p.State.Err, p.State.Status, p.State.Damaged, p.State.Missing, p.State.Outage = "", 0, false, false, false
@@ -180,6 +181,10 @@ func statusText(status int) string {
 	return strings.TrimSpace(fmt.Sprintf("%d %s", status, http.StatusText(status)))
 }
 
+// listAgain is how old the last reading of a document that stays the same may grow: the store forgets the names of pruned items
+// that it has not been told of for long.
+const listAgain = store.TombstoneAge / 4
+
 // received reads a document.
 func (v poller) received(p *store.Poll, a *answer) error {
 	st := &p.State
@@ -188,7 +193,7 @@ func (v poller) received(p *store.Poll, a *answer) error {
 	}
 	hash := sha256.Sum256(a.body)
 	sum := store.Key(hash[:16])
-	if a.truncated == nil && sum == st.Document {
+	if a.truncated == nil && sum == st.Document && p.At.Sub(st.Listed) < listAgain {
 		st.Validators, st.Received = validators(a), p.At
 		succeeded(st, a, p.At)
 		return nil
@@ -236,7 +241,7 @@ func (v poller) received(p *store.Poll, a *answer) error {
 		st.Validators, st.Document = store.Validators{}, store.Key{}
 		return nil
 	}
-	st.Validators, st.Document, st.Received, st.Err = validators(a), sum, p.At, doc.Fault
+	st.Validators, st.Document, st.Received, st.Listed, st.Err = validators(a), sum, p.At, p.At, doc.Fault
 	p.Recollection = doc.remembered
 	return nil
 }

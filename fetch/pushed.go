@@ -23,19 +23,19 @@ func (s *Scheduler) pushable() (feeds []turn, err error) {
 	return feeds, err
 }
 
-// turnAt takes a request's turn at the host of an address, among the polls there, and returns now; or it returns when the
-// host is free, and takes none.
-func (s *Scheduler) turnAt(address string, now time.Time) (free time.Time, err error) {
+// turnAt takes a request's turn at the host of an address, among the polls there; or it returns in how long the host is free,
+// and takes none.
+func (s *Scheduler) turnAt(address string) (wait time.Duration, err error) {
 	err = s.call(func(context.Context) error {
-		h := s.host(address)
-		if free = later(h.free, h.hold); free.After(now) {
+		h, now := s.host(address), s.now()
+		if wait = max(later(h.free, h.hold).Sub(now), 0); wait > 0 {
 			return nil
 		}
-		free, h.free = now, now.Add(h.gap)
+		h.free = now.Add(h.gap)
 		s.offer(h)
 		return nil
 	})
-	return free, err
+	return wait, err
 }
 
 // visitor is the client that polls with.

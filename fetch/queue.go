@@ -15,7 +15,7 @@ func (s *Scheduler) enqueue(j *job) {
 		h.queue = append(h.queue, j)
 	} else {
 		if len(h.unseen) == 0 {
-			now := time.Now()
+			now := s.now()
 			waited := max(now.Sub(j.due.At), 0)        // 0: it was asked for before its time
 			h.again = later(h.again, now.Add(-waited)) // those that wait longest first
 			h.refused = time.Time{}
@@ -54,7 +54,7 @@ func (s *Scheduler) offer(h *host) {
 	}
 	if h.held && !h.asked && h.inFlight+h.polling+len(h.queue)+len(h.unseen)+len(h.guests) == 0 {
 		if len(s.idle) == 0 {
-			s.giveBack = time.Now().Add(releaseWait)
+			s.giveBack = s.now().Add(releaseWait)
 		}
 		s.idle[h] = true
 	} else {
@@ -86,7 +86,7 @@ func (h *host) keepHold(until, now time.Time) bool {
 }
 
 func (s *Scheduler) holdHost(h *host, until time.Time) {
-	if !h.keepHold(until, time.Now()) {
+	if !h.keepHold(until, s.now()) {
 		return
 	}
 	waiting := append(h.queue, h.unseen...)

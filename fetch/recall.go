@@ -39,9 +39,10 @@ type recalled struct {
 	published, updated           time.Time
 }
 
-// A recaller has what was remembered of documents; a store.Store is one.
+// A recaller has what was remembered of documents, and the clock that counts; a store.Store is one.
 type recaller interface {
 	Recollection(ctx context.Context, feed store.FeedName) ([]byte, error)
+	Ahead() time.Duration
 }
 
 // A reading is a document that was read in the light of the one before.

@@ -120,7 +120,7 @@ func cleanAgain(ctx context.Context, st store.Store, ids []store.ItemID) (change
 	if len(rewrites) == 0 {
 		return 0, nil
 	}
-	return st.Rewrite(ctx, time.Now().UTC().Truncate(time.Microsecond), rewrites...)
+	return st.Rewrite(ctx, time.Now().Add(st.Ahead()).UTC().Truncate(time.Microsecond), rewrites...)
 }
 
 // sanitiseAgain cleans a stored text, whose addresses are absolute.

@@ -124,7 +124,7 @@ func (s *Scheduler) Run(ctx context.Context) error {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for ctx.Err() == nil {
-		now := time.Now()
+		now := s.now()
 		s.mind(now)
 		if s.o.Automatic {
 			for j, ok := s.due.first(); ok && !j.due.At.After(now); j, ok = s.due.first() {
@@ -147,18 +147,18 @@ func (s *Scheduler) Run(ctx context.Context) error {
 		case <-ctx.Done():
 		case <-timer.C:
 		case r := <-s.requests:
-			s.accept(r, time.Now())
+			s.accept(r, s.now())
 		case c := <-s.calls:
 			c.done <- c.do(ctx)
 		case f := <-s.finished:
-			s.finish(f, time.Now())
+			s.finish(f, s.now())
 		case c := <-s.claimed:
-			s.granted(ctx, c, time.Now())
+			s.granted(ctx, c, s.now())
 		}
 	}
 	s.ending = true
 	for s.running > 0 {
-		s.finish(<-s.finished, time.Now())
+		s.finish(<-s.finished, s.now())
 	}
 	s.vacate()
 	return nil
@@ -202,7 +202,7 @@ func (s *Scheduler) configure(settings Settings, feeds []Feed, states map[store.
 	s.o.Settings = settings
 	before := s.jobs
 	s.jobs, s.shared = map[store.FeedName]*job{}, map[string][]*job{}
-	now := time.Now()
+	now := s.now()
 	for _, f := range feeds {
 		key := f.Name()
 		j := before[key]
@@ -262,9 +262,9 @@ func (s *Scheduler) reckon(j *job) {
 	f := j.feed
 	f.WebSub = f.WebSub && j.polled // what was pushed while nobody listened has to be asked for
 	j.due = Next(&f, &s.o.Settings, &j.state)
-	j.due.held(j.host.hold, time.Now())
+	j.due.held(j.host.hold, s.now())
 	for _, o := range s.sharers(j) {
-		j.due.share(&o.feed, &s.o.Settings, &o.state, o.running)
+		j.due.share(&o.feed, &s.o.Settings, &o.state, s.now(), o.running)
 	}
 	if j.queued && j.due.Never { // a reload has turned it off
 		s.dequeue(j)
@@ -273,7 +273,7 @@ func (s *Scheduler) reckon(j *job) {
 	switch {
 	case j.queued || j.running:
 	case j.due.Never && j.state.Gone && j.feed.Enabled && s.o.Automatic:
-		j.due.At = time.Now().Add(goneWait)
+		j.due.At = s.now().Add(goneWait)
 		s.due.put(j)
 	case j.due.Never:
 		s.due.take(j)
@@ -320,7 +320,7 @@ func (s *Scheduler) start(h *host, now time.Time) {
 			}
 		}
 		saving.Wait()
-		f.took = time.Since(now)
+		f.took = s.now().Sub(now)
 		s.finished <- f
 	}()
 }

@@ -29,12 +29,12 @@ func (s *Scheduler) sharers(j *job) []*job {
 }
 
 // share lets d wait as long as the address of another feed must not be asked, which is the same.
-func (d *Due) share(f *Feed, s *Settings, st *store.FeedState, running bool) {
+func (d *Due) share(f *Feed, s *Settings, st *store.FeedState, now time.Time, running bool) {
 	if d.Never {
 		return
 	}
 	hard := Next(f, s, st).Forced
-	if now := time.Now(); running && hard.Before(now.Add(time.Minute)) {
+	if running && hard.Before(now.Add(time.Minute)) {
 		hard = now.Add(time.Minute) // reckoned anew when that poll has ended
 	}
 	if hard.After(d.At) {

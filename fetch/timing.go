@@ -122,7 +122,7 @@ func Dues(feeds []Feed, s *Settings, states []store.FeedState, now time.Time) []
 		for _, i := range same {
 			for _, o := range same {
 				if o != i && hosts[o] == hosts[i] {
-					dues[i].share(&feeds[o], s, &states[o], false)
+					dues[i].share(&feeds[o], s, &states[o], now, false)
 				}
 			}
 		}

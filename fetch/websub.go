@@ -85,7 +85,7 @@ func (s *Subscriber) Counts() PushCounts {
 	defer s.mu.Unlock()
 	c := s.counts
 	for _, h := range s.subs {
-		if h.Active.Until.After(time.Now()) {
+		if h.Active.Until.After(s.scheduler.now()) {
 			c.Subscriptions++
 		}
 	}
@@ -116,13 +116,13 @@ func (s *Subscriber) Run(ctx context.Context) error {
 		case <-s.wake:
 			s.looked = time.Time{}
 		}
-		next, err := s.tend(ctx, time.Now())
+		next, err := s.tend(ctx, s.scheduler.now())
 		s.flush(ctx)
 		if err != nil && ctx.Err() == nil && !errors.Is(err, errEnded) {
 			s.log.Error("subscriptions are not tended; tried again in a minute", "err", err)
-			next = time.Now().Add(time.Minute)
+			next = s.scheduler.now().Add(time.Minute)
 		}
-		timer.Reset(time.Until(next))
+		timer.Reset(next.Sub(s.scheduler.now()))
 	}
 }
 
@@ -231,7 +231,7 @@ func (s *Subscriber) flush(ctx context.Context) {
 	s.mu.Lock()
 	var all []*saving
 	for name := range s.dirty {
-		p := store.Poll{At: time.Now().UTC().Truncate(time.Microsecond), Pushed: true, State: store.FeedState{Outlet: name.Outlet, URL: name.URL}}
+		p := store.Poll{At: s.scheduler.now().UTC().Truncate(time.Microsecond), Pushed: true, State: store.FeedState{Outlet: name.Outlet, URL: name.URL}}
 		if h := s.subs[name]; h != nil && !h.Leaving {
 			p.State.Push = h.push()
 		}
@@ -295,11 +295,11 @@ func (s *Subscriber) begin(ctx context.Context, h *held, now time.Time) error {
 		s.dirty[h.name()] = true
 		return err
 	}
-	free, err := s.scheduler.turnAt(r.Hub, now)
+	wait, err := s.scheduler.turnAt(r.Hub)
 	if err != nil {
 		return err
 	}
-	if h.wait = free; free.After(now) {
+	if h.wait = now.Add(wait); wait > 0 {
 		return nil
 	}
 	ask := r.Active
@@ -325,7 +325,7 @@ func (s *Subscriber) begin(ctx context.Context, h *held, now time.Time) error {
 			return
 		}
 		r := h.subscription
-		r.failed(feed.redact(err.Error()), h.hubs, time.Now())
+		r.failed(feed.redact(err.Error()), h.hubs, s.scheduler.now())
 		if _, err := s.keep(context.WithoutCancel(ctx), h, &r); err != nil {
 			s.log.Error("a hub's failure could not be noted", "outlet", feed.Outlet, "feed", feed.URL, "err", err)
 		}

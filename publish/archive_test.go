@@ -13,6 +13,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"broadsheet/store"
 )
 
 // filesIn reads all files of a folder and the folders in it.
@@ -378,5 +380,37 @@ func TestWriteArchives(t *testing.T) {
 	write(fewer)
 	if _, err := os.Stat(filepath.Join(dir, "b")); err == nil {
 		t.Error("the folder of a section that is gone is still there")
+	}
+}
+
+// Archives are rendered while sections are chosen: neither disturbs what the other's condition finds.
+func TestArchivesBesideSections(t *testing.T) {
+	w := newWorld(t)
+	p := w.publisher(publication([]Outlet{outlet("a")}, Section{Slug: "all", Where: `any(split(title, " "), # == "n") and not (title contains "x")`}))
+	const many = 200
+	var all []store.Arrival
+	for n := range many {
+		all = append(all, news(fmt.Sprint("a b c n ", n), fmt.Sprint("https://a.example/", n), "<p>b</p>"))
+	}
+	w.poll(start, "a", feedOf("a"), all...)
+	w.edition(p)
+	d, failed := p.desks[0], make(chan string, 1)
+	go func() {
+		defer close(failed)
+		for range 50 {
+			if found, err := p.shelf.choose(t.Context(), d.archivist, store.Month(start)); err != nil || len(found) != many {
+				failed <- fmt.Sprintf("%d items in the archive, %v", len(found), err)
+				return
+			}
+		}
+	}()
+	for range 50 {
+		if v, err := d.chooser.choose(t.Context()); err != nil || len(v.Choices) != many {
+			t.Errorf("%d items in the section, %v", len(v.Choices), err)
+			break
+		}
+	}
+	if text, ok := <-failed; ok {
+		t.Error(text)
 	}
 }

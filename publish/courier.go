@@ -2,10 +2,11 @@ package publish
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"log/slog"
-	"math/rand/v2"
+	mathrand "math/rand/v2"
 	"sync"
 	"time"
 
@@ -28,6 +29,7 @@ const (
 // A courier tells receivers of editions: each of what is new since it was told last, the newest only, with pauses
 // that grow while it fails. One goroutine, run's, owns the notices.
 type courier struct {
+	name  string // that nobody else ever has
 	kind  string // of the notes
 	notes store.Notes
 	topic func(*Document) string
@@ -83,7 +85,7 @@ type order struct {
 
 func newCourier(kind string, notes store.Notes, host func(string) string, log *slog.Logger) *courier {
 	return &courier{
-		kind: kind, notes: notes, host: host, log: log,
+		name: rand.Text(), kind: kind, notes: notes, host: host, log: log,
 		wake: make(chan struct{}, 1), reports: make(chan report, maxFlying), orders: make(chan order), ended: make(chan struct{}),
 		told: map[string]*told{}, flying: map[string]int{}, by: map[string]int{},
 	}
@@ -185,20 +187,20 @@ func (c *courier) look(ctx context.Context, now time.Time) (next time.Time, err 
 		if d == nil && !ended && !(c.blind && !t.Owed.IsZero()) || (d != nil || ended) && c.shown.Revision < t.Revision {
 			continue
 		}
-		fresh := ended || d != nil && d.News != t.Told
+		fresh, free := ended || d != nil && d.News != t.Told, t.free(c.name)
 		switch {
 		case t.Owed.IsZero() && !fresh:
 			continue
-		case t.Owed.After(now):
-			if t.Owed.Before(next) {
-				next = t.Owed
+		case free.After(now):
+			if free.Before(next) {
+				next = free
 			}
 			continue
 		case len(claims) >= maxFlying || c.inAll+len(claims) >= maxFlying || c.flying[t.host]+claimed[t.host] >= hostFlying:
 			continue // a report makes room, and lets us look again
 		}
 		n := t.notice
-		n.Owed = now.Add(claimTime)
+		n.Owed, n.Teller = now.Add(claimTime), c.name
 		if fresh || n.Since.IsZero() {
 			n.Since = now
 		}
@@ -294,6 +296,7 @@ func (c *courier) settle(r report) {
 func (c *courier) judge(n *notice, err error, now time.Time) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	n.Teller = ""
 	switch {
 	case errors.Is(err, errEnded):
 		return
@@ -325,7 +328,7 @@ func pauseAfter(failures int) time.Duration {
 			break
 		}
 	}
-	return time.Duration(float64(pause) * (0.8 + 0.4*rand.Float64()))
+	return time.Duration(float64(pause) * (0.8 + 0.4*mathrand.Float64()))
 }
 
 // obey carries out an order.

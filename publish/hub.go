@@ -70,8 +70,12 @@ const HubPath = "/hub"
 
 // Run delivers until ctx ends.
 func (h *Hub) Run(ctx context.Context) error {
-	defer h.verifying.Wait()
-	defer h.end()
+	defer func() {
+		h.mu.Lock()
+		h.end() // from here on nothing is verified that Wait would not see
+		h.mu.Unlock()
+		h.verifying.Wait()
+	}()
 	return h.run(ctx, false)
 }
 
@@ -124,7 +128,7 @@ func (h *Hub) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	want, no := h.read(w, r)
 	if no == nil && !h.begin(want) {
-		no = &refusal{http.StatusServiceUnavailable, "Too many requests wait for their verification. Try again in a minute."}
+		no = &refusal{http.StatusServiceUnavailable, "The callback cannot be asked just now. Try again in a minute."}
 	}
 	if no != nil {
 		if no.status == http.StatusServiceUnavailable {
@@ -158,7 +162,7 @@ func (h *Hub) full(callback string) bool {
 	return h.counts.Receivers >= maxSubscriptions || h.by[h.o.Host(callback)] >= hostShare
 }
 
-// begin verifies a request beside everything else; it is false if too many wait.
+// begin verifies a request beside everything else; it is false if too many wait, or the hub has ended.
 func (h *Hub) begin(want wanted) bool {
 	host, now := h.o.Host(want.Callback), time.Now()
 	h.mu.Lock()
@@ -172,7 +176,7 @@ func (h *Hub) begin(want wanted) bool {
 	if free := h.free[host]; free.After(at) {
 		at = free
 	}
-	if h.waits >= maxVerifications || at.Sub(now) > verifyWait {
+	if h.life.Err() != nil || h.waits >= maxVerifications || at.Sub(now) > verifyWait {
 		return false
 	}
 	h.waits++

@@ -104,9 +104,7 @@ func TestHub(t *testing.T) {
 		next(t, r.asked)
 		p.await(t, func() bool { return p.hub.Counts().Receivers == 0 })
 	}
-	if c := p.hub.Counts(); c.Told != 4 || c.Failed != 0 || c.Owed != 0 {
-		t.Errorf("counts %+v", c)
-	}
+	p.await(t, func() bool { c := p.hub.Counts(); return c.Told == 4 && c.Failed == 0 && c.Owed == 0 })
 }
 
 // Whose topic is not published any more is told so, once, and forgotten; whoever subscribes to others stays.
@@ -138,6 +136,17 @@ func TestHubTopicGone(t *testing.T) {
 	if c := p.hub.Counts(); c.Receivers != 1 || c.Failed != 0 {
 		t.Errorf("counts %+v", c)
 	}
+}
+
+// A hub that has ended promises nothing, as long as its server still answers: a reload lets another one take its place.
+func TestHubHasEnded(t *testing.T) {
+	p := newPress(t)
+	r := newReader(t, p.world)
+	p.stop()
+	if status, text := p.request("hub.mode", "subscribe", "hub.topic", p.topic(), "hub.callback", r.address); status != http.StatusServiceUnavailable {
+		t.Errorf("%d %s", status, text)
+	}
+	quiet(t, r.asked)
 }
 
 // What the callback answers decides, and nothing else does.

@@ -1,6 +1,7 @@
 package publish
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -18,7 +19,8 @@ type notice struct {
 	Lease    time.Time      `json:"lease,omitzero"`     // when the subscription ends
 	Told     string         `json:"told,omitempty"`     // the feed's news that was told last, or is owed
 	Revision store.Revision `json:"revision,omitempty"` // of the edition that it stood in
-	Owed     time.Time      `json:"owed,omitzero"`      // when it is tried again, or free for others to try; zero: it is told
+	Owed     time.Time      `json:"owed,omitzero"`      // when it is tried again; zero: it is told
+	Teller   string         `json:"teller,omitempty"`   // the courier that is telling it now, or died of it
 	Since    time.Time      `json:"since,omitzero"`     // when it was owed first
 	Failures int            `json:"failures,omitempty"` // attempts since the last success
 }
@@ -26,10 +28,20 @@ type notice struct {
 // told is a notice in the hands of a courier.
 type told struct {
 	key  string
-	note []byte // as it is stored; nil if it is not yet
+	note []byte    // as it is stored; nil if it is not yet
+	seen time.Time // when it was found to be stored so
 	notice
 	host string
 	busy bool
+}
+
+// free is when the courier of a name may tell it. What another one is telling is free when it has stayed so for long by our
+// clock, whatever the other's clock says.
+func (t *told) free(teller string) time.Time {
+	if t.Teller == "" || t.Teller == teller {
+		return t.Owed
+	}
+	return t.seen.Add(claimTime)
 }
 
 // swap writes notes, and takes up what was written: its own or, where another process was there first, that one's.
@@ -102,6 +114,9 @@ func (c *courier) put(key string, note []byte) error {
 		return fmt.Errorf("note %q of %s: %w", key, c.kind, err)
 	}
 	if t := c.told[key]; t != nil {
+		if !bytes.Equal(t.note, note) {
+			t.seen = time.Now()
+		}
 		t.note, t.notice = note, n
 		return nil
 	}
@@ -110,7 +125,7 @@ func (c *courier) put(key string, note []byte) error {
 }
 
 func (c *courier) take(key string, note []byte, n notice) *told {
-	return &told{key: key, note: note, notice: n, host: c.host(n.Callback)}
+	return &told{key: key, note: note, seen: time.Now(), notice: n, host: c.host(n.Callback)}
 }
 
 // count brings up to date what others ask for.

@@ -185,7 +185,7 @@ func (d *Document) unchanged(r *http.Request) bool {
 		return false
 	}
 	since, err := http.ParseTime(r.Header.Get("If-Modified-Since"))
-	return err == nil && since.Equal(d.Modified)
+	return err == nil && !d.Modified.IsZero() && since.Equal(d.Modified) // clients whose date is not set send the first year's
 }
 
 // baseTag is a tag without what codings, proxies and careless clients put around it. Our tags hold

@@ -8,6 +8,7 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/expr-lang/expr"
@@ -51,9 +52,11 @@ const memoryBudget = 1e6
 // A condition is a compiled expression.
 type condition struct {
 	program *vm.Program
-	machine vm.VM // used by one edition at a time
-	bodies  bool  // asks for summary, content or text
-	stories bool  // asks for coverage
+	bodies  bool // asks for summary, content or text
+	stories bool // asks for coverage
+
+	mu      sync.Mutex // guards machine: archives are rendered while sections are chosen
+	machine vm.VM
 }
 
 // newCondition compiles an expression that must yield true or false.
@@ -147,7 +150,9 @@ func distance(a, b string) int {
 
 // holds runs the expression.
 func (c *condition) holds(f *facts) (bool, error) {
+	c.mu.Lock()
 	out, err := c.machine.Run(c.program, *f)
+	c.mu.Unlock()
 	if err != nil {
 		text, _, _ := strings.Cut(err.Error(), "\n")
 		return false, errors.New(text)

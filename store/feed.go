@@ -43,6 +43,7 @@ type FeedState struct {
 	// What its documents tell of it.
 	Pace     Pace      `json:"pace,omitzero"`
 	Received time.Time `json:"received,omitzero"` // when the last whole document came, also one that was known already
+	Listed   time.Time `json:"listed,omitzero"`   // when the store was last told what it lists
 	Listing  Key       `json:"listing,omitzero"`  // hash of its items, whatever stands around them
 	Heads    []uint64  `json:"heads,omitempty"`   // hashes of the names of its first items
 	Unsound  bool      `json:"unsound,omitempty"` // a 304 has hidden changed items: its validators are not sent any more

@@ -309,7 +309,7 @@ func (s *settler) update(d *candidate) {
 // times are the times of a state.
 func (f *FeedState) times() []*time.Time {
 	return []*time.Time{&f.LastTry, &f.LastPoll, &f.LastSuccess, &f.LastNewItem, &f.NextPoll, &f.FreshUntil, &f.RetryAfter,
-		&f.FailingSince, &f.Pace.Newest, &f.Received, &f.Move.Since, &f.Move.Checked, &f.Flood, &f.Push.Until, &f.Push.Last}
+		&f.FailingSince, &f.Pace.Newest, &f.Received, &f.Listed, &f.Move.Since, &f.Move.Checked, &f.Flood, &f.Push.Until, &f.Push.Last}
 }
 
 // moment is t as it is kept: in UTC, whole microseconds, of a year that RFC 3339 can write.

@@ -144,7 +144,7 @@ func (pl *plan) rows(ctx context.Context, st store.Store) ([]publish.Row, error)
 	if err != nil {
 		return nil, err
 	}
-	now := time.Now()
+	now := time.Now().Add(st.Ahead())
 	dues := fetch.Dues(pl.feeds, &pl.settings, states, now)
 	names := map[string]string{}
 	for _, o := range pl.publication.Outlets {

@@ -15,6 +15,7 @@ const (
 	// shown for so long a time that goes on from the one before.
 	pruneTrust = 24 * time.Hour
 	pruneGap   = 7 * 24 * time.Hour // at least, that may lie between two looks at it
+	pruneApart = time.Hour          // by which the clocks of processes that share a store may differ
 )
 
 // The note under this kind is a pruneClock.
@@ -28,7 +29,7 @@ type pruneClock struct {
 
 // look takes in what the clock shows now, and reports whether what is past retention may be deleted by it.
 func (c *pruneClock) look(now time.Time, retention time.Duration) bool {
-	if gap := now.Sub(c.Last); gap < 0 || gap > max(pruneGap, retention/2) {
+	if gap := now.Sub(c.Last); gap < -pruneApart || gap > max(pruneGap, retention/2) {
 		c.Since = now
 	}
 	c.Last = now

@@ -38,3 +38,23 @@ func TestPruneClock(t *testing.T) {
 		t.Error("a retention of a second must not wait for a day")
 	}
 }
+
+// Processes that share a store look at the full hour, each by its own clock: whoever comes later may see an earlier time than the one
+// before it did.
+func TestPruneClockOfMany(t *testing.T) {
+	const retention = 90 * 24 * time.Hour
+	at := time.Date(2026, 11, 25, 12, 0, 0, 0, time.UTC)
+	for name, clocks := range map[string][]time.Duration{
+		"in step":       {8 * time.Millisecond, 5 * time.Millisecond},
+		"minutes apart": {4 * time.Minute, -3 * time.Minute, 0},
+	} {
+		var c pruneClock
+		for hour := range 30 {
+			for i, apart := range clocks {
+				if !c.look(at.Add(time.Duration(hour)*time.Hour+apart), retention) && hour > 24 {
+					t.Errorf("%s: nothing deleted after %d hours by process %d", name, hour, i)
+				}
+			}
+		}
+	}
+}

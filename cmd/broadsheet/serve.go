@@ -92,8 +92,8 @@ func (d *daemon) newParts(pl *plan) (*parts, error) {
 	if pl.config.Server.Admin != "" {
 		operators = admin
 		admin.Handle("/healthz", alive)
-		for _, sheet := range []string{"/style.css", "/feed.css", "/own.css"} {
-			admin.Handle(sheet, p.documents)
+		for _, looks := range []string{"/style.css", "/feed.css", "/own.css", "/icon.png", "/favicon.png"} {
+			admin.Handle(looks, p.documents)
 		}
 	}
 	for _, path := range []string{"/status", "/status.json", "/status.atom"} {
@@ -223,7 +223,11 @@ func runPlan(ctx context.Context, pl *plan, what duties, log *slog.Logger, besid
 	}
 
 	g, ctx := errgroup.WithContext(ctx)
-	defer context.AfterFunc(ctx, d.tellStopping)()
+	g.Go(func() error {
+		<-ctx.Done()
+		d.tellStopping()
+		return nil
+	})
 	g.Go(func() error { return d.scheduler.Run(ctx) })
 	g.Go(func() error { return d.pulse(ctx) })
 	g.Go(func() error { return d.publishing(ctx) })

@@ -187,6 +187,9 @@ func (s *Store) ID() string { return s.id }
 // Created implements store.Store.
 func (s *Store) Created() time.Time { return s.created }
 
+// Ahead implements store.Store: there is one clock.
+func (s *Store) Ahead() time.Duration { return 0 }
+
 // Revision implements store.Store.
 func (s *Store) Revision(ctx context.Context) (rev store.Revision, err error) {
 	err = s.view(ctx, func(tx *tx) error {

@@ -48,6 +48,7 @@ type Store struct {
 	packer  *record.Packer
 	id      string
 	created time.Time
+	ahead   time.Duration // of the server's clock
 
 	mu    sync.Mutex   // guards index
 	index *store.Index // of the prints that this process has seen; nil before the first
@@ -117,6 +118,9 @@ func (s *Store) ID() string { return s.id }
 
 // Created implements store.Store.
 func (s *Store) Created() time.Time { return s.created }
+
+// Ahead implements store.Store.
+func (s *Store) Ahead() time.Duration { return s.ahead }
 
 // Revision implements store.Store.
 func (s *Store) Revision(ctx context.Context) (rev store.Revision, err error) {
