@@ -5,8 +5,11 @@ import (
 	"cmp"
 	"fmt"
 	"mime"
+	"slices"
+	"strings"
 	"unicode/utf8"
 
+	"github.com/gogs/chardet"
 	"golang.org/x/text/encoding"
 	"golang.org/x/text/encoding/charmap"
 	"golang.org/x/text/encoding/unicode"
@@ -56,9 +59,10 @@ func toUTF8(body []byte, contentType string) (text []byte, fault string) {
 	if valid {
 		return body, ""
 	}
-	text, guessed := repairUTF8(body)
-	if guessed {
-		fault = fmt.Sprintf("wrong charset: the text is not in %s, as it should be; it was read as windows-1252", oneLine(clean(cmp.Or(params["charset"], declared, "utf-8")), 60))
+	text, guess := repairUTF8(body)
+	if guess != "" {
+		named := oneLine(clean(cmp.Or(params["charset"], declared, "utf-8")), 60)
+		fault = fmt.Sprintf("wrong charset: the text is not in %s, as it should be; it was read as %s", named, guess)
 	}
 	return text, fault
 }
@@ -131,21 +135,57 @@ func mostlyBroken(out, body []byte) bool {
 }
 
 // repairUTF8 reads what is neither declared otherwise nor valid UTF-8: as UTF-8 with some bytes amiss
-// where that is what most of its bytes are, else, guessed, as windows-1252.
-func repairUTF8(body []byte) (text []byte, guessed bool) {
+// where that is what most of its bytes are, else in the charset that it looks like, whose name guess is.
+func repairUTF8(body []byte) (text []byte, guess string) {
 	if utf8.Valid(body) {
-		return body, false
+		return body, ""
 	}
 	if good, bad := countUTF8(body); good <= bad {
-		text, _ = charmap.Windows1252.NewDecoder().Bytes(body)
-		return text, true
+		return guessCharset(body)
 	}
 	return readUTF8(body, func(stray []byte) []byte {
 		if stray[0] < 0xa0 { // quotes and dashes pasted from elsewhere
 			return utf8.AppendRune(nil, charmap.Windows1252.DecodeByte(stray[0]))
 		}
 		return []byte("\uFFFD")
-	}), false
+	}), ""
+}
+
+const (
+	guessedBytes = 64 << 10 // that are looked at
+	guessedLeast = 10       // of them beyond ASCII: fewer tell nothing
+)
+
+// guessCharset reads body in the charset that it looks like, which is windows-1252 where nothing speaks for another.
+func guessCharset(body []byte) (text []byte, name string) {
+	from := bytes.IndexFunc(body, func(r rune) bool { return r >= utf8.RuneSelf })
+	name = likeliest(body[from:min(len(body), from+guessedBytes)])
+	if c, sevenBit := charsetByName(name); c != nil && !sevenBit {
+		if text = c(body); !mostlyBroken(text, body) {
+			return text, name
+		}
+	}
+	text, _ = charmap.Windows1252.NewDecoder().Bytes(body)
+	return text, "windows-1252"
+}
+
+// likeliest names the charset whose letters, and pairs and triples of them, a text is most like; "" if it is none but that of
+// western Europe, or the text tells too little.
+func likeliest(sample []byte) string {
+	if _, bad := countUTF8(sample); bad < guessedLeast {
+		return ""
+	}
+	all, err := chardet.NewHtmlDetector().DetectAll(sample)
+	if err != nil {
+		return ""
+	}
+	best := slices.MinFunc(all, func(a, b chardet.Result) int { // of equals always the same, whose order is any
+		return cmp.Or(cmp.Compare(b.Confidence, a.Confidence), cmp.Compare(a.Charset, b.Charset))
+	})
+	if best.Charset == "ISO-8859-1" || strings.HasPrefix(best.Charset, "UTF") {
+		return ""
+	}
+	return best.Charset
 }
 
 // countUTF8 counts the characters of UTF-8 beyond ASCII, and the bytes that are part of none.

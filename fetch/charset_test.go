@@ -9,6 +9,7 @@ import (
 
 	"golang.org/x/text/encoding"
 	"golang.org/x/text/encoding/charmap"
+	"golang.org/x/text/encoding/htmlindex"
 	"golang.org/x/text/encoding/japanese"
 	"golang.org/x/text/encoding/korean"
 	"golang.org/x/text/encoding/simplifiedchinese"
@@ -144,6 +145,37 @@ func TestOldCharsets(t *testing.T) {
 		d, err := parseDocument(body, header, testAddress())
 		if err != nil || d.Title != "חדשות" {
 			t.Errorf("EBCDIC%s: %v, %v", declared, d, err)
+		}
+	}
+}
+
+// A document that does not tell its charset, and is not in UTF-8, is read in the one that it looks like.
+func TestCharsetGuess(t *testing.T) {
+	for _, test := range []struct{ charset, text, read string }{
+		{"windows-1251", "Правительство утвердило новый порядок движения судов в порту на зимний период", "windows-1251"},
+		{"koi8-r", "Правительство утвердило новый порядок движения судов в порту на зимний период", "KOI8-R"},
+		{"shift_jis", "港の新しい航路が承認されました。冬の間、船は北側を通ることになります。", "Shift_JIS"},
+		{"euc-jp", "港の新しい航路が承認されました。冬の間、船は北側を通ることになります。", "EUC-JP"},
+		{"euc-kr", "항구의 새로운 항로가 승인되었습니다. 겨울 동안 배들은 북쪽으로 다니게 됩니다.", "EUC-KR"},
+		{"gbk", "港口的新航道已获批准，冬季期间船舶将从北侧通行。居民对此表示欢迎。", "GB18030"},
+		{"big5", "港口的新航道已獲批准，冬季期間船舶將從北側通行。居民對此表示歡迎。", "Big5"},
+		{"windows-1255", "הממשלה אישרה את סדרי התנועה החדשים של האוניות בנמל בתקופת החורף", "ISO-8859-8-I"},
+		{"windows-1252", "Der Hafen öffnet früher, für größere Schiffe; die Gebühren für Fähren müssen überprüft werden, täglich", "windows-1252"},
+		{"windows-1252", "Café", "windows-1252"},
+	} {
+		e, err := htmlindex.Get(test.charset)
+		if err != nil {
+			t.Fatal(err)
+		}
+		body, err := e.NewEncoder().String("<rss><channel><title>" + test.text + "</title></channel></rss>")
+		if err != nil {
+			t.Fatal(err)
+		}
+		for range 3 { // whatever looks first
+			text, fault := toUTF8([]byte(body), "")
+			if !strings.Contains(string(text), test.text) || !strings.HasSuffix(fault, "read as "+test.read) {
+				t.Errorf("%s: %q, %s", test.charset, text, fault)
+			}
 		}
 	}
 }

@@ -28,7 +28,7 @@ func (m *markup) image() {
 		case "height":
 			height = strings.TrimSuffix(string(value), "px")
 		case "style":
-			style = strings.ToLower(strings.ReplaceAll(string(value), " ", ""))
+			style = ";" + strings.ToLower(strings.ReplaceAll(string(value), " ", ""))
 		}
 	}
 	link := absoluteLink(m.base, src)
@@ -36,7 +36,7 @@ func (m *markup) image() {
 		link = absoluteLink(m.base, lazy)
 	}
 	if link == "" || link == m.lastImg || isDot(width) || isDot(height) || isPixel(link) ||
-		strings.Contains(style, "display:none") || strings.Contains(style, "width:1px") || strings.Contains(style, "height:1px") {
+		strings.Contains(style, ";display:none") || strings.Contains(style, ";width:1px") || strings.Contains(style, ";height:1px") {
 		return
 	}
 	m.lastImg = link

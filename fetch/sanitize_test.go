@@ -45,6 +45,8 @@ func TestSanitise(t *testing.T) {
 		{"the same picture in noscript", `<img src="/a.jpg" alt="a"><noscript><img src="/a.jpg" alt="a"></noscript>`, `<img src="https://outlet.example/a.jpg" alt="a">`},
 		{"pixel by size", `a<img src="https://t.example/p.gif" width="1" height="1">b`, "ab"},
 		{"pixel by style", `a<img src="https://t.example/p.gif" style="display: none">b`, "ab"},
+		{"pixel by the size of its style", `a<img src="https://t.example/p.gif" style="border:0; width: 1px">b`, "ab"},
+		{"picture with a thin border", `<img src="/a.jpg" style="border-width: 1px; line-height: 1px">`, `<img src="https://outlet.example/a.jpg" alt="">`},
 		{"pixel by host", `a<img src="https://pixel.wp.com/b.gif?x">b`, "ab"},
 		{"video", `<iframe width="560" src="https://www.youtube.com/embed/abc?rel=0" allowfullscreen></iframe>`,
 			`<a href="https://www.youtube.com/watch?v=abc"` + rel + `>www.youtube.com/watch?v=abc</a>`},

@@ -104,9 +104,7 @@ func TestHub(t *testing.T) {
 		next(t, r.asked)
 		p.await(t, func() bool { return p.hub.Counts().Receivers == 0 })
 	}
-	if c := p.hub.Counts(); c.Told != 4 || c.Failed != 0 || c.Owed != 0 {
-		t.Errorf("counts %+v", c)
-	}
+	p.await(t, func() bool { c := p.hub.Counts(); return c.Told == 4 && c.Failed == 0 && c.Owed == 0 })
 }
 
 // Whose topic is not published any more is told so, once, and forgotten; whoever subscribes to others stays.

@@ -6,10 +6,10 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"net"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -40,12 +40,7 @@ func TestArchives(t *testing.T) {
 	if err := st.Close(); err != nil {
 		t.Fatal(err)
 	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	address := l.Addr().String()
-	l.Close()
+	address := freeAddress()
 	config := fmt.Sprintf(`contact = "https://example.com/me"
 base_url = "http://%s"
 [server]
@@ -86,11 +81,10 @@ limit = 3
 	}
 
 	ctx, stop := context.WithCancel(t.Context())
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		do(ctx, "serve", "--no-fetch", "-q")
-	}()
+	var daemon sync.WaitGroup
+	defer daemon.Wait()
+	defer stop()
+	daemon.Go(func() { do(ctx, "serve", "--no-fetch", "-q") })
 	for path, body := range alone {
 		if got := served(t, "http://"+address+"/"+path); path != "404.html" && !bytes.HasSuffix(got, body) {
 			t.Errorf("%s is served as another document than it was written", path)
@@ -109,13 +103,11 @@ limit = 3
 	if !same("asked") {
 		t.Error("a daemon's client writes something else")
 	}
-	for end := time.Now().Add(20 * time.Second); !same("public"); time.Sleep(50 * time.Millisecond) {
+	for end := time.Now().Add(time.Minute); !same("public"); time.Sleep(50 * time.Millisecond) {
 		if time.Now().After(end) {
 			t.Fatal("the daemon writes something else")
 		}
 	}
-	stop()
-	<-done
 }
 
 // filesUnder reads the files of a folder and of those in it, but for hidden ones.

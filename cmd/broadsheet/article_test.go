@@ -32,7 +32,7 @@ const articleFeed = `<?xml version="1.0" encoding="UTF-8"?>
 <rss version="2.0" xmlns:content="http://purl.org/rss/1.0/modules/content/"><channel>
 <title>Mehr News Agency</title><link>https://en.mehrnews.example</link><description>News</description><language>en</language>
 <item><title>“We’ll stay in the room” – talks go on</title><link>https://en.mehrnews.example/news/1/talks</link>
-<guid isPermaLink="false">mehr-1</guid><pubDate>Mon, 16 Nov 2026 10:00:00 +0330</pubDate>
+<guid isPermaLink="false">mehr-1</guid>
 <description>The talks will go on – for now.</description>
 <content:encoded><![CDATA[PARAGRAPHS]]></content:encoded></item>
 </channel></rss>`

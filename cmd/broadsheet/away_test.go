@@ -64,7 +64,7 @@ func TestDatabaseGoesAway(t *testing.T) {
 	if errors > 0 || answers < 100 {
 		t.Errorf("%d of %d answers to readers were no good", errors, answers)
 	}
-	f.polite()
+	f.polite(f.dropped())
 	f.oneStory()
 	t.Logf("%d answers to readers, all good", answers)
 	f.stop()
@@ -128,7 +128,7 @@ func TestFailover(t *testing.T) {
 	if errors > 0 || answers < 100 {
 		t.Errorf("%d of %d answers to readers were no good", errors, answers)
 	}
-	f.polite()
+	f.polite(f.dropped())
 	f.oneStory()
 	t.Logf("publishers found the new primary %v after its promotion; %d answers to readers, all good", back.Round(time.Millisecond), answers)
 	f.stop()

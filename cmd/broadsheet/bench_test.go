@@ -70,7 +70,7 @@ func benchPollers(b *testing.B, url string, pollers int, transactions func() int
 	report("new-ms-CPU/feed", float64(cpu.Milliseconds())/float64(p.feeds))
 	b.StopTimer()
 	overdue(b, url)
-	p.reset()
+	p.reset(b)
 	before := 0
 	if transactions != nil {
 		before = transactions()

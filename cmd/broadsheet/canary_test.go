@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -94,12 +93,7 @@ func TestSecretsStayInside(t *testing.T) {
 		}
 	}
 	write("password", canaries["FILE"])
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	address := l.Addr().String()
-	l.Close()
+	address := freeAddress()
 
 	var feeds strings.Builder
 	n := 0
@@ -198,7 +192,7 @@ id = "wrong"
 	check("the daemon's log", logged.Bytes())
 	do("proxied.toml", "fetch", "--once", "-v", "--force")
 
-	err = filepath.Walk(dir, func(path string, info os.FileInfo, err error) error {
+	err := filepath.Walk(dir, func(path string, info os.FileInfo, err error) error {
 		if err != nil || info.IsDir() || strings.HasSuffix(path, "/password") || strings.HasSuffix(path, ".toml") {
 			return err
 		}
@@ -216,7 +210,7 @@ id = "wrong"
 // served is what the daemon answers, once it is there.
 func served(t *testing.T, address string) []byte {
 	t.Helper()
-	for range 100 {
+	for end := time.Now().Add(time.Minute); time.Now().Before(end); {
 		if resp, err := http.Get(address); err == nil {
 			all := new(bytes.Buffer)
 			err := resp.Write(all)

@@ -2,8 +2,8 @@ package main
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -18,10 +18,10 @@ import (
 
 const (
 	fleetEvery = 10 * time.Second       // how often a feed is polled
-	fleetGap   = 100 * time.Millisecond // between two requests to one host
+	fleetGap   = 500 * time.Millisecond // between two requests to one host
 	fleetLease = 20 * time.Second       // what fetch gives a poller that is silent
 
-	fleetPatience = 2 * time.Minute // for what takes seconds where nothing else runs
+	fleetPatience = 4 * time.Minute // for what takes seconds where nothing else runs
 )
 
 // A fleet is several processes of the program with one database.
@@ -127,12 +127,7 @@ func (f *fleet) launch(name string, args ...string) *ship {
 	s := &ship{name: name, Cmd: exec.Command(f.binary, append([]string{"-c", f.config}, args...)...), ended: make(chan struct{})}
 	listen := "127.0.0.1:0"
 	if args[0] == "serve" {
-		l, err := net.Listen("tcp", listen)
-		if err != nil {
-			f.t.Fatal(err)
-		}
-		listen = l.Addr().String()
-		l.Close()
+		listen = freeAddress()
 		s.address = "http://" + listen
 	}
 	log, err := os.OpenFile(filepath.Join(f.dir, name+".log"), os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
@@ -174,13 +169,13 @@ func (f *fleet) forget(s *ship) {
 	}
 }
 
-// stop asks all processes to end, and fails for those that do not end well within 10 s.
+// stop asks all processes to end, and fails for those that do not end well.
 func (f *fleet) stop() {
 	f.t.Helper()
 	for _, s := range f.ships() {
 		s.Process.Signal(syscall.SIGTERM)
 	}
-	late := time.After(10 * time.Second)
+	late := time.After(fleetPatience)
 	for _, s := range f.ships() {
 		select {
 		case <-s.ended:
@@ -243,9 +238,10 @@ func (f *fleet) polled(s *ship) int {
 	return bytes.Count(b, []byte("msg=polled "))
 }
 
-// run runs a command to its end.
+// run runs a command to its end. What it says is in a log of its own, too.
 func (f *fleet) run(args ...string) ([]byte, error) {
 	cmd := exec.Command(f.binary, append([]string{"-c", f.config}, args...)...)
 	cmd.Env = append(os.Environ(), "LISTEN=127.0.0.1:0", "CONTROL="+filepath.Join(f.dir, "one.sock"))
-	return cmd.CombinedOutput()
+	said, err := cmd.CombinedOutput()
+	return said, errors.Join(err, os.WriteFile(filepath.Join(f.dir, "one.log"), said, 0o600))
 }

@@ -184,7 +184,11 @@ func TestPrunedItemsStayAway(t *testing.T) {
 	one, two := entry("1", "one", ""), entry("2", "two", "")
 	p.fetch(one)
 	time.Sleep(1100 * time.Millisecond) // the age that it takes
-	p.fetch(one)
+	if all, _ := p.fetch(one); len(all) > 0 {
+		t.Errorf("kept: %q", titles(all))
+	}
+	config := string(readFile(t, filepath.Join(p.dir, "broadsheet.toml")))
+	p.write("broadsheet.toml", strings.Replace(config, `retention = "1s"`, `retention = "1h"`, 1)) // the other one shall stay
 	all, summary := p.fetch(two, one)
 	if !strings.HasPrefix(summary, "1 new items, 0 changed") || !slices.Equal(titles(all), []string{"two"}) {
 		t.Errorf("%s: %q", summary, titles(all))

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -16,6 +15,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -35,8 +35,9 @@ func TestMain(m *testing.M) {
 //
 //	exits CODE COMMAND…     run and compare the exit code; its output is for stdout and stderr
 //	outlets DIR             serve the files of DIR on loopback; $OUTLETS is the address. If there is a file NAME.status
-//	                        beside NAME, its number is answered; NAME.slow lets the answer wait until it is gone
-//	port                    $PORT is a free port
+//	                        beside NAME, its number is answered; NAME.slow lets the answer wait until it is gone, and
+//	                        NAME.waits is there as soon as one does
+//	address                 $ADDRESS is an address to listen at
 //	answers ADDRESS [TEXT]  wait until it answers 200, and with this text
 //	get ADDRESS [HEADER]    request it; the answer's status line, headers and body are for stdout
 //	signal HUP|TERM         to the commands in the background
@@ -45,7 +46,7 @@ func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata/script",
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"exits": exits, "outlets": serveOutlets, "port": freePort, "answers": answers, "get": get, "same": same, "signal": sendSignal,
+			"exits": exits, "outlets": serveOutlets, "address": ownAddress, "answers": answers, "get": get, "same": same, "signal": sendSignal,
 		},
 		Setup: func(e *testscript.Env) error {
 			e.Values["seen"] = map[string]os.FileInfo{}
@@ -75,11 +76,14 @@ func serveOutlets(ts *testscript.TestScript, _ bool, args []string) {
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		name := filepath.Join(dir, filepath.Base(r.URL.Path))
 		for _, err := os.Stat(name + ".slow"); err == nil && r.Context().Err() == nil; _, err = os.Stat(name + ".slow") {
+			os.WriteFile(name+".waits", nil, 0o600)
 			time.Sleep(10 * time.Millisecond)
 		}
 		if status, err := os.ReadFile(name + ".status"); err == nil {
 			code, err := strconv.Atoi(strings.TrimSpace(string(status)))
-			ts.Check(err)
+			if err != nil {
+				code = http.StatusTeapot // which no script expects
+			}
 			w.WriteHeader(code)
 			return
 		}
@@ -95,12 +99,14 @@ func serveOutlets(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Setenv("OUTLETS", s.URL)
 }
 
-func freePort(ts *testscript.TestScript, _ bool, _ []string) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	ts.Check(err)
-	_, port, err := net.SplitHostPort(l.Addr().String())
-	ts.Check(errors.Join(err, l.Close()))
-	ts.Setenv("PORT", port)
+func ownAddress(ts *testscript.TestScript, _ bool, _ []string) { ts.Setenv("ADDRESS", freeAddress()) }
+
+var addresses atomic.Uint32 // that were given
+
+// freeAddress is one to listen at. Its host is this process' own, so that no connection of somebody else's takes the port before we
+// listen there, or while nobody does.
+func freeAddress() string {
+	return fmt.Sprintf("127.100.%d.%d:%d", byte(os.Getpid()>>8), byte(os.Getpid()), 10000+addresses.Add(1))
 }
 
 func sendSignal(ts *testscript.TestScript, _ bool, args []string) {
@@ -111,7 +117,7 @@ func sendSignal(ts *testscript.TestScript, _ bool, args []string) {
 }
 
 func answers(ts *testscript.TestScript, _ bool, args []string) {
-	for range 200 {
+	for end := time.Now().Add(time.Minute); time.Now().Before(end); {
 		if resp, err := http.Get(args[0]); err == nil {
 			body, err := io.ReadAll(resp.Body)
 			resp.Body.Close()

@@ -34,12 +34,16 @@ func startOrigin(t *testing.T, feeds, hosts int, latency time.Duration) *press {
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+	number := 10000 + os.Getpid()%20000 // below those that the system gives to connections
+	for {
+		l, err := net.Listen("tcp", fmt.Sprintf("0.0.0.0:%d", number))
+		if err == nil {
+			l.Close()
+			break
+		}
+		number++
 	}
-	_, port, _ := net.SplitHostPort(l.Addr().String())
-	l.Close()
+	port := strconv.Itoa(number)
 	c := exec.Command(binary, "-n", strconv.Itoa(feeds), "-hosts", strconv.Itoa(hosts), "-port", port, "-items", strconv.Itoa(pressItems),
 		"-size", "600", "-wire", "0.2", "-lat", latency.String())
 	c.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
@@ -51,7 +55,7 @@ func startOrigin(t *testing.T, feeds, hosts int, latency time.Duration) *press {
 		c.Wait()
 	})
 	o := &origin{"http://127.0.0.1:" + port}
-	for end := time.Now().Add(30 * time.Second); ; time.Sleep(50 * time.Millisecond) {
+	for end := time.Now().Add(time.Minute); ; time.Sleep(50 * time.Millisecond) {
 		resp, err := http.Get(o.address + "/reset")
 		if err == nil {
 			resp.Body.Close()

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -95,15 +94,10 @@ func newPushWorld(t testing.TB) (w *pushWorld, push func(item string)) {
 	}))
 	t.Cleanup(reader.Close)
 
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	address := l.Addr().String()
-	l.Close()
+	address := freeAddress()
 	w.base = "http://" + address
 	path := filepath.Join(t.TempDir(), "broadsheet.toml")
-	err = os.WriteFile(path, fmt.Appendf(nil, `
+	err := os.WriteFile(path, fmt.Appendf(nil, `
 contact = "https://reader.test/about"
 base_url = %q
 [server]
@@ -183,8 +177,7 @@ slug = "world"
 			t.Fatal(resp, err)
 		}
 		resp.Body.Close()
-		if got := take(w, w.came); !strings.Contains(got, "<title type=\"text\">Item "+item+"</title>") && !strings.Contains(got, ">Item "+item+"<") {
-			t.Fatalf("%s was not delivered:\n%.2000s", item, got)
+		for !strings.Contains(take(w, w.came), ">Item "+item+"<") { // an edition that was on its way already
 		}
 	}
 }
@@ -193,19 +186,18 @@ func take[T any](w *pushWorld, from chan T) (v T) {
 	w.t.Helper()
 	select {
 	case v = <-from:
-	case <-time.After(10 * time.Second):
-		w.t.Fatalf("nothing came within 10 s\n%s", w.log)
+	case <-time.After(time.Minute):
+		w.t.Fatalf("nothing came within a minute\n%s", w.log)
 	}
 	return v
 }
 
 func (w *pushWorld) until(what string, so func() bool) {
 	w.t.Helper()
-	for range 500 {
+	for end := time.Now().Add(time.Minute); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
 		if so() {
 			return
 		}
-		time.Sleep(10 * time.Millisecond)
 	}
 	w.t.Fatalf("%s does not come about\n%s", what, w.log)
 }

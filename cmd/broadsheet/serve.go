@@ -223,7 +223,11 @@ func runPlan(ctx context.Context, pl *plan, what duties, log *slog.Logger, besid
 	}
 
 	g, ctx := errgroup.WithContext(ctx)
-	defer context.AfterFunc(ctx, d.tellStopping)()
+	g.Go(func() error {
+		<-ctx.Done()
+		d.tellStopping()
+		return nil
+	})
 	g.Go(func() error { return d.scheduler.Run(ctx) })
 	g.Go(func() error { return d.pulse(ctx) })
 	g.Go(func() error { return d.publishing(ctx) })
