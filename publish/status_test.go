@@ -136,9 +136,12 @@ func TestStatus(t *testing.T) {
 	}
 	trouble = errors.New("the store is gone")
 	for end := time.Now().Add(time.Minute); resp.StatusCode != 500; time.Sleep(10 * time.Millisecond) {
-		if resp, _ = ask(t, "GET", base+"/status"); time.Now().After(end) {
+		if resp, body = ask(t, "GET", base+"/status"); time.Now().After(end) {
 			t.Fatalf("in trouble: %d", resp.StatusCode)
 		}
+	}
+	if strings.Contains(body, trouble.Error()) {
+		t.Errorf("everybody is told %q", body)
 	}
 }
 
