@@ -33,8 +33,6 @@ func (c checker) sections() {
 		for j, tag := range s.Languages {
 			c.language(fmt.Sprintf("%s.languages[%d]", at, j), tag)
 		}
-		c.words(at+".include", s.Include)
-		c.words(at+".exclude", s.Exclude)
 		c.choice(at+".languages_unknown", s.Unknown, "keep", "drop")
 		c.itunes(at+".itunes", &c.cfg.Sections[i].Itunes)
 		c.choice(at+".stories", s.Stories, "merge", "link", "keep")
@@ -59,15 +57,6 @@ func (c checker) key(s *Section, path string) {
 	s.Key = c.secretFile(path, s.KeyFile, "key")
 	if s.Key != "" && len(s.Key) < 16 {
 		c.warn(path, "the key is short enough to be guessed; write one of 16 characters or more, such as `openssl rand -hex 16` makes")
-	}
-}
-
-// words refuses the empty word, which every item has.
-func (c checker) words(path string, words []string) {
-	for i, w := range words {
-		if strings.TrimSpace(w) == "" {
-			c.problem(fmt.Sprintf("%s[%d]", path, i), "is empty; write a word or an expression such as \"/re2 pattern/\"")
-		}
 	}
 }
 

@@ -19,6 +19,10 @@ type outageWatch struct {
 	mu    sync.Mutex // guards what follows
 	seen  map[string]sighting
 	since time.Time // of the outage; zero without one
+
+	// So that an attempt costs the same however many hosts there are.
+	attempts    []attempt // of the window, oldest first
+	all, failed int       // of seen: those that are not theirs, and of them those that are lost
 }
 
 // A sighting is the last attempt to reach a host.
@@ -29,48 +33,68 @@ type sighting struct {
 	theirs bool // but nor was there one when others were reached again: not our fault, until it is reached
 }
 
+type attempt struct {
+	host string
+	at   time.Time
+}
+
 // note takes in an attempt, and reports whether there is an outage and whether it has just begun. A host that
 // was failing already says nothing by failing again.
 func (o *outageWatch) note(host string, at time.Time, lost, failing bool) (on, began bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	for h, s := range o.seen {
-		if at.Sub(s.at) > outageWindow && !s.theirs {
-			delete(o.seen, h)
+	for len(o.attempts) > 0 && at.Sub(o.attempts[0].at) > outageWindow {
+		old := o.attempts[0]
+		o.attempts = o.attempts[1:]
+		if s, there := o.seen[old.host]; there && s.at.Equal(old.at) && !s.theirs {
+			o.count(s, -1)
+			delete(o.seen, old.host)
 		}
 	}
 	last := o.seen[host]
 	if !lost || !failing {
-		o.seen[host] = sighting{at, lost, lost && last.spared, lost && last.theirs}
+		o.set(host, sighting{at, lost, lost && last.spared, lost && last.theirs})
+		o.attempts = append(o.attempts, attempt{host, at})
 	}
-	all, failed := 0, 0
-	for _, s := range o.seen {
-		if !s.theirs {
-			all++
-		}
-		if s.lost && !s.theirs {
-			failed++
-		}
-	}
-	switch on = 2*failed >= all && (all >= outageHosts || !o.since.IsZero()) && failed > 0; {
+	switch on = 2*o.failed >= o.all && (o.all >= outageHosts || !o.since.IsZero()) && o.failed > 0; {
 	case !on:
 		o.since = time.Time{}
 	case o.since.IsZero():
 		o.since, began = at, true
-	case at.Sub(o.since) > outageWindow && 10*failed < 9*all:
+	case at.Sub(o.since) > outageWindow && 10*o.failed < 9*o.all:
 		// Many were reached for so long: what fails is dead, and not our network.
 		for h, s := range o.seen {
 			s.theirs = s.lost
-			o.seen[h] = s
+			o.set(h, s)
 		}
 		o.since, on = time.Time{}, false
 	}
 	if now, noted := o.seen[host]; noted && lost {
 		now.theirs = now.theirs || now.spared && !on
 		now.spared = on
-		o.seen[host] = now
+		o.set(host, now)
 	}
 	return on && !o.seen[host].theirs, began
+}
+
+// set takes up a sighting.
+func (o *outageWatch) set(host string, s sighting) {
+	if before, there := o.seen[host]; there {
+		o.count(before, -1)
+	}
+	o.seen[host] = s
+	o.count(s, 1)
+}
+
+// count counts a sighting, or with -1 no longer.
+func (o *outageWatch) count(s sighting, n int) {
+	if s.theirs {
+		return
+	}
+	o.all += n
+	if s.lost {
+		o.failed += n
+	}
 }
 
 // spare notes that an outage is blamed for a host's last failure, if there is one and the host is not known to be

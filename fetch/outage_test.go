@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"sync"
@@ -159,4 +160,34 @@ func TestOutageSeenByManyAtOnce(t *testing.T) {
 			t.Errorf("%d feeds were tried", n)
 		}
 	})
+}
+
+// What is counted as attempts come and go is what there is.
+func TestOutageIsCounted(t *testing.T) {
+	r := rand.New(rand.NewPCG(1, 2))
+	o, at, seen := outageWatch{seen: map[string]sighting{}}, time.Date(2026, 11, 26, 12, 0, 0, 0, time.UTC), map[bool]int{}
+	for i := range 5000 {
+		at = at.Add(time.Duration(r.Int64N(int64(3 * time.Minute))))
+		down := i/200%2 == 1
+		on, _ := o.note(fmt.Sprint(r.IntN(60)), at, r.IntN(10) == 0 || down, r.IntN(10) == 0)
+		seen[on]++
+		all, failed := 0, 0
+		for h, s := range o.seen {
+			if s.theirs {
+				continue
+			}
+			if all++; s.lost {
+				failed++
+			}
+			if at.Sub(s.at) > outageWindow {
+				t.Fatalf("after %d attempts: %s is still seen as of %v", i, h, at.Sub(s.at))
+			}
+		}
+		if all != o.all || failed != o.failed || len(o.attempts) < all {
+			t.Fatalf("after %d attempts: %d hosts and %d lost are counted, there are %d and %d", i, o.all, o.failed, all, failed)
+		}
+	}
+	if seen[true] < 500 || seen[false] < 500 {
+		t.Errorf("%v: that was no test", seen)
+	}
 }

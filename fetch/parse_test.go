@@ -166,6 +166,9 @@ func TestParseJSON(t *testing.T) {
 	same(t, "content", body.Content, "<p>html \uFFFD</p>")
 	same(t, "authors", it.Authors, []store.Author{{Name: "Zoë"}})
 
+	blank := parseText(t, `{"version":"https://jsonfeed.org/version/1.1","items":[{"id":" ","url":"https://bits.example/9"}]}`)
+	same(t, "blank id", blank.Arrivals[0].Item.GUID, "")
+
 	broken := parseText(t, `{"version":"https://jsonfeed.org/version/1.1","title":"T","items":[{"id":"1","title":"a"},{"id":"2",,"title":"b"},{"id":"3","title":"c"}],"language":"en"}`)
 	same(t, "broken items", []any{len(broken.Arrivals), broken.Title, broken.Language, broken.Damaged != nil}, []any{2, "T", "en", true})
 
@@ -316,6 +319,7 @@ func TestParseErrors(t *testing.T) {
 		{"a mark and nothing", "\xef\xbb\xbf", "is empty"},
 		{"text", "Service temporarily unavailable", `"Service temporarily unavailable"`},
 		{"page in XHTML", `<?xml version="1.0"?><html xmlns="http://www.w3.org/1999/xhtml"><body/></html>`, "a web page"},
+		{"a page of nothing but text", "<!doctype html>Back soon.", "a web page"},
 		{"part of a page", "<div><a href=/login>Log in</a></div>", "web page"},
 		{"OPML", "<opml version='2.0'><body/></opml>", "broadsheet import"},
 		{"site map", "<urlset/>", "site map"},

@@ -44,7 +44,8 @@ func (u inUTC) Next(after time.Time) time.Time {
 // panic in job is logged, a run that is still going when the next is due makes that one fall out.
 func Repeat(ctx context.Context, spec string, log *slog.Logger, job func()) error {
 	l := cronLog{log}
-	c := cron.New(cron.WithLocation(time.UTC), cron.WithLogger(l), cron.WithChain(cron.Recover(l), cron.SkipIfStillRunning(l)))
+	// A panic that got as far as SkipIfStillRunning would count as a run that never ends.
+	c := cron.New(cron.WithLocation(time.UTC), cron.WithLogger(l), cron.WithChain(cron.SkipIfStillRunning(l), cron.Recover(l)))
 	if _, err := c.AddFunc(spec, job); err != nil {
 		return err
 	}
@@ -54,10 +55,17 @@ func Repeat(ctx context.Context, spec string, log *slog.Logger, job func()) erro
 	return nil
 }
 
-// cronLog lets cron speak through our log. Its info lines tell each wake-up; nobody needs them.
+// cronLog lets cron speak through our log. Its info lines tell each wake-up, which nobody needs, and what falls out.
 type cronLog struct{ log *slog.Logger }
 
-func (l cronLog) Info(msg string, args ...any) { l.log.Debug("cron: "+msg, args...) }
+func (l cronLog) Info(msg string, args ...any) {
+	if msg == "skip" {
+		l.log.Warn("cron: a run falls out, since the one before still goes on")
+		return
+	}
+	l.log.Debug("cron: "+msg, args...)
+}
+
 func (l cronLog) Error(err error, msg string, args ...any) {
 	l.log.Error("cron: "+msg, append(args, "err", err)...)
 }

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"broadsheet/store"
 )
@@ -33,6 +34,27 @@ func TestWhatIsMissing(t *testing.T) {
 		p, _, err := poll(t.Context(), visiting(NewClient(s, failing{fmt.Errorf("dial: %w", c.err)})), forgetful{}, &f, &s, store.FeedState{}, discard)
 		if err != nil || p.State.Missing != c.missing || p.State.Failures != 1 || !p.State.LastPoll.IsZero() {
 			t.Errorf("%v: missing %v, want %v; %+v, %v", c.err, p.State.Missing, c.missing, p.State, err)
+		}
+	}
+}
+
+// A poll is one line in the log, a warning where the operator may want to know (PROTOCOL F55).
+func TestPollIsTold(t *testing.T) {
+	at := time.Date(2026, 11, 1, 12, 0, 0, 0, time.UTC)
+	for want, saved := range map[string]store.Saved{
+		`level=INFO msg=polled `:                                                           {},
+		`level=WARN msg="poll failed" `:                                                    {State: store.FeedState{Err: "e", Failures: 1}},
+		`level=WARN msg="polled a damaged document" `:                                      {State: store.FeedState{Err: "e", Damaged: true}},
+		`level=WARN msg="polled a faulty document" `:                                       {State: store.FeedState{Err: "e"}},
+		`level=WARN msg="a flood: many new items at once; they stand at their own dates" `: {State: store.FeedState{Flood: at, LastPoll: at}, New: store.FloodItems + 1},
+		`level=INFO msg=polled status=304 `:                                                {State: store.FeedState{Flood: at, LastPoll: at.Add(time.Hour), Status: 304}, New: 1},
+	} {
+		var said strings.Builder
+		s := Scheduler{o: Options{Log: slog.New(slog.NewTextHandler(&said, nil))}}
+		s.tell(finishedPoll{saved: saved}, 0)
+		level, status, _ := strings.Cut(want, "status=")
+		if line := said.String(); !strings.Contains(line, level) || !strings.Contains(line, status) || strings.Count(line, "\n") != 1 {
+			t.Errorf("said %s, want %s", line, want)
 		}
 	}
 }

@@ -10,6 +10,21 @@ import (
 // judged is what the policy makes of one tag.
 func judged(tag string) string { return markupPolicy().Sanitize(tag + "\n") }
 
+// Whatever a mistake in markup let through, the policy does not.
+func TestPolicyIsAsked(t *testing.T) {
+	for tag, want := range map[string]string{
+		`<a href="javascript:alert(1)" rel="nofollow noopener noreferrer">`: `<a rel="nofollow noopener noreferrer">`,
+		`<img src="https://outlet.example/a.jpg" alt="" onerror="x()">`:     `<img src="https://outlet.example/a.jpg" alt="">`,
+		`<p style="x" title="t">`:                      `<p title="t">`,
+		`<iframe src="https://outlet.example/">`:       "",
+		`<a href="https://outlet.example/" title="t">`: `<a href="https://outlet.example/" title="t">`,
+	} {
+		if got := approve([]byte(tag + "\n<b lang=\"en\">\n")); len(got) != 2 || string(got[0]) != want || string(got[1]) != `<b lang="en">` {
+			t.Errorf("%s: %q, want %q", tag, got, want)
+		}
+	}
+}
+
 func TestUsualTag(t *testing.T) {
 	for tag, want := range map[string]bool{
 		`<a href="https://outlet.example/a?b=1&amp;c=%C3%A9" rel="nofollow noopener noreferrer">`:             true,

@@ -251,6 +251,26 @@ func TestClockIsSetBack(t *testing.T) {
 	})
 }
 
+// What was stored by a clock that stood a year ahead counts as of now when the next process starts.
+func TestClockWasSetBack(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "s.db")
+	synctest.Test(t, func(t *testing.T) {
+		st := quickStore(t, path)
+		defer st.Close()
+		ahead := time.Now().AddDate(1, 0, 0).UTC()
+		fs := feeds(t, "https://a.example/1")
+		p := store.Poll{At: ahead, State: store.FeedState{Outlet: fs[0].Outlet, URL: fs[0].URL, LastTry: ahead, LastPoll: ahead, LastSuccess: ahead, NextPoll: ahead.Add(time.Hour)}}
+		if _, err := st.SavePolls(t.Context(), p); err != nil {
+			t.Fatal(err)
+		}
+		net := &fakeNet{}
+		during(t, st, net, testSettings(), fs, 150*time.Minute)
+		if n := net.count("a.example"); n != 2 {
+			t.Errorf("%d requests in two and a half hours, want 2", n)
+		}
+	})
+}
+
 // A feed that comes due while its host is still ours is not asked when the host has just asked to be left alone; a
 // queued feed that a reload turns off neither.
 func TestDueIntoAHold(t *testing.T) {

@@ -414,3 +414,41 @@ func TestArchivesBesideSections(t *testing.T) {
 		t.Error(text)
 	}
 }
+
+// What another process withdraws between two editions is in no archive that is handed out after that.
+func TestArchivesWithoutWhatIsWithdrawn(t *testing.T) {
+	w := newWorld(t)
+	w.history()
+	pub := publication([]Outlet{outlet("a"), outlet("b")}, Section{Slug: "all"})
+	p := w.publisher(pub)
+	w.edition(p)
+	const link = "https://wire.example/2"
+	holding := func() (n int) {
+		t.Helper()
+		bound, archives, err := p.Archives(t.Context(), Bound{})
+		if err != nil || bound.Digest != p.digest() {
+			t.Fatal(bound.Digest, err)
+		}
+		for a, err := range archives {
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, d := range a.Documents {
+				if strings.Contains(string(d.Body), ">Item 2<") || strings.Contains(string(d.Body), `"Item 2"`) {
+					n++
+				}
+			}
+		}
+		return n
+	}
+	if holding() == 0 {
+		t.Fatal("there is nothing to withdraw")
+	}
+	pub.Withdraw = []Withdrawal{{Entry: link, Canonical: link}}
+	if err := Remember(t.Context(), w.st, pub); err != nil {
+		t.Fatal(err)
+	}
+	if n := holding(); n > 0 {
+		t.Errorf("%d documents with what is withdrawn", n)
+	}
+}

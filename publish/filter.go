@@ -52,11 +52,6 @@ func newFilter(s Section, r *roster) (*filter, []Problem) {
 		}
 		f.where = c
 	}
-	switch s.Stories {
-	case "", "merge", "link", "keep":
-	default:
-		problems = append(problems, Problem{"stories", fmt.Sprintf(`%q is not known; write "merge" (each story once), "link" (each article once) or "keep" (every item)`, s.Stories)})
-	}
 	if r != nil && len(s.From) > 0 {
 		f.from = map[*Feed]bool{}
 		for i, name := range s.From {
@@ -239,12 +234,18 @@ func newPattern(s string) (pattern, error) {
 		}
 		return pattern{expression: re}, nil
 	}
+	if expressionWithFlags.MatchString(s) {
+		return pattern{}, fmt.Errorf(`%q has flags behind its expression; case never matters, other flags stand inside: "/(?s)…/"`, s)
+	}
 	words := fold(s)
 	if words == "" {
 		return pattern{}, fmt.Errorf("%q is no word; write a word, a phrase or an /expression/", s)
 	}
 	return pattern{words: words}, nil
 }
+
+// expressionWithFlags is how other programs write an expression. As a word it would never be found.
+var expressionWithFlags = regexp.MustCompile(`^/.+/[gimsuxU]+$`)
 
 // prepared is a text to look in.
 type prepared struct{ text, folded string }

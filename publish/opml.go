@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"encoding/xml"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 )
@@ -29,6 +30,7 @@ type (
 		XMLURL      string `xml:"xmlUrl,attr,omitempty"`
 		HTMLURL     string `xml:"htmlUrl,attr,omitempty"`
 		Language    string `xml:"language,attr,omitempty"`
+		Category    string `xml:"category,attr,omitempty"`
 		Description string `xml:"description,attr,omitempty"`
 	}
 )
@@ -49,10 +51,21 @@ func outlines(o *Outlet) (out []opmlOutline) {
 	for i := range o.Feeds {
 		if a := address(o.Feeds[i].Shown); a != "" && !o.Feeds[i].Private {
 			out = append(out, opmlOutline{Type: "rss", Text: name, Title: name, XMLURL: a,
-				HTMLURL: named(address(o.URL)), Language: languageTag(o.Language)})
+				HTMLURL: named(address(o.URL)), Language: languageTag(o.Language), Category: categories(o.Tags, o.Feeds[i].Tags)})
 		}
 	}
 	return out
+}
+
+// categories lists tags as OPML does, with commas between them, which is why a tag that holds one cannot be told.
+func categories(lists ...[]string) string {
+	var out []string
+	for _, tag := range slices.Concat(lists...) {
+		if tag = label(tag); tag != "" && !strings.Contains(tag, ",") && !slices.Contains(out, tag) {
+			out = append(out, tag)
+		}
+	}
+	return strings.Join(out, ",")
 }
 
 func marshalOPML(title string, lines []opmlOutline) []byte {

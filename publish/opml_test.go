@@ -11,11 +11,12 @@ func TestLists(t *testing.T) {
 	w := newWorld(t)
 	a := outlet("a")
 	a.Name = "AT&T <3 &copy; R&D"
+	a.Tags, a.Feeds[0].Tags = []string{"world", "Q&A"}, []string{"harbours, ferries", "asia", "world"}
 	pub := publication([]Outlet{a}, Section{Slug: "s", Title: "a < b & c", Description: "I <- you &c.", From: []string{"a"}})
 	pub.Title = "Q&A <paper>"
 	e := w.edition(w.publisher(pub))
 	for path, want := range map[string][]string{
-		"outlets.opml":  {"AT＆T ‹3 ©", "R＆D", "Q＆A ‹paper›"},
+		"outlets.opml":  {"AT＆T ‹3 ©", "R＆D", "Q＆A ‹paper›", `category="world,Q&amp;A,asia"`},
 		"sections.opml": {"a ‹ b &amp; c", "I ‹- you ＆c."},
 	} {
 		for _, text := range want {

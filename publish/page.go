@@ -195,6 +195,9 @@ func extent(f *store.Enclosure) string {
 	return ""
 }
 
+// Long reports whether the title wants smaller letters where it leads.
+func (it *pageItem) Long() bool { return utf8.RuneCountInString(it.Title) > 80 }
+
 // Pictured reports whether the item's picture stands above its text: not where the text shows one itself.
 func (it *pageItem) Pictured() bool {
 	return it.Image != "" && !strings.Contains(string(it.Text+it.More), "<img ")

@@ -249,3 +249,21 @@ func TestExtent(t *testing.T) {
 		}
 	}
 }
+
+// Where a title of a whole paragraph leads, it takes smaller letters.
+func TestLongTitles(t *testing.T) {
+	w := newWorld(t)
+	title := strings.Repeat("слово ", 14)
+	w.poll(in("0s"), "a", feedOf("a"), news("Short", "https://a.example/1", "text"), news(title, "https://a.example/2", "text"))
+	w.poll(in("1h"), "b", feedOf("b"), news(title, "https://b.example/2", "another text"))
+	e := w.edition(w.publisher(publication([]Outlet{outlet("a"), outlet("b")}, Section{Slug: "a", From: []string{"a"}, Exclude: []string{"слово"}}, Section{Slug: "b", From: []string{"b"}})))
+	classes := map[string]string{}
+	each(tree(t, e.Document("index.html")), func(n *html.Node) {
+		if n.Data == "article" {
+			classes[attr(n, "class")] = reads(n)
+		}
+	})
+	if !strings.HasPrefix(classes["lead long"], "Section b слово") || !strings.HasPrefix(classes["first"], "Short") {
+		t.Errorf("%q", classes)
+	}
+}

@@ -63,6 +63,9 @@ type present struct {
 func (p *Publisher) now(ctx context.Context, slug string) (*present, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if err := p.recall(ctx); err != nil {
+		return nil, fmt.Errorf("publish: section %s: %w", slug, err)
+	}
 	i := slices.IndexFunc(p.desks, func(d *desk) bool { return d.section.Slug == slug })
 	if i < 0 {
 		return nil, nil
@@ -117,9 +120,9 @@ func (p *Publisher) tell(ctx context.Context, slug string, v *view) (Listing, er
 	return l, nil
 }
 
-// Preview compares what p's section would show with what is published. old published that; nil if it is not known.
-func (p *Publisher) Preview(ctx context.Context, before Listing, old *Publisher) (Preview, error) {
-	slug := before.Section
+// Preview compares what p's section would show with what is published, which may have another slug. old published that; nil if it is not
+// known.
+func (p *Publisher) Preview(ctx context.Context, slug string, before Listing, old *Publisher) (Preview, error) {
 	out := Preview{Section: slug, Lines: []Line{}}
 	now, err := p.now(ctx, slug)
 	if err != nil || now == nil {
@@ -131,7 +134,7 @@ func (p *Publisher) Preview(ctx context.Context, before Listing, old *Publisher)
 	}
 	var until *present
 	if old != nil {
-		if until, err = old.now(ctx, slug); err != nil {
+		if until, err = old.now(ctx, before.Section); err != nil {
 			return out, err
 		}
 	}

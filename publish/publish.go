@@ -66,7 +66,7 @@ func New(pub Publication, st Keeper, log *slog.Logger) (*Publisher, error) {
 func (p *Publisher) prepare(m memory) error {
 	p.memory, p.roster = m, newRoster(p.pub.Outlets)
 	p.roster.withdrawn = m.withdrawals()
-	p.desks, p.current = nil, nil
+	p.desks, p.shelf, p.current = nil, nil, nil
 	var errs []error
 	for _, s := range p.pub.Sections {
 		f, problems := newFilter(s, p.roster)

@@ -166,14 +166,14 @@ func TestBounds(t *testing.T) {
 
 func TestCheckSection(t *testing.T) {
 	got := CheckSection(Section{
-		Include: []string{"fine", "/[/"}, Exclude: []string{""}, Where: `titel contains "x"`, Stories: "once",
+		Include: []string{"fine", "/[/", "/case/i", "/r/all"}, Exclude: []string{""}, Where: `titel contains "x"`,
 	})
 	var keys []string
 	for _, p := range got {
 		keys = append(keys, p.Key)
 		t.Log(p.Key + ": " + p.Text)
 	}
-	equal(t, keys, "include[1]", "exclude[0]", "where", "stories")
+	equal(t, keys, "include[1]", "include[2]", "exclude[0]", "where")
 	for _, where := range []string{`title`, `words + 1`, `published > now()`, `title contains`, `$env`, `words contains "x"`, `titel == ""`} {
 		if p := CheckSection(Section{Where: where}); len(p) != 1 {
 			t.Errorf("%s: %v", where, p)

@@ -84,7 +84,10 @@ func (s *status) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	d, err := s.document(r)
 	switch {
 	case err != nil:
-		plainAnswer(w, http.StatusInternalServerError, "The state of the feeds cannot be read: "+err.Error())
+		if r.Context().Err() == nil {
+			s.publisher.log.Error("the state of the feeds cannot be read", "err", err) // which names the database, and is not for everybody
+		}
+		plainAnswer(w, http.StatusInternalServerError, "The state of the feeds cannot be read just now; the log says why.")
 	case d == nil:
 		plainAnswer(w, http.StatusNotFound, "There is no such page.")
 	default:

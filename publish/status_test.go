@@ -88,7 +88,7 @@ func TestStatus(t *testing.T) {
 
 	resp, body = ask(t, "GET", base+"/status")
 	checkHTML(t, "status", regexp.MustCompile(`(?s)<svg.*?</svg>|<link rel="alternate"[^>]*>`).ReplaceAllString(strings.ReplaceAll(body, "status.", "all."), ""))
-	for _, want := range []string{"&lt;script&gt;", "Next poll 2026-03-01 18:00", "Next poll never", "the last 6 polls: 3 × new items, 3 × nothing new", "since 2026-03-01 12:00", "cut off or broken", "1 failing · 1 gone · 1 damaged · 1 silent · 1 ok · 1 new", "(4 in a row)"} {
+	for _, want := range []string{"&lt;script&gt;", "Next poll 2026-03-01 18:00", "Next poll never", "the last 6 polls: 3 × new items, 3 × nothing new", "since 2026-03-01 12:00", "cut off or broken", "1 failing · 1 gone · 1 damaged · 1 silent · 1 ok · 1 new", "(4 in a row)", "last new item never · 1 item<", "· 3 items<"} {
 		if !strings.Contains(body, want) {
 			t.Errorf("/status lacks %q", want)
 		}
@@ -136,8 +136,25 @@ func TestStatus(t *testing.T) {
 	}
 	trouble = errors.New("the store is gone")
 	for end := time.Now().Add(time.Minute); resp.StatusCode != 500; time.Sleep(10 * time.Millisecond) {
-		if resp, _ = ask(t, "GET", base+"/status"); time.Now().After(end) {
+		if resp, body = ask(t, "GET", base+"/status"); time.Now().After(end) {
 			t.Fatalf("in trouble: %d", resp.StatusCode)
+		}
+	}
+	if strings.Contains(body, trouble.Error()) {
+		t.Errorf("everybody is told %q", body)
+	}
+}
+
+func TestDays(t *testing.T) {
+	w := newWorld(t)
+	for visits, want := range map[string]string{
+		"-":   "no items in 30 days",
+		"-n":  "one item in 30 days, on 1 March",
+		"nnn": "3 items in 30 days, at most 3, on 1 March",
+	} {
+		row := rowOf(t, w, "of"+visits, visits)
+		if got := days(&row.History, start).Words; got != want {
+			t.Errorf("%q, want %q", got, want)
 		}
 	}
 }

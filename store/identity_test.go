@@ -119,6 +119,10 @@ func TestIdentity(t *testing.T) {
 			{"a/1", []doc{{iri + "1", l + "x", "one"}}},
 			{"a/2", []doc{{iri + "1", l + "y", "one, otherwise"}}},
 		}, "1 a one x2"},
+		"a front page identifies where there is no guid": {[]visit{
+			{"a/1", []doc{{"", l, "one"}}},
+			{"a/1", []doc{{"", l, "one, edited"}}},
+		}, "1 a one, edited"},
 		"so does urn:": {[]visit{
 			{"a/1", []doc{{"urn:isbn:0451450523", l + "x", "one"}}},
 			{"a/2", []doc{{"urn:isbn:0451450523", l + "y", "one"}}},

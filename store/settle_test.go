@@ -68,7 +68,7 @@ func TestEdits(t *testing.T) {
 		t.Helper()
 		p.at = start.Add(time.Duration(minutes) * time.Minute)
 		a := doc{"1", "https://a.example/1", title}.arrival()
-		a.Body.Published, a.Body.Updated = start.Add(-time.Hour), claimed
+		a.Body.Published, a.Body.Updated = start.Add(-time.Hour-time.Duration(minutes)*time.Second), claimed // no edit moves it
 		got := p.save("a/1", a)
 		it := p.items()[0]
 		if it.Title != title {

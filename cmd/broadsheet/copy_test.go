@@ -66,6 +66,9 @@ func TestCopyCommand(t *testing.T) {
 	}
 	configure(database)
 	published("from the database")
+	if _, stdout, stderr := w.run("preview", "all"); !strings.Contains(stdout, "0 in, 0 out, 0 changed, 2 as they are") {
+		t.Errorf("preview says %q, %q", stdout, stderr)
+	}
 	if bytes.Contains(w.file("all.atom"), []byte("secret")) {
 		t.Error("what was withdrawn is published")
 	}

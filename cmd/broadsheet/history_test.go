@@ -19,6 +19,7 @@ import (
 type paperboy struct {
 	*testing.T
 	dir  string
+	said string // by the last one-shot
 	body atomic.Pointer[string]
 }
 
@@ -71,6 +72,7 @@ func (p *paperboy) fetch(items ...string) (all []delivered, summary string) {
 	if code := run(p.Context(), []string{"-c", filepath.Join(p.dir, "broadsheet.toml"), "fetch", "--once", "--force", "-v"}, &stdout, &stderr); code != exitDone {
 		p.Fatalf("exit code %d: %s", code, &stderr)
 	}
+	p.said = stderr.String()
 	b, err := os.ReadFile(filepath.Join(p.dir, "public", "world.json"))
 	if err != nil {
 		p.Fatal(err)
@@ -79,7 +81,7 @@ func (p *paperboy) fetch(items ...string) (all []delivered, summary string) {
 	if err := json.Unmarshal(b, &feed); err != nil {
 		p.Fatal(err)
 	}
-	_, summary, _ = strings.Cut(stderr.String(), "feeds polled: ")
+	_, summary, _ = strings.Cut(p.said, "feeds polled: ")
 	return feed.Items, summary
 }
 
@@ -204,6 +206,7 @@ func TestGuidsWithoutMeaning(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			p := newPaperboy(t, `retention = "0"`)
 			before := map[string]string{} // id by title
+			told := 0
 			for document := range 8 {
 				var items []string
 				for place := range 5 {
@@ -211,6 +214,7 @@ func TestGuidsWithoutMeaning(t *testing.T) {
 					items = append(items, fmt.Sprintf("<item><guid isPermaLink=\"false\">%d</guid><title>item %d</title><link>https://a.example/%d</link></item>", guid(document, place), n, n))
 				}
 				all, _ := p.fetch(items...)
+				told += strings.Count(p.said, "from now on they are known by their links")
 				if len(all) != document+5 {
 					t.Fatalf("document %d: %d items: %q", document, len(all), titles(all))
 				}
@@ -220,6 +224,9 @@ func TestGuidsWithoutMeaning(t *testing.T) {
 					}
 					before[d.Title] = d.ID
 				}
+			}
+			if told != 1 {
+				t.Errorf("it is told %d times", told)
 			}
 		})
 	}

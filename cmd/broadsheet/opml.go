@@ -54,6 +54,13 @@ func (p *program) exportCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			for _, o := range plan.publication.Outlets {
+				for _, f := range o.Feeds {
+					if f.Private {
+						fmt.Fprintf(p.stderr, "left out: %q: %s is polled with a secret\n", o.Name, f.Shown)
+					}
+				}
+			}
 			_, err = p.stdout.Write(publish.OPML(plan.config.Title, plan.publication.Outlets))
 			return err
 		},

@@ -10,7 +10,6 @@ import (
 	"iter"
 	"log/slog"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -47,7 +46,7 @@ func (p *program) preview(ctx context.Context, slug string, asJSON bool) error {
 	if !slices.ContainsFunc(pl.config.Sections, func(s config.Section) bool { return s.Slug == slug }) {
 		return fmt.Errorf("%w: %s: the configuration has no such section", errUsage, slug)
 	}
-	if _, err := os.Stat(pl.config.Store.Path); errors.Is(err, os.ErrNotExist) {
+	if _, err := os.Stat(pl.config.Store.Path); !shared(pl.config) && errors.Is(err, os.ErrNotExist) {
 		return fmt.Errorf("there is no store at %s yet", pl.config.Store.Path)
 	}
 	log := p.log(slog.LevelWarn)
@@ -81,7 +80,8 @@ func (p *program) previewAlone(ctx context.Context, pl *plan, st keeper, slug st
 	if err != nil {
 		return out, err
 	}
-	before, old, against := publish.Listing{Section: slug}, (*publish.Publisher)(nil), "nothing: the section is not published yet"
+	names, old := called(&pl.publication, slug), (*publish.Publisher)(nil)
+	before, against, written := publish.Listing{}, "nothing: the section is not published yet", false
 	usual, err := p.usualPlan(pl)
 	if err != nil {
 		return out, err
@@ -91,12 +91,14 @@ func (p *program) previewAlone(ctx context.Context, pl *plan, st keeper, slug st
 			return out, err
 		}
 	}
-	written := false
 	for _, from := range []*plan{pl, usual} {
 		if from == nil || written || from.config.Publish.Dir == "" {
 			continue
 		}
-		if before, written, err = next.Written(ctx, st, from.config.Publish.Dir, slug); err != nil {
+		before, written, err = publishedAs(names, func(name string) (publish.Listing, bool, error) {
+			return next.Written(ctx, st, from.config.Publish.Dir, name)
+		})
+		if err != nil {
 			return out, err
 		}
 		if written {
@@ -105,18 +107,47 @@ func (p *program) previewAlone(ctx context.Context, pl *plan, st keeper, slug st
 	}
 	if !written && old != nil {
 		shown := false
-		if before, shown, err = old.Listing(ctx, slug); err != nil {
+		before, shown, err = publishedAs(names, func(name string) (publish.Listing, bool, error) { return old.Listing(ctx, name) })
+		if err != nil {
 			return out, err
 		}
 		if shown {
 			against = usual.path
 		}
 	}
-	if out, err = next.Preview(ctx, before, old); err != nil {
+	if out, err = next.Preview(ctx, slug, before, old); err != nil {
 		return out, err
 	}
-	out.Against = against
+	out.Against = against + formerly(slug, before)
 	return out, nil
+}
+
+// called is what a section is called and was called, as far as its configuration tells.
+func called(pub *publish.Publication, slug string) []string {
+	for i := range pub.Sections {
+		if s := &pub.Sections[i]; s.Slug == slug {
+			return append([]string{slug}, s.Formerly...)
+		}
+	}
+	return []string{slug}
+}
+
+// publishedAs is what is published under the first name that anything is published under.
+func publishedAs(names []string, look func(string) (publish.Listing, bool, error)) (publish.Listing, bool, error) {
+	for _, name := range names {
+		if l, ok, err := look(name); ok || err != nil {
+			return l, ok, err
+		}
+	}
+	return publish.Listing{}, false, nil
+}
+
+// formerly tells that a section is published under another name.
+func formerly(slug string, before publish.Listing) string {
+	if before.Section == "" || before.Section == slug {
+		return ""
+	}
+	return fmt.Sprintf(", where it is %q", before.Section)
 }
 
 // usualPlan is the configuration that holds without -c, if pl is of another file; nil if there is none, or if it
@@ -134,7 +165,7 @@ func (p *program) usualPlan(pl *plan) (*plan, error) {
 	if err != nil {
 		return nil, fmt.Errorf("the configuration to compare with: %w", err)
 	}
-	if filepath.Clean(usual.config.Store.Path) != filepath.Clean(pl.config.Store.Path) {
+	if !sameStore(usual.config, pl.config) {
 		return nil, nil
 	}
 	return usual, nil
@@ -158,14 +189,14 @@ func (d *daemon) preview(ctx context.Context, want previewing) (out publish.Prev
 		return out, err
 	}
 	old := d.parts().publisher
-	before, shown, err := old.Listing(ctx, want.Section)
+	before, shown, err := publishedAs(called(&want.Publication, want.Section), func(name string) (publish.Listing, bool, error) { return old.Listing(ctx, name) })
 	if err != nil {
 		return out, err
 	}
-	if out, err = next.Preview(ctx, before, old); err != nil {
+	if out, err = next.Preview(ctx, want.Section, before, old); err != nil {
 		return out, err
 	}
-	out.Against = "the running daemon"
+	out.Against = "the running daemon" + formerly(want.Section, before)
 	if !shown {
 		out.Against = "nothing: the running daemon has no such section"
 	}

@@ -67,7 +67,7 @@ func (d *daemon) reload(load func() (*plan, error)) {
 func sameProcess(old, new *plan) error {
 	a, b := old.config, new.config
 	switch {
-	case a.Store.Path != b.Store.Path, shared(a) && a.Store.URL != b.Store.URL:
+	case !sameStore(a, b):
 		return errors.New("store.url has changed; restart the daemon")
 	case a.Server.Listen != b.Server.Listen, a.Server.Admin != b.Server.Admin, a.Server.Control != b.Server.Control:
 		return errors.New("an address in [server] has changed; restart the daemon")

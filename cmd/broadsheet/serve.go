@@ -92,8 +92,8 @@ func (d *daemon) newParts(pl *plan) (*parts, error) {
 	if pl.config.Server.Admin != "" {
 		operators = admin
 		admin.Handle("/healthz", alive)
-		for _, sheet := range []string{"/style.css", "/feed.css", "/own.css"} {
-			admin.Handle(sheet, p.documents)
+		for _, looks := range []string{"/style.css", "/feed.css", "/own.css", "/icon.png", "/favicon.png"} {
+			admin.Handle(looks, p.documents)
 		}
 	}
 	for _, path := range []string{"/status", "/status.json", "/status.atom"} {

@@ -38,6 +38,11 @@ func openStore(ctx context.Context, cfg *config.Config, wait time.Duration, log 
 // shared reports whether several processes may have the store open at once.
 func shared(cfg *config.Config) bool { return cfg.Store.Path == "" }
 
+// sameStore reports whether two configurations keep their items in one place.
+func sameStore(a, b *config.Config) bool {
+	return a.Store.Path == b.Store.Path && (!shared(a) || a.Store.URL == b.Store.URL)
+}
+
 // How often a daemon looks whether another process has stored something.
 const (
 	watchPause  = 400 * time.Millisecond // and as much again, at random, so that many do not look in step

@@ -2,6 +2,7 @@ package bolt
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -206,4 +207,24 @@ func TestBackup(t *testing.T) {
 	if err != nil || rev != 1 {
 		t.Errorf("revision %d: %v", rev, err)
 	}
+
+	// Who waits for it no more lets go of what it holds.
+	ctx, cancel := context.WithCancel(t.Context())
+	var out leaving
+	out.leave = cancel
+	if err := s.Backup(ctx, &out); err == nil || out.writes != 1 {
+		t.Errorf("left: %v after %d writes", err, out.writes)
+	}
+}
+
+// leaving is who gives up on a backup with the first of it.
+type leaving struct {
+	leave  func()
+	writes int
+}
+
+func (l *leaving) Write(p []byte) (int, error) {
+	l.writes++
+	l.leave()
+	return len(p), nil
 }
