@@ -268,7 +268,7 @@ func (p *push) read(log *slog.Logger) (*document, error) {
 	if err != nil {
 		return nil, err
 	}
-	body, err := decodeBody(bytes.NewReader(p.body), strings.Join(p.header.Values("Content-Encoding"), ","), maxPush)
+	body, err := decodeBody(bytes.NewReader(p.body), strings.Join(p.header.Values("Content-Encoding"), ","), maxPush, willing)
 	if err != nil {
 		return nil, err
 	}

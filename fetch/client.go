@@ -140,8 +140,8 @@ func newUnreached(err error, met *meeting) *unreached {
 
 // get asks for a feed at from, the configured address or the one that it has moved to, following redirects by
 // hand: validators go only to the address that gave them, credentials only to the configured origin, and no
-// hop learns where we come from. visit is told of each address before it is asked, and may keep it waiting.
-func (c *Client) get(ctx context.Context, f *Feed, from string, v store.Validators, visit func(context.Context, string) error) (*answer, error) {
+// hop learns where we come from. What the guide keeps waiting costs none of the time that a poll has.
+func (c *Client) get(ctx context.Context, f *Feed, from string, v store.Validators, way guide) (*answer, error) {
 	polling := ctx
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
@@ -166,7 +166,7 @@ func (c *Client) get(ctx context.Context, f *Feed, from string, v store.Validato
 		}
 		seen[at.String()] = true
 		limit.pause()
-		if err := visit(polling, at.String()); err != nil {
+		if err := way.visit(polling, at.String()); err != nil {
 			return nil, err
 		}
 		limit.goOn()
@@ -184,7 +184,15 @@ func (c *Client) get(ctx context.Context, f *Feed, from string, v store.Validato
 		}
 		location := resp.Header.Get("Location")
 		if !slices.Contains([]int{301, 302, 303, 307, 308}, resp.StatusCode) || location == "" {
-			a, err := c.read(ctx, resp, at, met.private.Load())
+			a, err := c.read(ctx, resp, at, met.private.Load(), func() error {
+				limit.pause()
+				defer limit.goOn()
+				return way.long(polling)
+			})
+			limit.pause()
+			if err == nil && len(a.body) > longDocument {
+				err = way.whole(polling)
+			}
 			if a != nil {
 				a.conditional = vouched(v, at)
 				if hop > 0 && (!lasting || !met.private.Load()) {
@@ -210,6 +218,14 @@ func (c *Client) get(ctx context.Context, f *Feed, from string, v store.Validato
 			moved = at
 		}
 	}
+}
+
+// A guide leads a poll, and may keep it waiting: before an address is asked, before more than longDocument of what it answers is
+// kept, and before that is parsed.
+type guide interface {
+	visit(ctx context.Context, address string) error
+	long(ctx context.Context) error
+	whole(ctx context.Context) error
 }
 
 // A stopwatch is how long something may take; what it waits for does not count.
@@ -371,8 +387,8 @@ func addressHash(address string) string {
 	return fmt.Sprintf("%x", sha256.Sum256([]byte(address)))[:32]
 }
 
-// read takes in the body of a last response. With an error the answer is without it.
-func (c *Client) read(ctx context.Context, resp *http.Response, at *url.URL, private bool) (*answer, error) {
+// read takes in the body of a last response; long is called before it is kept if it is long. With an error the answer is without it.
+func (c *Client) read(ctx context.Context, resp *http.Response, at *url.URL, private bool, long func() error) (*answer, error) {
 	defer resp.Body.Close()
 	a := &answer{status: resp.StatusCode, header: resp.Header, address: at, private: private}
 	if a.status != http.StatusOK && a.status != http.StatusNonAuthoritativeInfo {
@@ -381,7 +397,11 @@ func (c *Client) read(ctx context.Context, resp *http.Response, at *url.URL, pri
 	}
 	b := watch(resp.Body)
 	defer b.stop()
-	body, err := decodeBody(b, strings.Join(resp.Header.Values("Content-Encoding"), ","), c.maxBytes)
+	body, err := decodeBody(b, strings.Join(resp.Header.Values("Content-Encoding"), ","), c.maxBytes, func() error {
+		b.stop()
+		defer b.goOn()
+		return long()
+	})
 	a.bytes = b.bytes
 	if cause := context.Cause(ctx); cause != nil {
 		return a, cause

@@ -39,10 +39,15 @@ func (forgetful) Recollection(context.Context, store.FeedName) ([]byte, error) {
 
 func (forgetful) Ahead() time.Duration { return 0 }
 
+// unhindered is a guide that keeps nobody waiting.
+type unhindered struct{}
+
+func (unhindered) visit(context.Context, string) error { return nil }
+func (unhindered) long(context.Context) error          { return nil }
+func (unhindered) whole(context.Context) error         { return nil }
+
 // visiting is a getter that waits for no turn.
-func visiting(c *Client) getter {
-	return c.once(make([]turn, 1), func(context.Context, string) error { return nil })
-}
+func visiting(c *Client) getter { return c.once(make([]turn, 1), unhindered{}) }
 
 // visit polls address once.
 func visit(t *testing.T, address string, st store.FeedState, change func(*Feed, *Settings)) store.Poll {

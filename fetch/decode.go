@@ -35,14 +35,15 @@ func (e errTooLong) Error() string {
 // decode to more than 200 times its size once it is over 1 MiB. Bodies that claim gzip and are plain, or
 // are gzip and do not claim it, are read for what they are. If the body breaks off or is corrupt, the
 // bytes so far are returned together with the error; otherwise bytes come without an error, or an error
-// without bytes.
-func decodeBody(r io.Reader, contentEncoding string, maxBytes int64) ([]byte, error) {
+// without bytes. long is called each time before more than longDocument is kept, and may refuse it.
+func decodeBody(r io.Reader, contentEncoding string, maxBytes int64, long func() error) ([]byte, error) {
 	codings, err := parseCodings(contentEncoding)
 	if err != nil {
 		return nil, err
 	}
-	wire, err := readBounded(r, 0, maxBytes, maxBytes)
-	if errors.As(err, new(errTooLong)) {
+	b := bound{maxBytes, long}
+	wire, err := b.read(r, 0)
+	if wire == nil {
 		return nil, err
 	}
 	size := int64(len(wire))
@@ -59,7 +60,8 @@ func decodeBody(r io.Reader, contentEncoding string, maxBytes int64) ([]byte, er
 		if len(wire) == 0 {
 			break
 		}
-		plain, derr := undo(wire, coding, min(maxBytes, max(maxRatio*size, ratioFrom)))
+		b.most = min(maxBytes, max(maxRatio*size, ratioFrom))
+		plain, derr := b.undo(wire, coding)
 		if e := (errTooLong{}); errors.As(derr, &e) && e.max < maxBytes {
 			return nil, fmt.Errorf("the document decompresses to more than %d times its size: that is no feed", maxRatio)
 		} else if errors.As(derr, &e) {
@@ -99,7 +101,7 @@ func parseCodings(header string) ([]string, error) {
 }
 
 // undo decodes one coding of body. On an error that is not errTooLong the bytes so far are returned.
-func undo(body []byte, coding string, most int64) ([]byte, error) {
+func (b bound) undo(body []byte, coding string) ([]byte, error) {
 	r := bytes.NewReader(body)
 	switch coding {
 	case "gzip":
@@ -116,7 +118,7 @@ func undo(body []byte, coding string, most int64) ([]byte, error) {
 		if len(body) >= 18 {
 			hint = int64(binary.LittleEndian.Uint32(body[len(body)-4:]))
 		}
-		plain, err := readBounded(z, min(hint+1, maxRatio*int64(len(body))), most, most)
+		plain, err := b.read(z, min(hint+1, maxRatio*int64(len(body))))
 		if errors.Is(err, gzip.ErrHeader) { // whatever follows a whole member
 			err = nil
 		}
@@ -127,23 +129,23 @@ func undo(body []byte, coding string, most int64) ([]byte, error) {
 			if err != nil {
 				return nil, err
 			}
-			return readBounded(z, 4*int64(len(body)), most, most)
+			return b.read(z, 4*int64(len(body)))
 		}
-		return readBounded(flate.NewReader(r), 4*int64(len(body)), most, most)
+		return b.read(flate.NewReader(r), 4*int64(len(body)))
 	case "br":
 		z := brotliReaders.Get().(*brotli.Reader)
 		defer brotliReaders.Put(z)
 		if err := z.Reset(r); err != nil {
 			return nil, err
 		}
-		return readBounded(z, 4*int64(len(body)), most, most)
+		return b.read(z, 4*int64(len(body)))
 	}
 	z := zstdReaders.Get().(*zstd.Decoder)
 	defer zstdReaders.Put(z)
 	if err := z.Reset(r); err != nil {
 		return nil, err
 	}
-	return readBounded(z, 4*int64(len(body)), most, most)
+	return b.read(z, 4*int64(len(body)))
 }
 
 // The readers are kept for their memory: each holds 40 KiB and more. With a concurrency of one a zstd reader
@@ -160,24 +162,37 @@ var (
 	}}
 )
 
-// readBounded reads all of r, at most most bytes, of which hint are expected. If there are more, it says
-// that the limit is shown.
-func readBounded(r io.Reader, hint, most, shown int64) ([]byte, error) {
-	b := make([]byte, 0, max(512, min(hint, most, 4<<20)))
-	for {
-		n, err := r.Read(b[len(b):cap(b)])
-		b = b[:len(b)+n]
+// A bound is how many bytes may be kept, and whom to ask before they are many.
+type bound struct {
+	most int64
+	long func() error
+}
+
+// read reads all of r, of which hint are expected.
+func (b bound) read(r io.Reader, hint int64) ([]byte, error) {
+	all, err := b.room(nil, max(512, min(hint, b.most, 4<<20)))
+	for err == nil {
+		var n int
+		n, err = r.Read(all[len(all):cap(all)])
+		all = all[:len(all)+n]
 		switch {
-		case int64(len(b)) > most:
-			return nil, errTooLong{shown}
+		case int64(len(all)) > b.most:
+			return nil, errTooLong{b.most}
 		case err == io.EOF:
-			return b, nil
-		case err != nil:
-			return b, err
-		case len(b) == cap(b):
-			grown := make([]byte, len(b), min(2*int64(cap(b)), max(most+1, int64(cap(b))+1)))
-			copy(grown, b)
-			b = grown
+			return all, nil
+		case err == nil && len(all) == cap(all):
+			all, err = b.room(all, min(2*int64(cap(all)), max(b.most+1, int64(cap(all))+1)))
 		}
 	}
+	return all, err
+}
+
+// room makes room for n bytes, of which the first are there.
+func (b bound) room(first []byte, n int64) ([]byte, error) {
+	if n > longDocument {
+		if err := b.long(); err != nil {
+			return nil, err
+		}
+	}
+	return append(make([]byte, 0, n), first...), nil
 }

@@ -69,12 +69,12 @@ func TestDecodeBody(t *testing.T) {
 		{"gzip in two members", "gzip", append(encode(t, "gzip", plain[:100]), encode(t, "gzip", plain[100:])...)},
 		{"gzip and garbage behind it", "gzip", append(bytes.Clone(gz), "\x00\x00\x00 garbage"...)},
 	} {
-		got, err := decodeBody(bytes.NewReader(test.wire), test.header, 1<<20)
+		got, err := decodeBody(bytes.NewReader(test.wire), test.header, 1<<20, willing)
 		if err != nil || !bytes.Equal(got, plain) {
 			t.Errorf("%s: %d bytes, %v", test.name, len(got), err)
 		}
 	}
-	if got, err := decodeBody(strings.NewReader(""), "gzip", 1<<20); err != nil || got == nil || len(got) != 0 {
+	if got, err := decodeBody(strings.NewReader(""), "gzip", 1<<20, willing); err != nil || got == nil || len(got) != 0 {
 		t.Errorf("empty: %q, %v", got, err)
 	}
 }
@@ -88,7 +88,7 @@ func TestDecodeBodyCutOff(t *testing.T) {
 		if coding == "raw" {
 			header = "deflate"
 		}
-		got, err := decodeBody(bytes.NewReader(wire[:len(wire)/2]), header, 1<<20)
+		got, err := decodeBody(bytes.NewReader(wire[:len(wire)/2]), header, 1<<20, willing)
 		if !errors.Is(err, io.ErrUnexpectedEOF) || got == nil || !bytes.HasPrefix(plain, got) {
 			t.Errorf("%s: %d bytes, %v", coding, len(got), err)
 		}
@@ -98,11 +98,11 @@ func TestDecodeBodyCutOff(t *testing.T) {
 	}
 	corrupt := encode(t, "gzip", plain)
 	corrupt[len(corrupt)-5] ^= 1 // of the checksum
-	if got, err := decodeBody(bytes.NewReader(corrupt), "gzip", 1<<20); err == nil || len(got) != len(plain) {
+	if got, err := decodeBody(bytes.NewReader(corrupt), "gzip", 1<<20, willing); err == nil || len(got) != len(plain) {
 		t.Errorf("wrong checksum: %d bytes, %v", len(got), err)
 	}
 	broken := io.MultiReader(bytes.NewReader(plain[:100]), failingReader{})
-	if got, err := decodeBody(broken, "", 1<<20); !errors.Is(err, errConnection) || len(got) != 100 {
+	if got, err := decodeBody(broken, "", 1<<20, willing); !errors.Is(err, errConnection) || len(got) != 100 {
 		t.Errorf("broken connection: %d bytes, %v", len(got), err)
 	}
 }
@@ -145,7 +145,7 @@ func TestDecodeBodyLimits(t *testing.T) {
 		{"three layers", "", encode(t, "gzip", encode(t, "gzip", encode(t, "gzip", []byte("x")))), 1 << 20, "more than 2 times"},
 		{"unknown", "compress", nil, 1 << 20, `"compress" is none of`},
 	} {
-		got, err := decodeBody(bytes.NewReader(test.wire), test.header, test.max)
+		got, err := decodeBody(bytes.NewReader(test.wire), test.header, test.max, willing)
 		if err == nil || got != nil || !strings.Contains(err.Error(), test.says) {
 			t.Errorf("%s: %d bytes, %v", test.name, len(got), err)
 		}
@@ -158,7 +158,7 @@ func TestDecodeBodyLimits(t *testing.T) {
 	}
 	w.Write([]byte(numbers(1 << 20)))
 	w.Close()
-	if _, err := decodeBody(&wide, "zstd", 16<<20); err == nil {
+	if _, err := decodeBody(&wide, "zstd", 16<<20, willing); err == nil {
 		t.Error("a zstd window of 128 MiB was granted")
 	}
 }
@@ -171,10 +171,10 @@ func TestDecodeBodyExactly(t *testing.T) {
 		if header != "" {
 			wire = encode(t, header, plain)
 		}
-		if got, err := decodeBody(bytes.NewReader(wire), header, int64(len(plain))); err != nil || len(got) != len(plain) {
+		if got, err := decodeBody(bytes.NewReader(wire), header, int64(len(plain)), willing); err != nil || len(got) != len(plain) {
 			t.Errorf("%q: %d bytes, %v", header, len(got), err)
 		}
-		if _, err := decodeBody(bytes.NewReader(wire), header, int64(len(plain))-1); err == nil {
+		if _, err := decodeBody(bytes.NewReader(wire), header, int64(len(plain))-1, willing); err == nil {
 			t.Errorf("%q: one byte too many was read", header)
 		}
 	}
@@ -188,7 +188,7 @@ func BenchmarkDecodeBody(b *testing.B) {
 			b.SetBytes(int64(len(plain)))
 			b.ReportAllocs()
 			for b.Loop() {
-				if _, err := decodeBody(bytes.NewReader(wire), coding, 16<<20); err != nil {
+				if _, err := decodeBody(bytes.NewReader(wire), coding, 16<<20, willing); err != nil {
 					b.Fatal(err)
 				}
 			}

@@ -165,7 +165,7 @@ func (e *explorer) ask(ctx context.Context, at *url.URL, accept string) (a *answ
 		to, err = redirect(e.first, at, location)
 		return nil, to, err
 	}
-	a, err = e.client.read(ctx, resp, at, false)
+	a, err = e.client.read(ctx, resp, at, false, willing)
 	if err == nil && a.truncated != nil {
 		err = a.truncated
 	}

@@ -20,7 +20,7 @@ func FuzzDecode(f *testing.F) {
 	f.Add(encode(f, "raw", plain), "deflate")
 	f.Fuzz(func(t *testing.T, wire []byte, header string) {
 		const most = 1 << 18
-		b, err := decodeBody(bytes.NewReader(wire), header, most)
+		b, err := decodeBody(bytes.NewReader(wire), header, most, willing)
 		if len(b) > most {
 			t.Fatalf("%d bytes", len(b))
 		}

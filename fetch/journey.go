@@ -14,6 +14,7 @@ type journey struct {
 	s        *Scheduler
 	settings *Settings
 	name     string // of the host that it was led to last; its poll's goroutine owns it
+	seat            // likewise
 
 	// Run's goroutine owns these.
 	home *host // where it began; nobody else is to get this host as long as it lasts
@@ -30,6 +31,7 @@ func (v *journey) visit(ctx context.Context, address string) error {
 		return nil
 	}
 	v.name = name
+	v.leave() // or those that wait for room and those that wait for a turn could wait for each other
 	c := call{func(context.Context) error { v.s.lead(v, address, v.s.now()); return nil }, make(chan error, 1)}
 	select {
 	case v.s.calls <- c:

@@ -33,6 +33,7 @@ type Scheduler struct {
 	jobs     map[store.FeedName]*job
 	shared   map[string][]*job // by shareKey: feeds that one request serves
 	hosts    map[string]*host
+	hand     hand
 	due      pile[*job]     // jobs that wait for their time
 	ready    pile[*host]    // hosts with a queue and a free place, by the time they are free
 	running  int            // polls that have begun
@@ -72,6 +73,7 @@ func New(o Options) *Scheduler {
 		saver:   newSaver(o.Store),
 		jobs:    map[store.FeedName]*job{},
 		hosts:   map[string]*host{},
+		hand:    newHand(),
 		visited: map[*host]bool{},
 		owner:   rand.Text(),
 		held:    map[*host]bool{},
@@ -304,10 +306,10 @@ func (s *Scheduler) start(h *host, now time.Time) {
 		}
 	}
 	turns, settings, client, epoch := turnsOf(jobs), s.o.Settings, s.client, h.epoch
-	way := &journey{s: s, settings: &settings, name: h.name, home: h, at: h, turn: make(chan error, 1)}
+	way := &journey{s: s, settings: &settings, name: h.name, home: h, at: h, turn: make(chan error, 1), seat: seat{hand: s.hand}}
 	go func() { // ended by finish, which Run waits for
 		f := finished{polls: make([]finishedPoll, len(turns)), way: way, epoch: epoch}
-		get := client.once(turns, way.visit)
+		get := client.once(turns, way)
 		var saving sync.WaitGroup
 		for i := range turns {
 			v, done := &turns[i], &f.polls[i]
@@ -320,6 +322,7 @@ func (s *Scheduler) start(h *host, now time.Time) {
 			}
 		}
 		saving.Wait()
+		way.leave()
 		f.took = s.now().Sub(now)
 		s.finished <- f
 	}()

@@ -66,12 +66,11 @@ func turnsOf(jobs []*job) []turn {
 type getter func(ctx context.Context, f *Feed, from string, v store.Validators) (*answer, error)
 
 // once returns a getter that makes one request for all turns and gives each of them the answer. It is
-// conditional only if all know the same document: a 304 would tell the others nothing. visit is told of each address
-// before it is asked.
-func (c *Client) once(turns []turn, visit func(context.Context, string) error) getter {
+// conditional only if all know the same document: a 304 would tell the others nothing.
+func (c *Client) once(turns []turn, way guide) getter {
 	if len(turns) == 1 {
 		return func(ctx context.Context, f *Feed, from string, v store.Validators) (*answer, error) {
-			return c.get(ctx, f, from, v, visit)
+			return c.get(ctx, f, from, v, way)
 		}
 	}
 	conditional := true
@@ -90,7 +89,7 @@ func (c *Client) once(turns []turn, visit func(context.Context, string) error) g
 		what := fmt.Sprintf("%s %s %q %q", from, v.For, v.ETag, v.LastModified)
 		g, known := asked[what]
 		if !known {
-			g.answer, g.err = c.get(ctx, f, from, v, visit)
+			g.answer, g.err = c.get(ctx, f, from, v, way)
 			asked[what] = g
 		}
 		return g.answer, g.err

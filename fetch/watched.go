@@ -39,7 +39,13 @@ func (w *watched) Read(p []byte) (int, error) {
 	return n, err
 }
 
+// stop ends the watch, and goOn begins it anew: what lies between is not the server's fault.
 func (w *watched) stop() { w.timer.Stop() }
+
+func (w *watched) goOn() {
+	w.since = 0
+	w.timer.Reset(stallTimeout)
+}
 
 func (w *watched) stalled() bool {
 	select {
