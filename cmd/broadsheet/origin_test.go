@@ -55,7 +55,7 @@ func startOrigin(t *testing.T, feeds, hosts int, latency time.Duration) *press {
 		c.Wait()
 	})
 	o := &origin{"http://127.0.0.1:" + port}
-	for end := time.Now().Add(time.Minute); ; time.Sleep(50 * time.Millisecond) {
+	for end := time.Now().Add(fleetPatience); ; time.Sleep(50 * time.Millisecond) {
 		resp, err := http.Get(o.address + "/reset")
 		if err == nil {
 			resp.Body.Close()
