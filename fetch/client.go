@@ -189,8 +189,7 @@ func (c *Client) get(ctx context.Context, f *Feed, from string, v store.Validato
 				defer limit.goOn()
 				return way.long(polling)
 			})
-			limit.pause()
-			if err == nil && len(a.body) > longDocument {
+			if err == nil && len(a.body) > longDocument { // it is there: the limit ends nothing any more
 				err = way.whole(polling)
 			}
 			if a != nil {

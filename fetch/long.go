@@ -31,12 +31,8 @@ func (s *seat) whole(ctx context.Context) error { return take(ctx, s.hand.parsed
 
 // leave gives back what was taken.
 func (s *seat) leave() {
-	for c, taken := range map[chan struct{}]*bool{s.hand.read: &s.reads, s.hand.parsed: &s.parses} {
-		if *taken {
-			*taken = false
-			<-c
-		}
-	}
+	give(s.hand.parsed, &s.parses)
+	give(s.hand.read, &s.reads)
 }
 
 func take(ctx context.Context, c chan struct{}, taken *bool) error {
@@ -49,6 +45,13 @@ func take(ctx context.Context, c chan struct{}, taken *bool) error {
 		return nil
 	case <-ctx.Done():
 		return context.Cause(ctx)
+	}
+}
+
+func give(c chan struct{}, taken *bool) {
+	if *taken {
+		*taken = false
+		<-c
 	}
 }
 
