@@ -23,10 +23,15 @@ type proxy struct {
 	to    string
 	trips atomic.Int64
 	room  atomic.Int64 // after so many bytes of answers, all connections are cut; below 0: never
-	last  atomic.Int64 // the round trip that is not let through any more, nor any after it; 0: none
-	ended func()       // is told of that; set before last
-	mu    sync.Mutex   // guards conns
+	last  atomic.Pointer[last]
+	mu    sync.Mutex // guards conns
 	conns []net.Conn
+}
+
+// last is the round trip that is not let through any more, nor any after it.
+type last struct {
+	trip  int64
+	ended func() // is told of that, perhaps after the proxy has forgotten it
 }
 
 // between puts a proxy into an address.
@@ -83,9 +88,9 @@ func (p *proxy) accept() {
 			if answered.Swap(false) {
 				p.trips.Add(1)
 			}
-			if last := p.last.Load(); last > 0 && p.trips.Load() >= last {
+			if last := p.last.Load(); last != nil && p.trips.Load() >= last.trip {
 				p.cut()
-				p.ended()
+				last.ended()
 			}
 		})
 		go pipe(server, client, func(b []byte) {
@@ -267,10 +272,9 @@ func TestEndBetweenRoundTrips(t *testing.T) {
 		}
 		before, saves := count(t, s), states(t, s)["a"].Saves
 		ctx, die := context.WithCancel(t.Context())
-		p.ended = die
-		p.last.Store(p.trips.Load() + int64(n) + 1)
+		p.last.Store(&last{trip: p.trips.Load() + int64(n) + 1, ended: die})
 		s.SavePolls(ctx, one, two)
-		p.last.Store(0)
+		p.last.Store(nil)
 		die()
 		after := states(t, s)
 		switch tag := fmt.Sprint(n); count(t, s) - before {
