@@ -34,7 +34,7 @@ func startOrigin(t *testing.T, feeds, hosts int, latency time.Duration) *press {
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}
-	number := 10000 + os.Getpid()%20000 // below those that the system gives to connections
+	number := 12000 + os.Getpid()%20000 // above those of freeAddress, below those that the system gives to connections
 	for {
 		l, err := net.Listen("tcp", fmt.Sprintf("0.0.0.0:%d", number))
 		if err == nil {
