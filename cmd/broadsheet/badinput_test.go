@@ -137,7 +137,7 @@ func TestBadInput(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			timeout := "10m"
 			if test.want == noAnswer {
-				t.Parallel() // it takes seconds
+				t.Parallel()   // it takes seconds
 				timeout = "9s" // less than a body may stall
 			}
 			var serve atomic.Pointer[http.HandlerFunc]
