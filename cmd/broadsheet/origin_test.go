@@ -29,7 +29,7 @@ func startOrigin(t *testing.T, feeds, hosts int, latency time.Duration) *press {
 		return startPress(t, feeds, hosts, latency)
 	}
 	binary := filepath.Join(t.TempDir(), "origin")
-	build := exec.Command("go", "build", "-o", binary, ".")
+	build := exec.Command("go", "build", "-buildvcs=false", "-o", binary, ".")
 	build.Dir = originFolder
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, out)
