@@ -185,17 +185,17 @@ func (s *Scheduler) pauseClaims(now, wake time.Time) time.Time {
 }
 
 // granted takes in the answer to a claim.
-func (s *Scheduler) granted(ctx context.Context, c *claiming, now time.Time) {
+func (s *Scheduler) granted(ctx context.Context, c *claiming, now moment) {
 	s.claimed = nil
 	if c.err != nil {
-		s.away(ctx, c, now)
+		s.away(ctx, c, now.mono)
 		return
 	}
 	if s.unreached.set(nil) {
 		s.o.Log.Info("the store is reached again")
 	}
 	s.wait = 0
-	if !s.renewal.After(now) {
+	if !s.renewal.After(now.mono) {
 		s.renewal = c.sent.Add(renew)
 	}
 	for i, h := range c.hosts {
@@ -220,11 +220,11 @@ func (s *Scheduler) away(ctx context.Context, c *claiming, now time.Time) {
 }
 
 // grant takes in what became of one host, whose feeds jobs were asked for.
-func (s *Scheduler) grant(ctx context.Context, h *host, g *store.Grant, jobs []*job, sent, now time.Time) {
+func (s *Scheduler) grant(ctx context.Context, h *host, g *store.Grant, jobs []*job, sent time.Time, now moment) {
 	if g.Epoch == 0 {
-		h.again = now.Add(refusedWait + rand.N(refusedWait))
+		h.again = now.mono.Add(refusedWait + rand.N(refusedWait))
 		if h.refused.IsZero() {
-			h.refused = now
+			h.refused = now.mono
 		}
 	}
 	if h.held && g.Epoch != h.epoch {
@@ -233,7 +233,7 @@ func (s *Scheduler) grant(ctx context.Context, h *host, g *store.Grant, jobs []*
 	}
 	if g.Epoch != 0 {
 		h.refused = time.Time{}
-		s.have(ctx, h, g, sent, now)
+		s.have(ctx, h, g, sent, now.mono)
 	}
 	states := make(map[store.FeedName]store.FeedState, len(g.States))
 	for _, st := range g.States {
@@ -246,7 +246,7 @@ func (s *Scheduler) grant(ctx context.Context, h *host, g *store.Grant, jobs []*
 		}
 		if told(j) {
 			j.state = states[j.feed.Name()]
-			j.past(now)
+			j.past(now.wall)
 			s.hold(j)
 		}
 		if g.Epoch != 0 {
@@ -256,20 +256,20 @@ func (s *Scheduler) grant(ctx context.Context, h *host, g *store.Grant, jobs []*
 	s.holdHost(h, g.Hold)
 	for _, j := range jobs {
 		if s.jobs[j.feed.Name()] == j && j.host == h && !j.running && (told(j) || g.Epoch != 0) {
-			s.welcome(j, now)
+			s.welcome(j, now.wall)
 		}
 	}
-	if !h.refused.IsZero() && now.Sub(h.refused) >= patience {
-		s.resign(h, now)
+	if !h.refused.IsZero() && now.mono.Sub(h.refused) >= patience {
+		s.resign(h, now.wall)
 	}
 }
 
 // resign leaves to another poller, which has had h all along, what is not due by itself here: it may have work there for
 // hours, and whoever asked for the feeds once must not wait for that.
-func (s *Scheduler) resign(h *host, now time.Time) {
+func (s *Scheduler) resign(h *host, wall time.Time) {
 	for _, j := range slices.Clone(h.unseen) {
 		s.answer(j, store.Saved{State: j.state}, errElsewhere)
-		if !j.wanted(s.o.Automatic, now) {
+		if !j.wanted(s.o.Automatic, wall) {
 			s.dequeue(j)
 			s.reckon(j)
 		}
@@ -277,14 +277,14 @@ func (s *Scheduler) resign(h *host, now time.Time) {
 }
 
 // welcome finds a place for a job whose state the store has just told or confirmed.
-func (s *Scheduler) welcome(j *job, now time.Time) {
+func (s *Scheduler) welcome(j *job, wall time.Time) {
 	waits := j.queued
 	s.dequeue(j)
-	j.at(s.host(askAt(&j.feed, &j.state, now)))
+	j.at(s.host(askAt(&j.feed, &j.state, wall)))
 	s.reckon(j)
 	switch {
 	case !waits:
-	case j.wanted(s.o.Automatic, now):
+	case j.wanted(s.o.Automatic, wall):
 		s.enqueue(j)
 	default:
 		s.answer(j, store.Saved{State: j.state}, errElsewhere)
@@ -292,8 +292,8 @@ func (s *Scheduler) welcome(j *job, now time.Time) {
 }
 
 // wanted reports whether j may be polled for those who wait for it, or by itself.
-func (j *job) wanted(automatic bool, now time.Time) bool {
-	due := func(at time.Time) bool { return !j.due.Never && !at.After(now) }
+func (j *job) wanted(automatic bool, wall time.Time) bool {
+	due := func(at time.Time) bool { return !j.due.Never && !at.After(wall) }
 	if automatic && due(j.due.At) {
 		return true
 	}
@@ -330,7 +330,7 @@ func (s *Scheduler) have(ctx context.Context, h *host, g *store.Grant, sent, now
 	h.end, h.lapse = end, time.AfterFunc(until.Sub(now), end)
 	h.sends, h.polls = sends, httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{GotConn: func(c httptrace.GotConnInfo) {
 		// A process that stood still sends what it was about to send, and looks at its timers afterwards.
-		if !s.now().Before(*sends.Load()) {
+		if !time.Now().Before(*sends.Load()) {
 			end()
 			c.Conn.Close()
 		}
@@ -359,7 +359,7 @@ func (s *Scheduler) vacate() {
 	}
 	c := store.Claim{Owner: s.owner, Lease: lease}
 	for h := range s.held {
-		c.Release = append(c.Release, store.Release{Host: h.name, Pause: max(h.free.Sub(s.now()), 0)})
+		c.Release = append(c.Release, store.Release{Host: h.name, Pause: max(time.Until(h.free), 0)})
 		s.lose(h)
 	}
 	if len(c.Release) == 0 {

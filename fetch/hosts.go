@@ -77,7 +77,7 @@ type host struct {
 	inFlight int           // polls that are here
 	polling  int           // polls that began here, wherever they are
 	free     time.Time     // when the next request may start
-	hold     time.Time     // Retry-After for the whole host
+	hold     time.Time     // Retry-After for the whole host, by the store's clock
 	index    int           // in the ready heap; -1 outside
 	tenancy
 }

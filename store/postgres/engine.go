@@ -60,6 +60,7 @@ type engine struct {
 	where  string // the address, without secrets
 	schema string
 	log    *slog.Logger
+	clock  clock
 	closed atomic.Bool
 }
 
@@ -69,7 +70,7 @@ func newEngine(address string, o Options) (*engine, error) {
 	if err != nil {
 		return nil, errAddress(err)
 	}
-	e := &engine{where: where(config.ConnConfig), schema: "broadsheet", log: o.Log}
+	e := &engine{where: where(config.ConnConfig), schema: "broadsheet", log: o.Log, clock: clock{log: o.Log}}
 	c := config.ConnConfig
 	if path := c.RuntimeParams["search_path"]; path != "" {
 		e.schema = path
@@ -97,9 +98,15 @@ func newEngine(address string, o Options) (*engine, error) {
 		}
 	}
 	config.AfterConnect = func(ctx context.Context, c *pgx.Conn) error {
+		var set int
+		var theirs time.Time
+		asked := time.Now()
 		// Only what the engine knows: others than PostgreSQL lack some.
-		_, err := c.Exec(ctx, `SELECT set_config(n.name, n.value, false) FROM unnest($1::text[], $2::text[]) AS n(name, value)
-			WHERE n.name IN (SELECT name FROM pg_settings)`, names, values)
+		err := c.QueryRow(ctx, `SELECT count(set_config(n.name, n.value, false)), clock_timestamp() FROM unnest($1::text[], $2::text[]) AS n(name, value)
+			WHERE n.name IN (SELECT name FROM pg_settings)`, names, values).Scan(&set, &theirs)
+		if err == nil {
+			e.clock.told(theirs, asked, time.Now())
+		}
 		return err
 	}
 	e.pool, err = pgxpool.NewWithConfig(context.Background(), config)
