@@ -2,6 +2,7 @@ package fetch
 
 import (
 	"context"
+	"net/http"
 	"path/filepath"
 	"slices"
 	"sync/atomic"
@@ -118,4 +119,66 @@ func TestClockLeaps(t *testing.T) {
 			stop()
 		})
 	}
+}
+
+// A machine that sleeps wakes with leases that have ended, by a clock of its own that stood still: nothing is asked of a host before
+// the store has granted it anew.
+func TestMachineSlept(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "s.db")
+	synctest.Test(t, func(t *testing.T) {
+		st := apartBy(t, path, 0)
+		defer st.Close()
+		net := &fakeNet{takes: 100 * time.Millisecond}
+		s := testSettings()
+		s.PerHost, s.HostGap = 1, renew*3/2
+		sch := New(Options{Store: st, Settings: s, Feeds: feeds(t, "https://a.example/1", "https://a.example/2"), Automatic: true, Log: discard, RoundTripper: net})
+		stop := runs(sch)
+		time.Sleep(renew * 5 / 4) // just renewed; the second feed waits for its turn
+		st.set(30 * time.Minute)
+		time.Sleep(renew / 2)
+		if n := net.count("a.example"); n != 1 {
+			t.Errorf("%d requests before the host was granted anew, want 1", n)
+		}
+		time.Sleep(renew)
+		if n := net.count("a.example"); n != 2 {
+			t.Errorf("%d requests afterwards, want 2", n)
+		}
+		stop()
+	})
+}
+
+// A told store learns from each claim that its clock was set wrong, as one in PostgreSQL does.
+type told struct{ apart }
+
+func (s told) Claim(ctx context.Context, c store.Claim) ([]store.Grant, error) {
+	grants, err := s.apart.Claim(ctx, c)
+	s.set(0)
+	return grants, err
+}
+
+// What is due by a clock that was set forward by mistake is not polled if the store knows the time better, at hosts that are ours
+// neither.
+func TestClockIsSetForward(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "s.db")
+	synctest.Test(t, func(t *testing.T) {
+		st := told{apartBy(t, path, 0)}
+		defer st.Close()
+		net := &fakeNet{answer: func(r *http.Request) *http.Response {
+			if r.URL.Path == "/slow" {
+				time.Sleep(time.Minute)
+			}
+			return nil
+		}}
+		s := testSettings()
+		s.Timeout = 2 * time.Minute
+		sch := New(Options{Store: st, Settings: s, Feeds: feeds(t, "https://a.example/slow", "https://a.example/1", "https://b.example/1"), Automatic: true, Log: discard, RoundTripper: net})
+		stop := runs(sch)
+		time.Sleep(21 * time.Second)
+		st.set(3 * time.Hour)
+		time.Sleep(30 * time.Minute)
+		if a, b := net.count("a.example"), net.count("b.example"); a != 2 || b != 1 {
+			t.Errorf("%d and %d requests, want 2 and 1", a, b)
+		}
+		stop()
+	})
 }

@@ -40,10 +40,10 @@ var (
 
 // A tenancy is what a host is to us.
 type tenancy struct {
-	held    bool                       // it is ours, or was when its lease ended
-	epoch   uint64                     // with which it was granted last
-	until   time.Time                  // end of the lease by our clock, which begins it when the claim is sent
-	sends   *atomic.Pointer[time.Time] // until, for the requests that are under way
+	held    bool                    // it is ours, or was when its lease ended
+	epoch   uint64                  // with which it was granted last
+	until   moment                  // end of the lease by our clocks, which begin it when the claim is sent
+	sends   *atomic.Pointer[moment] // until, for the requests that are under way
 	polls   context.Context
 	end     func() // breaks off the polls, as the end of the lease does
 	lapse   *time.Timer
@@ -57,7 +57,7 @@ type tenancy struct {
 // A claiming is a claim under way.
 type claiming struct {
 	store.Claim
-	sent   time.Time
+	sent   moment
 	hosts  []*host  // as Want
 	jobs   [][]*job // as Want, the feeds of each
 	grants []store.Grant
@@ -65,7 +65,7 @@ type claiming struct {
 }
 
 // ours reports whether polls of h may start now.
-func (h *host) ours(now time.Time) bool { return h.held && now.Before(h.until) && h.polls.Err() == nil }
+func (h *host) ours(now moment) bool { return h.held && now.before(h.until) && h.polls.Err() == nil }
 
 // known reports whether j's state, and that of those who share its requests, is that of the store.
 func (s *Scheduler) known(j *job) bool {
@@ -82,8 +82,8 @@ func (s *Scheduler) known(j *job) bool {
 
 // claim sends the store what there is to give back, to keep and to ask for, all at once, unless it is still busy with
 // the last of it.
-func (s *Scheduler) claim(ctx context.Context, now time.Time) {
-	if s.claimed != nil || now.Before(s.retry) {
+func (s *Scheduler) claim(ctx context.Context, now moment) {
+	if s.claimed != nil || now.mono.Before(s.retry) {
 		return
 	}
 	c := &claiming{Claim: store.Claim{Owner: s.owner, Lease: lease}, sent: now}
@@ -100,23 +100,23 @@ func (s *Scheduler) claim(ctx context.Context, now time.Time) {
 	for h := range s.unsure {
 		want(h, s.first(h))
 	}
-	for room := s.room(now); room > 0; room-- {
+	for room := s.room(now.mono); room > 0; room-- {
 		h, ok := s.wanted.first()
-		if !ok || h.again.After(now) {
+		if !ok || h.again.After(now.mono) {
 			break
 		}
 		want(h, s.first(h))
 	}
-	if !s.renewal.After(now) {
+	if !s.renewal.After(now.mono) {
 		for h := range s.held {
 			if !h.asked && !s.idle[h] {
 				want(h, nil)
 			}
 		}
 	}
-	if len(c.Want) > 0 || len(s.idle) > 0 && !s.giveBack.After(now) {
+	if len(c.Want) > 0 || len(s.idle) > 0 && !s.giveBack.After(now.mono) {
 		for h := range s.idle {
-			c.Release = append(c.Release, store.Release{Host: h.name, Pause: max(h.free.Sub(now), 0)})
+			c.Release = append(c.Release, store.Release{Host: h.name, Pause: max(h.free.Sub(now.mono), 0)})
 			s.lose(h)
 		}
 	}
@@ -196,7 +196,7 @@ func (s *Scheduler) granted(ctx context.Context, c *claiming, now moment) {
 	}
 	s.wait = 0
 	if !s.renewal.After(now.mono) {
-		s.renewal = c.sent.Add(renew)
+		s.renewal = c.sent.mono.Add(renew)
 	}
 	for i, h := range c.hosts {
 		h.asked = false
@@ -220,7 +220,7 @@ func (s *Scheduler) away(ctx context.Context, c *claiming, now time.Time) {
 }
 
 // grant takes in what became of one host, whose feeds jobs were asked for.
-func (s *Scheduler) grant(ctx context.Context, h *host, g *store.Grant, jobs []*job, sent time.Time, now moment) {
+func (s *Scheduler) grant(ctx context.Context, h *host, g *store.Grant, jobs []*job, sent, now moment) {
 	if g.Epoch == 0 {
 		h.again = now.mono.Add(refusedWait + rand.N(refusedWait))
 		if h.refused.IsZero() {
@@ -233,7 +233,7 @@ func (s *Scheduler) grant(ctx context.Context, h *host, g *store.Grant, jobs []*
 	}
 	if g.Epoch != 0 {
 		h.refused = time.Time{}
-		s.have(ctx, h, g, sent, now.mono)
+		s.have(ctx, h, g, sent, now)
 	}
 	states := make(map[store.FeedName]store.FeedState, len(g.States))
 	for _, st := range g.States {
@@ -306,31 +306,31 @@ func (j *job) wanted(automatic bool, wall time.Time) bool {
 }
 
 // have takes h for ours.
-func (s *Scheduler) have(ctx context.Context, h *host, g *store.Grant, sent, now time.Time) {
+func (s *Scheduler) have(ctx context.Context, h *host, g *store.Grant, sent, now moment) {
 	if !h.held {
-		h.free = later(h.free, now.Add(g.Wait))
+		h.free = later(h.free, now.mono.Add(g.Wait))
 		if len(s.held) == 0 {
-			s.renewal = sent.Add(renew)
+			s.renewal = sent.mono.Add(renew)
 		}
 		s.held[h] = true
 	}
-	until := sent.Add(lease)
+	until := sent.add(lease)
 	h.held, h.epoch, h.until = true, g.Epoch, until
-	if h.polls != nil && h.polls.Err() == nil && h.lapse.Reset(until.Sub(now)) {
+	if h.polls != nil && h.polls.Err() == nil && h.lapse.Reset(until.mono.Sub(now.mono)) {
 		h.sends.Store(&until)
 		return
 	}
 	if h.end != nil {
 		h.end()
 	}
-	sends := &atomic.Pointer[time.Time]{}
+	sends := &atomic.Pointer[moment]{}
 	sends.Store(&until)
 	ctx, cancel := context.WithCancelCause(ctx)
 	end := func() { cancel(errLapsed) }
-	h.end, h.lapse = end, time.AfterFunc(until.Sub(now), end)
+	h.end, h.lapse = end, time.AfterFunc(until.mono.Sub(now.mono), end)
 	h.sends, h.polls = sends, httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{GotConn: func(c httptrace.GotConnInfo) {
 		// A process that stood still sends what it was about to send, and looks at its timers afterwards.
-		if !time.Now().Before(*sends.Load()) {
+		if !s.now().before(*sends.Load()) {
 			end()
 			c.Conn.Close()
 		}

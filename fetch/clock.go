@@ -12,6 +12,11 @@ type moment struct {
 
 func (s *Scheduler) now() moment { return moment{time.Now(), s.o.Store.Now()} }
 
+func (m moment) add(d time.Duration) moment { return moment{m.mono.Add(d), m.wall.Add(d)} }
+
+// before reports whether m lies before end by both clocks: that of a process stands while its machine sleeps.
+func (m moment) before(end moment) bool { return m.mono.Before(end.mono) && m.wall.Before(end.wall) }
+
 // until is when a time of the store's clock will have come, unless that clock is set.
 func (m moment) until(wall time.Time) time.Time { return m.mono.Add(wall.Sub(m.wall)) }
 
@@ -33,10 +38,18 @@ func (j *job) past(wall time.Time) {
 	}
 }
 
-// mind looks whether the store's clock has been set back. Then all that it made wait is reckoned anew.
+// mind looks whether the store's clock has leapt. If it has been set back, all that it made wait is reckoned anew. If it has been set
+// forward, or this machine has slept, the store is asked before anything is polled that is due now: it may know the time better, and what
+// others have polled.
 func (s *Scheduler) mind(now moment) {
 	by := s.minded.wall.Add(now.mono.Sub(s.minded.mono)).Sub(now.wall)
-	if s.minded = now; by <= clockSlack {
+	s.minded = now
+	if by < -clockSlack {
+		for _, j := range s.jobs {
+			j.epoch = 0
+		}
+	}
+	if by <= clockSlack {
 		return
 	}
 	s.o.Log.Warn("the clock was set back; feeds polled by the time that it showed count as polled now", "by", by.Round(time.Second))

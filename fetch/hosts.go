@@ -89,7 +89,7 @@ type job struct {
 	share   string // feed.shareKey
 	due     Due
 	state   store.FeedState
-	epoch   uint64 // of the host, when the store had this state; 0: never at this host
+	epoch   uint64 // of the host, when the store had this state; 0: it has to be asked
 	queued  bool   // in host.queue or host.unseen
 	running bool
 	polled  bool               // by us: before that nobody knows what was pushed in vain

@@ -87,7 +87,7 @@ func (s *Scheduler) receive(now moment) {
 				v.turn <- fmt.Errorf("the feed is at %s now, which asked to be left alone until %s", h.name, clockTime(h.hold, now.wall))
 				continue
 			}
-			if at, known := h.opens(now.mono); !known || at.After(now.mono) || h.inFlight >= h.perHost || s.places() >= s.o.Settings.Concurrency {
+			if at, known := h.opens(now); !known || at.After(now.mono) || h.inFlight >= h.perHost || s.places() >= s.o.Settings.Concurrency {
 				break
 			}
 			s.depart(v, now.mono)
@@ -105,7 +105,7 @@ func (s *Scheduler) receive(now moment) {
 
 // opens is when h receives a guest, if it is not too busy; never before it is ours, unless another poller will not give it
 // away: a feed that leads there would never be polled.
-func (h *host) opens(now time.Time) (at time.Time, known bool) {
+func (h *host) opens(now moment) (at time.Time, known bool) {
 	switch {
 	case h.ours(now):
 		return h.free, true

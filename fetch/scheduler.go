@@ -137,13 +137,13 @@ func (s *Scheduler) Run(ctx context.Context) error {
 		}
 		s.receive(now)
 		for h, ok := s.ready.first(); ok && s.places() < s.o.Settings.Concurrency && !h.free.After(now.mono); h, ok = s.ready.first() {
-			if h.ours(now.mono) {
+			if h.ours(now) {
 				s.start(h, now.mono)
 			} else {
 				s.ready.take(h) // its lease has ended; it comes back with another one
 			}
 		}
-		s.claim(ctx, now.mono)
+		s.claim(ctx, now)
 		timer.Reset(s.pause(now))
 		select {
 		case <-ctx.Done():
@@ -189,7 +189,7 @@ func (s *Scheduler) pause(now moment) time.Duration {
 			wake = h.free
 		}
 		for h := range s.visited {
-			if at, known := h.opens(now.mono); known && h.inFlight < h.perHost && at.Before(wake) {
+			if at, known := h.opens(now); known && h.inFlight < h.perHost && at.Before(wake) {
 				wake = at
 			}
 		}
