@@ -317,7 +317,7 @@ func TestAnswers(t *testing.T) {
 			r := record(t, c.answer)
 			p := visit(t, r.URL, previous, func(_ *Feed, s *Settings) {
 				if name == "stalls" {
-					s.Timeout = 5 * time.Second // within which it has begun to answer
+					s.Timeout = stallTimeout - time.Second // within which it has begun to answer
 				}
 			})
 			if !strings.Contains(p.State.Err, c.err) || len(p.Arrivals) != c.items || p.State.Damaged != c.damaged {
