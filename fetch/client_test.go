@@ -37,7 +37,7 @@ type forgetful struct{}
 
 func (forgetful) Recollection(context.Context, store.FeedName) ([]byte, error) { return nil, nil }
 
-func (forgetful) Ahead() time.Duration { return 0 }
+func (forgetful) Now() time.Time { return time.Now().UTC().Truncate(time.Microsecond) }
 
 // unhindered is a guide that keeps nobody waiting.
 type unhindered struct{}
