@@ -24,11 +24,21 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"broadsheet": func() {
+	testscript.Main(tests{m}, map[string]func(){"broadsheet": func() {
 		ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 		defer stop()
 		os.Exit(run(ctx, os.Args[1:], os.Stdout, os.Stderr))
 	}})
+}
+
+// tests run in a folder for temporary files that is no deeper than the path of a control socket below a test's own folder permits.
+type tests struct{ *testing.M }
+
+func (m tests) Run() int {
+	if len(os.TempDir()) > maxSocket-60 {
+		os.Setenv("TMPDIR", "/tmp")
+	}
+	return m.M.Run()
 }
 
 // The scripts of testdata/script run the real program. Besides testscript's own commands they have:
