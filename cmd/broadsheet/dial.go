@@ -133,6 +133,9 @@ func (r *remote) once(ctx context.Context, want fetch.Request, progress func(fet
 		return fetch.Summary{}, err
 	}
 	body, err := r.do(ctx, http.MethodPost, "/once", bytes.NewReader(b))
+	if lost := (*url.Error)(nil); errors.As(err, &lost) { // it stopped when it had just said that it is there, or before it said anything
+		return fetch.Summary{}, fmt.Errorf("%w: %w", errStopped, lost)
+	}
 	if err != nil {
 		return fetch.Summary{}, err
 	}
