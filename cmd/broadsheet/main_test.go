@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -103,10 +104,18 @@ func ownAddress(ts *testscript.TestScript, _ bool, _ []string) { ts.Setenv("ADDR
 
 var addresses atomic.Uint32 // that were given
 
-// freeAddress is one to listen at. Its host is this process' own, so that no connection of somebody else's takes the port before we
-// listen there, or while nobody does.
+// freeAddress is one to listen at. Where all of 127.0.0.0/8 is the machine's own, its host is this process' own, so that no connection
+// of somebody else's takes the port before we listen there, or while nobody does.
 func freeAddress() string {
-	return fmt.Sprintf("127.100.%d.%d:%d", byte(os.Getpid()>>8), byte(os.Getpid()), 10000+addresses.Add(1))
+	l, err := net.Listen("tcp", fmt.Sprintf("127.100.%d.%d:%d", byte(os.Getpid()>>8), byte(os.Getpid()), 10000+addresses.Add(1)))
+	if err != nil {
+		l, err = net.Listen("tcp", "127.0.0.1:0")
+	}
+	if err != nil {
+		panic(err)
+	}
+	defer l.Close()
+	return l.Addr().String()
 }
 
 func sendSignal(ts *testscript.TestScript, _ bool, args []string) {

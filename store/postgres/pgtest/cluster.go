@@ -139,7 +139,7 @@ func (c *Cluster) start(end time.Time) error {
 		args = append(args, "-c", s)
 	}
 	c.server = c.command("postgres", args...)
-	dieWithUs(c.server.SysProcAttr)
+	DieWithUs(c.server, syscall.SIGQUIT)
 	c.server.Stdout, c.server.Stderr = c.log, c.log
 	if err := c.server.Start(); err != nil {
 		return err
