@@ -69,7 +69,8 @@ func saved(t *testing.T, s *Store) int {
 	return last
 }
 
-// TestKill kills a process that saves polls, again and again, and looks at what it leaves (PROTOCOL R7).
+// TestKill kills a process that saves polls, again and again, and looks at what it leaves (PROTOCOL R7, whose
+// 500 rounds are -count 25).
 func TestKill(t *testing.T) {
 	if path := os.Getenv("BROADSHEET_TEST_KILL"); path != "" {
 		saveUntilKilled(t, path)
