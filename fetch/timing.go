@@ -164,7 +164,7 @@ func (d *Due) failed(f *Feed, st *store.FeedState, interval time.Duration) {
 	pause := backOff(max(interval, least), st.Failures, share(f.URL))
 	reason := because
 	if least < interval || st.Failures > 1 {
-		reason = fmt.Sprintf("back-off after %d %s", st.Failures, plural(st.Failures, "failure"))
+		reason = "back-off after " + store.Count(st.Failures, "failure")
 	}
 	if st.Missing && st.LastTry.Sub(st.FailingSince) >= deadAfter {
 		d.State = "dead?"

@@ -63,7 +63,7 @@ func (p *program) copy(ctx context.Context, fromURL, toURL string) error {
 		return err
 	}
 	if p.talks() {
-		fmt.Fprintf(p.stderr, "%d items of %d feeds are in both stores, all the same\n", counts[store.KeptItems], counts[store.KeptFeeds])
+		fmt.Fprintf(p.stderr, "the same in both stores: %s of %s\n", store.Count(counts[store.KeptItems], "item"), store.Count(counts[store.KeptFeeds], "feed"))
 	}
 	return nil
 }

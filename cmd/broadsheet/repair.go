@@ -53,7 +53,7 @@ func (p *program) repair(ctx context.Context) error {
 	} else {
 		fmt.Fprintf(p.stdout, "%s had faults; it is kept as %s\n%v\n", path, r.Kept, r.Faults)
 	}
-	fmt.Fprintf(p.stdout, "%d items", r.Items)
+	fmt.Fprint(p.stdout, store.Count(r.Items, "item"))
 	if r.Textless+r.Lost > 0 {
 		fmt.Fprintf(p.stdout, ", %d of them without their text; %d could not be read: the next polls bring back what outlets still list", r.Textless, r.Lost)
 	}
