@@ -43,7 +43,7 @@ type push struct {
 	until  time.Time
 	header http.Header
 	body   []byte
-	came   time.Time
+	came   moment
 }
 
 // ServeHTTP answers hubs: GET says what is to become of a subscription (§5.2, §5.3), POST brings a document (§7). Nothing that
@@ -88,20 +88,20 @@ func (s *Subscriber) confirm(w http.ResponseWriter, r *http.Request, token strin
 		return
 	}
 	pending := h.Pending.Address != "" && h.Pending.token() == token
-	again := h.Active.Address != "" && h.Active.token() == token && now.Sub(h.Active.Asked) < verifyWait // our first answer was lost
+	again := h.Active.Address != "" && h.Active.token() == token && now.wall.Sub(h.Active.Asked) < verifyWait // our first answer was lost
 	next := h.subscription
 	log := s.log.With("outlet", h.Outlet, "feed", h.URL, "hub", nameIn(h.Hub))
 	challenge := q.Get("hub.challenge")
 	switch mode := q.Get("hub.mode"); {
 	case mode == "subscribe" && challenge != "" && !h.Leaving && pending:
-		next.verified(leaseIn(q), now)
+		next.verified(leaseIn(q), now.wall)
 		log.Info("subscribed", "until", next.Active.Until.Format(time.RFC3339))
 	case mode == "subscribe" && challenge != "" && !h.Leaving && again:
 	case mode == "unsubscribe" && challenge != "" && h.Leaving:
 		log.Info("unsubscribed")
 		next.Active = callback{}
 	case mode == "denied":
-		next.denied(h.feed.redact(oneLine(clean(q.Get("hub.reason")), 200)), now)
+		next.denied(h.feed.redact(oneLine(clean(q.Get("hub.reason")), 200)), now.wall)
 		log.Warn("the hub denies the subscription", "err", next.Err)
 		challenge = ""
 	default:
@@ -143,7 +143,7 @@ func (s *Subscriber) receive(w http.ResponseWriter, r *http.Request, token strin
 	now := s.scheduler.now()
 	s.mu.Lock()
 	h := s.find(r.Context(), token)
-	if h == nil || h.Leaving || h.Active.Address == "" || h.Active.token() != token || !now.Before(h.Active.Until) {
+	if h == nil || h.Leaving || h.Active.Address == "" || h.Active.token() != token || !now.wall.Before(h.Active.Until) {
 		status := http.StatusGone
 		if h != nil && h.Pending.Address != "" && h.Pending.token() == token {
 			status = http.StatusNotFound // not before it is verified
@@ -152,7 +152,7 @@ func (s *Subscriber) receive(w http.ResponseWriter, r *http.Request, token strin
 		w.WriteHeader(status)
 		return
 	}
-	spent := h.spend(now)
+	spent := h.spend(now.mono)
 	p := push{feed: h.feed, hub: h.Active.Hub, until: h.Active.Until, header: r.Header, came: now}
 	secret := h.Active.Secret
 	s.mu.Unlock()
@@ -238,7 +238,7 @@ func (s *Subscriber) save(p push) {
 		log.Warn("a push that cannot be read", "err", p.feed.redact(err.Error()))
 		return
 	}
-	at := p.came.UTC().Truncate(time.Microsecond)
+	at := p.came.wall
 	w := &saving{poll: store.Poll{At: at, Pushed: true, Arrivals: doc.Arrivals, State: store.FeedState{
 		Outlet: p.feed.Outlet, URL: p.feed.URL, Push: store.Push{Hub: p.hub, Until: p.until, Last: at},
 	}}}
@@ -260,7 +260,7 @@ func (s *Subscriber) save(p push) {
 	}
 	s.mu.Unlock()
 	s.scheduler.noted(w.saved.State)
-	log.Info("pushed", "new", w.saved.New, "changed", w.saved.Changed, "took", s.scheduler.now().Sub(p.came).Round(time.Millisecond))
+	log.Info("pushed", "new", w.saved.New, "changed", w.saved.Changed, "took", time.Since(p.came.mono).Round(time.Millisecond))
 }
 
 func (p *push) read(log *slog.Logger) (*document, error) {

@@ -98,7 +98,7 @@ func (s *Scheduler) Revive(outlet string) (revived []string, err error) {
 			st.Gone, st.Missing, st.Status, st.Failures, st.FailingSince, st.Err = false, false, 0, 0, time.Time{}, ""
 			due := Next(&j.feed, &s.o.Settings, &st)
 			st.NextPoll, st.Reason = due.At, due.Reason
-			jobs, polls = append(jobs, j), append(polls, store.Poll{At: s.now().UTC(), State: st})
+			jobs, polls = append(jobs, j), append(polls, store.Poll{At: s.o.Store.Now(), State: st})
 		}
 		saved, err := s.o.Store.SavePolls(ctx, polls...)
 		if err != nil {

@@ -40,10 +40,10 @@ var (
 
 // A tenancy is what a host is to us.
 type tenancy struct {
-	held    bool                       // it is ours, or was when its lease ended
-	epoch   uint64                     // with which it was granted last
-	until   time.Time                  // end of the lease by our clock, which begins it when the claim is sent
-	sends   *atomic.Pointer[time.Time] // until, for the requests that are under way
+	held    bool                    // it is ours, or was when its lease ended
+	epoch   uint64                  // with which it was granted last
+	until   moment                  // end of the lease by our clocks, which begin it when the claim is sent
+	sends   *atomic.Pointer[moment] // until, for the requests that are under way
 	polls   context.Context
 	end     func() // breaks off the polls, as the end of the lease does
 	lapse   *time.Timer
@@ -57,7 +57,7 @@ type tenancy struct {
 // A claiming is a claim under way.
 type claiming struct {
 	store.Claim
-	sent   time.Time
+	sent   moment
 	hosts  []*host  // as Want
 	jobs   [][]*job // as Want, the feeds of each
 	grants []store.Grant
@@ -65,7 +65,7 @@ type claiming struct {
 }
 
 // ours reports whether polls of h may start now.
-func (h *host) ours(now time.Time) bool { return h.held && now.Before(h.until) && h.polls.Err() == nil }
+func (h *host) ours(now moment) bool { return h.held && now.before(h.until) && h.polls.Err() == nil }
 
 // known reports whether j's state, and that of those who share its requests, is that of the store.
 func (s *Scheduler) known(j *job) bool {
@@ -82,8 +82,8 @@ func (s *Scheduler) known(j *job) bool {
 
 // claim sends the store what there is to give back, to keep and to ask for, all at once, unless it is still busy with
 // the last of it.
-func (s *Scheduler) claim(ctx context.Context, now time.Time) {
-	if s.claimed != nil || now.Before(s.retry) {
+func (s *Scheduler) claim(ctx context.Context, now moment) {
+	if s.claimed != nil || now.mono.Before(s.retry) {
 		return
 	}
 	c := &claiming{Claim: store.Claim{Owner: s.owner, Lease: lease}, sent: now}
@@ -100,23 +100,23 @@ func (s *Scheduler) claim(ctx context.Context, now time.Time) {
 	for h := range s.unsure {
 		want(h, s.first(h))
 	}
-	for room := s.room(now); room > 0; room-- {
+	for room := s.room(now.mono); room > 0; room-- {
 		h, ok := s.wanted.first()
-		if !ok || h.again.After(now) {
+		if !ok || h.again.After(now.mono) {
 			break
 		}
 		want(h, s.first(h))
 	}
-	if !s.renewal.After(now) {
+	if !s.renewal.After(now.mono) {
 		for h := range s.held {
 			if !h.asked && !s.idle[h] {
 				want(h, nil)
 			}
 		}
 	}
-	if len(c.Want) > 0 || len(s.idle) > 0 && !s.giveBack.After(now) {
+	if len(c.Want) > 0 || len(s.idle) > 0 && !s.giveBack.After(now.mono) {
 		for h := range s.idle {
-			c.Release = append(c.Release, store.Release{Host: h.name, Pause: max(h.free.Sub(now), 0)})
+			c.Release = append(c.Release, store.Release{Host: h.name, Pause: max(h.free.Sub(now.mono), 0)})
 			s.lose(h)
 		}
 	}
@@ -185,18 +185,18 @@ func (s *Scheduler) pauseClaims(now, wake time.Time) time.Time {
 }
 
 // granted takes in the answer to a claim.
-func (s *Scheduler) granted(ctx context.Context, c *claiming, now time.Time) {
+func (s *Scheduler) granted(ctx context.Context, c *claiming, now moment) {
 	s.claimed = nil
 	if c.err != nil {
-		s.away(ctx, c, now)
+		s.away(ctx, c, now.mono)
 		return
 	}
 	if s.unreached.set(nil) {
 		s.o.Log.Info("the store is reached again")
 	}
 	s.wait = 0
-	if !s.renewal.After(now) {
-		s.renewal = c.sent.Add(renew)
+	if !s.renewal.After(now.mono) {
+		s.renewal = c.sent.mono.Add(renew)
 	}
 	for i, h := range c.hosts {
 		h.asked = false
@@ -220,11 +220,11 @@ func (s *Scheduler) away(ctx context.Context, c *claiming, now time.Time) {
 }
 
 // grant takes in what became of one host, whose feeds jobs were asked for.
-func (s *Scheduler) grant(ctx context.Context, h *host, g *store.Grant, jobs []*job, sent, now time.Time) {
+func (s *Scheduler) grant(ctx context.Context, h *host, g *store.Grant, jobs []*job, sent, now moment) {
 	if g.Epoch == 0 {
-		h.again = now.Add(refusedWait + rand.N(refusedWait))
+		h.again = now.mono.Add(refusedWait + rand.N(refusedWait))
 		if h.refused.IsZero() {
-			h.refused = now
+			h.refused = now.mono
 		}
 	}
 	if h.held && g.Epoch != h.epoch {
@@ -246,7 +246,7 @@ func (s *Scheduler) grant(ctx context.Context, h *host, g *store.Grant, jobs []*
 		}
 		if told(j) {
 			j.state = states[j.feed.Name()]
-			j.past(now)
+			j.past(now.wall)
 			s.hold(j)
 		}
 		if g.Epoch != 0 {
@@ -256,20 +256,20 @@ func (s *Scheduler) grant(ctx context.Context, h *host, g *store.Grant, jobs []*
 	s.holdHost(h, g.Hold)
 	for _, j := range jobs {
 		if s.jobs[j.feed.Name()] == j && j.host == h && !j.running && (told(j) || g.Epoch != 0) {
-			s.welcome(j, now)
+			s.welcome(j, now.wall)
 		}
 	}
-	if !h.refused.IsZero() && now.Sub(h.refused) >= patience {
-		s.resign(h, now)
+	if !h.refused.IsZero() && now.mono.Sub(h.refused) >= patience {
+		s.resign(h, now.wall)
 	}
 }
 
 // resign leaves to another poller, which has had h all along, what is not due by itself here: it may have work there for
 // hours, and whoever asked for the feeds once must not wait for that.
-func (s *Scheduler) resign(h *host, now time.Time) {
+func (s *Scheduler) resign(h *host, wall time.Time) {
 	for _, j := range slices.Clone(h.unseen) {
 		s.answer(j, store.Saved{State: j.state}, errElsewhere)
-		if !j.wanted(s.o.Automatic, now) {
+		if !j.wanted(s.o.Automatic, wall) {
 			s.dequeue(j)
 			s.reckon(j)
 		}
@@ -277,14 +277,14 @@ func (s *Scheduler) resign(h *host, now time.Time) {
 }
 
 // welcome finds a place for a job whose state the store has just told or confirmed.
-func (s *Scheduler) welcome(j *job, now time.Time) {
+func (s *Scheduler) welcome(j *job, wall time.Time) {
 	waits := j.queued
 	s.dequeue(j)
-	j.at(s.host(askAt(&j.feed, &j.state, now)))
+	j.at(s.host(askAt(&j.feed, &j.state, wall)))
 	s.reckon(j)
 	switch {
 	case !waits:
-	case j.wanted(s.o.Automatic, now):
+	case j.wanted(s.o.Automatic, wall):
 		s.enqueue(j)
 	default:
 		s.answer(j, store.Saved{State: j.state}, errElsewhere)
@@ -292,8 +292,8 @@ func (s *Scheduler) welcome(j *job, now time.Time) {
 }
 
 // wanted reports whether j may be polled for those who wait for it, or by itself.
-func (j *job) wanted(automatic bool, now time.Time) bool {
-	due := func(at time.Time) bool { return !j.due.Never && !at.After(now) }
+func (j *job) wanted(automatic bool, wall time.Time) bool {
+	due := func(at time.Time) bool { return !j.due.Never && !at.After(wall) }
 	if automatic && due(j.due.At) {
 		return true
 	}
@@ -306,31 +306,31 @@ func (j *job) wanted(automatic bool, now time.Time) bool {
 }
 
 // have takes h for ours.
-func (s *Scheduler) have(ctx context.Context, h *host, g *store.Grant, sent, now time.Time) {
+func (s *Scheduler) have(ctx context.Context, h *host, g *store.Grant, sent, now moment) {
 	if !h.held {
-		h.free = later(h.free, now.Add(g.Wait))
+		h.free = later(h.free, now.mono.Add(g.Wait))
 		if len(s.held) == 0 {
-			s.renewal = sent.Add(renew)
+			s.renewal = sent.mono.Add(renew)
 		}
 		s.held[h] = true
 	}
-	until := sent.Add(lease)
+	until := sent.add(lease)
 	h.held, h.epoch, h.until = true, g.Epoch, until
-	if h.polls != nil && h.polls.Err() == nil && h.lapse.Reset(until.Sub(now)) {
+	if h.polls != nil && h.polls.Err() == nil && h.lapse.Reset(until.mono.Sub(now.mono)) {
 		h.sends.Store(&until)
 		return
 	}
 	if h.end != nil {
 		h.end()
 	}
-	sends := &atomic.Pointer[time.Time]{}
+	sends := &atomic.Pointer[moment]{}
 	sends.Store(&until)
 	ctx, cancel := context.WithCancelCause(ctx)
 	end := func() { cancel(errLapsed) }
-	h.end, h.lapse = end, time.AfterFunc(until.Sub(now), end)
+	h.end, h.lapse = end, time.AfterFunc(until.mono.Sub(now.mono), end)
 	h.sends, h.polls = sends, httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{GotConn: func(c httptrace.GotConnInfo) {
 		// A process that stood still sends what it was about to send, and looks at its timers afterwards.
-		if !s.now().Before(*sends.Load()) {
+		if !s.now().before(*sends.Load()) {
 			end()
 			c.Conn.Close()
 		}
@@ -359,7 +359,7 @@ func (s *Scheduler) vacate() {
 	}
 	c := store.Claim{Owner: s.owner, Lease: lease}
 	for h := range s.held {
-		c.Release = append(c.Release, store.Release{Host: h.name, Pause: max(h.free.Sub(s.now()), 0)})
+		c.Release = append(c.Release, store.Release{Host: h.name, Pause: max(time.Until(h.free), 0)})
 		s.lose(h)
 	}
 	if len(c.Release) == 0 {

@@ -37,7 +37,7 @@ type forgetful struct{}
 
 func (forgetful) Recollection(context.Context, store.FeedName) ([]byte, error) { return nil, nil }
 
-func (forgetful) Ahead() time.Duration { return 0 }
+func (forgetful) Now() time.Time { return time.Now().UTC().Truncate(time.Microsecond) }
 
 // unhindered is a guide that keeps nobody waiting.
 type unhindered struct{}
@@ -317,7 +317,7 @@ func TestAnswers(t *testing.T) {
 			r := record(t, c.answer)
 			p := visit(t, r.URL, previous, func(_ *Feed, s *Settings) {
 				if name == "stalls" {
-					s.Timeout = 5 * time.Second // within which it has begun to answer
+					s.Timeout = stallTimeout - time.Second // within which it has begun to answer
 				}
 			})
 			if !strings.Contains(p.State.Err, c.err) || len(p.Arrivals) != c.items || p.State.Damaged != c.damaged {

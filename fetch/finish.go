@@ -29,9 +29,9 @@ type finishedPoll struct {
 const storePause, maxStorePause = time.Minute, 10 * time.Minute
 
 // finish takes in what became of a request.
-func (s *Scheduler) finish(f finished, now time.Time) {
+func (s *Scheduler) finish(f finished, now moment) {
 	h, last := f.way.home, f.way.at
-	s.depart(f.way, now)
+	s.depart(f.way, now.mono)
 	s.running--
 	h.polling--
 	changed, newHubs := false, false
@@ -68,13 +68,13 @@ func (s *Scheduler) finish(f finished, now time.Time) {
 	}
 	s.offer(h)
 	for _, p := range f.polls {
-		s.settle(p, now)
-		s.pardon(p.job, now) // it may have been under way when the outage was seen
+		s.settle(p, now.wall)
+		s.pardon(p.job, now.wall) // it may have been under way when the outage was seen
 	}
 	if f.began {
-		s.amnesty(now)
+		s.amnesty(now.wall)
 	}
-	s.rest(now)
+	s.rest(now.mono)
 }
 
 var errUnsaved = errors.New("polls cannot be stored; the log says why") // which is not for everybody
@@ -91,11 +91,11 @@ func (s *Scheduler) note(err error) {
 }
 
 // settle finds out when the feed of a finished poll is due again, and tells those who wait for it.
-func (s *Scheduler) settle(p finishedPoll, now time.Time) {
+func (s *Scheduler) settle(p finishedPoll, wall time.Time) {
 	j := p.job
 	configured := s.jobs[j.feed.Name()] == j
 	if configured {
-		j.at(s.host(askAt(&j.feed, &j.state, now)))
+		j.at(s.host(askAt(&j.feed, &j.state, wall)))
 		s.reckon(j)
 		for _, o := range s.sharers(j) {
 			s.reckon(o)
@@ -110,7 +110,7 @@ func (s *Scheduler) settle(p finishedPoll, now time.Time) {
 		s.o.Log.Error("a poll could not be stored; it will be repeated", "outlet", j.feed.Outlet, "feed", j.feed.URL, "err", p.err)
 		wait := max(min(storePause<<min(j.unsaved, 4), maxStorePause), s.o.Settings.least(&j.state))
 		j.unsaved++
-		if until := now.Add(wait); configured && j.due.At.Before(until) && !j.due.Never {
+		if until := wall.Add(wait); configured && j.due.At.Before(until) && !j.due.Never {
 			j.due.At = until
 			s.due.put(j)
 		}

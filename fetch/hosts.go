@@ -77,7 +77,7 @@ type host struct {
 	inFlight int           // polls that are here
 	polling  int           // polls that began here, wherever they are
 	free     time.Time     // when the next request may start
-	hold     time.Time     // Retry-After for the whole host
+	hold     time.Time     // Retry-After for the whole host, by the store's clock
 	index    int           // in the ready heap; -1 outside
 	tenancy
 }
@@ -89,7 +89,7 @@ type job struct {
 	share   string // feed.shareKey
 	due     Due
 	state   store.FeedState
-	epoch   uint64 // of the host, when the store had this state; 0: never at this host
+	epoch   uint64 // of the host, when the store had this state; 0: it has to be asked
 	queued  bool   // in host.queue or host.unseen
 	running bool
 	unsaved int                // polls in a row that could not be stored

@@ -32,7 +32,7 @@ func (v *journey) visit(ctx context.Context, address string) error {
 	}
 	v.name = name
 	v.leave() // or those that wait for room and those that wait for a turn could wait for each other
-	c := call{func(context.Context) error { v.s.lead(v, address, v.s.now()); return nil }, make(chan error, 1)}
+	c := call{func(context.Context) error { v.s.lead(v, address, time.Now()); return nil }, make(chan error, 1)}
 	select {
 	case v.s.calls <- c:
 		<-c.done
@@ -78,22 +78,22 @@ func (s *Scheduler) depart(v *journey, now time.Time) {
 func (s *Scheduler) places() int { return s.running - s.waiting }
 
 // receive lets those journeys go on whose turn has come. They go before the polls that wait at the host: they have begun.
-func (s *Scheduler) receive(now time.Time) {
+func (s *Scheduler) receive(now moment) {
 	for h := range s.visited {
 		for len(h.guests) > 0 {
 			v := h.guests[0]
-			if h.hold.After(now) {
-				s.depart(v, now)
-				v.turn <- fmt.Errorf("the feed is at %s now, which asked to be left alone until %s", h.name, clockTime(h.hold, now))
+			if h.hold.After(now.wall) {
+				s.depart(v, now.mono)
+				v.turn <- fmt.Errorf("the feed is at %s now, which asked to be left alone until %s", h.name, clockTime(h.hold, now.wall))
 				continue
 			}
-			if at, known := h.opens(now); !known || at.After(now) || h.inFlight >= h.perHost || s.places() >= s.o.Settings.Concurrency {
+			if at, known := h.opens(now); !known || at.After(now.mono) || h.inFlight >= h.perHost || s.places() >= s.o.Settings.Concurrency {
 				break
 			}
-			s.depart(v, now)
+			s.depart(v, now.mono)
 			v.at = h
 			h.inFlight++
-			h.free = now.Add(h.gap)
+			h.free = now.mono.Add(h.gap)
 			s.offer(h)
 			v.turn <- nil
 		}
@@ -105,7 +105,7 @@ func (s *Scheduler) receive(now time.Time) {
 
 // opens is when h receives a guest, if it is not too busy; never before it is ours, unless another poller will not give it
 // away: a feed that leads there would never be polled.
-func (h *host) opens(now time.Time) (at time.Time, known bool) {
+func (h *host) opens(now moment) (at time.Time, known bool) {
 	switch {
 	case h.ours(now):
 		return h.free, true

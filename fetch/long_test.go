@@ -70,3 +70,19 @@ func TestLongDocuments(t *testing.T) {
 		running.Wait()
 	})
 }
+
+// A body that has stalled already when its poll begins to wait for its turn has stalled once.
+func TestStalledBeforeTheWait(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := watch(io.NopCloser(strings.NewReader("")))
+		time.Sleep(stallTimeout)
+		synctest.Wait()
+		w.stop()
+		w.goOn()
+		time.Sleep(stallTimeout)
+		synctest.Wait()
+		if !w.stalled() {
+			t.Error("it is not known to have stalled")
+		}
+	})
+}

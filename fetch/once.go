@@ -83,7 +83,7 @@ func (s *Scheduler) Once(ctx context.Context, want Request, progress func(Progre
 		return Summary{}, errEnded
 	case <-ctx.Done():
 		s.call(func(context.Context) error {
-			s.leave(r, s.now())
+			s.leave(r, s.o.Store.Now())
 			return nil
 		})
 		return Summary{}, ctx.Err()
@@ -91,11 +91,11 @@ func (s *Scheduler) Once(ctx context.Context, want Request, progress func(Progre
 }
 
 // leave forgets a request that nobody waits for any more. Its polls that are under way go on.
-func (s *Scheduler) leave(r *request, now time.Time) {
+func (s *Scheduler) leave(r *request, wall time.Time) {
 	for _, j := range s.jobs {
 		n := len(j.waiters)
 		j.waiters = slices.DeleteFunc(j.waiters, func(o *request) bool { return o == r })
-		if len(j.waiters) < n && j.queued && !j.wanted(s.o.Automatic, now) {
+		if len(j.waiters) < n && j.queued && !j.wanted(s.o.Automatic, wall) {
 			s.dequeue(j)
 			s.reckon(j)
 		}
@@ -111,15 +111,15 @@ func (r *Request) from(d *Due) time.Time {
 }
 
 // accept queues what a request may have.
-func (s *Scheduler) accept(r *request, now time.Time) {
+func (s *Scheduler) accept(r *request, wall time.Time) {
 	var wanted []*job
 	for _, j := range s.jobs {
 		if len(r.Outlets) > 0 && !slices.Contains(r.Outlets, j.feed.Outlet) {
 			continue
 		}
 		r.summary.Feeds++
-		s.heed(j, now)
-		if j.running || !j.due.Never && (j.queued || !r.from(&j.due).After(now)) {
+		s.heed(j, wall)
+		if j.running || !j.due.Never && (j.queued || !r.from(&j.due).After(wall)) {
 			wanted = append(wanted, j)
 		}
 	}

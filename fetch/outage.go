@@ -153,10 +153,10 @@ func (s *Scheduler) judge(f *Feed, before *store.FeedState, p *store.Poll, lost 
 }
 
 // amnesty spares the feeds that were charged before the outage was seen.
-func (s *Scheduler) amnesty(now time.Time) {
+func (s *Scheduler) amnesty(wall time.Time) {
 	spared := 0
 	for _, j := range s.jobs {
-		if s.pardon(j, now) {
+		if s.pardon(j, wall) {
 			spared++
 		}
 	}
@@ -165,9 +165,9 @@ func (s *Scheduler) amnesty(now time.Time) {
 
 // pardon spares a feed that was charged for the first time and should not have been. Its state is saved in front of
 // whatever a later poll saves, unless another poller has the host by now.
-func (s *Scheduler) pardon(j *job, now time.Time) bool {
+func (s *Scheduler) pardon(j *job, wall time.Time) bool {
 	st := j.state
-	if s.jobs[j.feed.Name()] != j || j.running || j.epoch == 0 || st.Failures != 1 || !st.LastTry.After(st.LastPoll) || now.Sub(st.LastTry) > outageWindow {
+	if s.jobs[j.feed.Name()] != j || j.running || j.epoch == 0 || st.Failures != 1 || !st.LastTry.After(st.LastPoll) || wall.Sub(st.LastTry) > outageWindow {
 		return false
 	}
 	if host, _ := s.o.Settings.rule(j.feed.Address); !s.outage.spare(host) {

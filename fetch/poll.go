@@ -20,8 +20,8 @@ import (
 // A poller visits one feed, once.
 type poller struct {
 	get      getter
-	recall   func() []byte // what was remembered of the feed's last document
-	ahead    time.Duration // of the store's clock, by which times are stored
+	recall   func() []byte    // what was remembered of the feed's last document
+	clock    func() time.Time // the store's, by which times are stored
 	feed     *Feed
 	settings *Settings
 	log      *slog.Logger
@@ -48,8 +48,8 @@ func poll(ctx context.Context, get getter, known recaller, f *Feed, s *Settings,
 		}
 		return b
 	}
-	v := poller{counted, recall, known.Ahead(), f, s, log}
-	from := askAt(f, &st, began.Add(v.ahead))
+	v := poller{counted, recall, known.Now, f, s, log}
+	from := askAt(f, &st, v.clock())
 	p, err = v.ask(ctx, from, st.Validators, &st)
 	if ctx.Err() == nil && st.Move.Holds {
 		p, err = v.otherAddress(ctx, from, &st, p, err)
@@ -75,7 +75,7 @@ func (v poller) ask(ctx context.Context, from string, known store.Validators, st
 		known = store.Validators{}
 	}
 	a, err := v.get(ctx, v.feed, from, known)
-	at := time.Now().Add(v.ahead).UTC().Truncate(time.Microsecond)
+	at := v.clock()
 	p := store.Poll{At: at, State: *st, Owner: v.feed.Owner}
 	p.State.LastTry = at
 	p.State.Err, p.State.Status, p.State.Damaged, p.State.Missing, p.State.Outage = "", 0, false, false, false

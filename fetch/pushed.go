@@ -28,10 +28,10 @@ func (s *Scheduler) pushable() (feeds []turn, err error) {
 func (s *Scheduler) turnAt(address string) (wait time.Duration, err error) {
 	err = s.call(func(context.Context) error {
 		h, now := s.host(address), s.now()
-		if wait = max(later(h.free, h.hold).Sub(now), 0); wait > 0 {
+		if wait = max(h.free.Sub(now.mono), h.hold.Sub(now.wall), 0); wait > 0 {
 			return nil
 		}
-		h.free = now.Add(h.gap)
+		h.free = now.mono.Add(h.gap)
 		s.offer(h)
 		return nil
 	})

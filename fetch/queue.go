@@ -16,8 +16,8 @@ func (s *Scheduler) enqueue(j *job) {
 	} else {
 		if len(h.unseen) == 0 {
 			now := s.now()
-			waited := max(now.Sub(j.due.At), 0)        // 0: it was asked for before its time
-			h.again = later(h.again, now.Add(-waited)) // those that wait longest first
+			waited := max(now.wall.Sub(j.due.At), 0)        // 0: it was asked for before its time
+			h.again = later(h.again, now.mono.Add(-waited)) // those that wait longest first
 			h.refused = time.Time{}
 		}
 		h.unseen = append(h.unseen, j)
@@ -54,7 +54,7 @@ func (s *Scheduler) offer(h *host) {
 	}
 	if h.held && !h.asked && h.inFlight+h.polling+len(h.queue)+len(h.unseen)+len(h.guests) == 0 {
 		if len(s.idle) == 0 {
-			s.giveBack = s.now().Add(releaseWait)
+			s.giveBack = time.Now().Add(releaseWait)
 		}
 		s.idle[h] = true
 	} else {
@@ -63,8 +63,8 @@ func (s *Scheduler) offer(h *host) {
 }
 
 // heed reckons j anew if its host has asked to be left alone since it was reckoned.
-func (s *Scheduler) heed(j *job, now time.Time) {
-	if j.host.hold.After(now) && !j.queued && !j.running {
+func (s *Scheduler) heed(j *job, wall time.Time) {
+	if j.host.hold.After(wall) && !j.queued && !j.running {
 		s.reckon(j)
 	}
 }
@@ -77,16 +77,16 @@ func (s *Scheduler) hold(j *job) {
 }
 
 // keepHold notes that h wants to be left alone until then, and reports whether that is longer than was known.
-func (h *host) keepHold(until, now time.Time) bool {
-	if !until.After(h.hold) || !until.After(now) {
+func (h *host) keepHold(until, wall time.Time) bool {
+	if !until.After(h.hold) || !until.After(wall) {
 		return false
 	}
-	h.hold = now.Add(until.Sub(now)) // by the monotonic clock
+	h.hold = until
 	return true
 }
 
 func (s *Scheduler) holdHost(h *host, until time.Time) {
-	if !h.keepHold(until, s.now()) {
+	if !h.keepHold(until, s.o.Store.Now()) {
 		return
 	}
 	waiting := append(h.queue, h.unseen...)

@@ -42,7 +42,7 @@ type recalled struct {
 // A recaller has what was remembered of documents, and the clock that counts; a store.Store is one.
 type recaller interface {
 	Recollection(ctx context.Context, feed store.FeedName) ([]byte, error)
-	Ahead() time.Duration
+	Now() time.Time
 }
 
 // A reading is a document that was read in the light of the one before.

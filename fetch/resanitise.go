@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
-	"time"
 
 	"broadsheet/store"
 )
@@ -120,7 +119,7 @@ func cleanAgain(ctx context.Context, st store.Store, ids []store.ItemID) (change
 	if len(rewrites) == 0 {
 		return 0, nil
 	}
-	return st.Rewrite(ctx, time.Now().Add(st.Ahead()).UTC().Truncate(time.Microsecond), rewrites...)
+	return st.Rewrite(ctx, st.Now(), rewrites...)
 }
 
 // sanitiseAgain cleans a stored text, whose addresses are absolute.

@@ -42,7 +42,7 @@ type Scheduler struct {
 	load     Load           // of which only the rounds are kept
 	began    time.Time      // the round; zero between two
 	outage   outageWatch
-	wall     time.Time // what the clock showed last
+	minded   moment // when mind looked last
 	requests chan *request
 	calls    chan call
 	finished chan finished
@@ -129,16 +129,16 @@ func (s *Scheduler) Run(ctx context.Context) error {
 		now := s.now()
 		s.mind(now)
 		if s.o.Automatic {
-			for j, ok := s.due.first(); ok && !j.due.At.After(now); j, ok = s.due.first() {
-				if s.heed(j, now); !j.due.At.After(now) {
+			for j, ok := s.due.first(); ok && !j.due.At.After(now.wall); j, ok = s.due.first() {
+				if s.heed(j, now.wall); !j.due.At.After(now.wall) {
 					s.enqueue(j)
 				}
 			}
 		}
 		s.receive(now)
-		for h, ok := s.ready.first(); ok && s.places() < s.o.Settings.Concurrency && !h.free.After(now); h, ok = s.ready.first() {
+		for h, ok := s.ready.first(); ok && s.places() < s.o.Settings.Concurrency && !h.free.After(now.mono); h, ok = s.ready.first() {
 			if h.ours(now) {
-				s.start(h, now)
+				s.start(h, now.mono)
 			} else {
 				s.ready.take(h) // its lease has ended; it comes back with another one
 			}
@@ -149,7 +149,7 @@ func (s *Scheduler) Run(ctx context.Context) error {
 		case <-ctx.Done():
 		case <-timer.C:
 		case r := <-s.requests:
-			s.accept(r, s.now())
+			s.accept(r, s.o.Store.Now())
 		case c := <-s.calls:
 			c.done <- c.do(ctx)
 		case f := <-s.finished:
@@ -179,10 +179,10 @@ func (s *Scheduler) states(ctx context.Context) (map[store.FeedName]store.FeedSt
 }
 
 // pause is how long nothing happens by itself.
-func (s *Scheduler) pause(now time.Time) time.Duration {
-	wake := now.Add(time.Hour)
-	if j, ok := s.due.first(); ok && s.o.Automatic && j.due.At.Before(wake) {
-		wake = j.due.At
+func (s *Scheduler) pause(now moment) time.Duration {
+	wake := now.mono.Add(time.Hour)
+	if j, ok := s.due.first(); ok && s.o.Automatic && now.until(j.due.At).Before(wake) {
+		wake = now.until(j.due.At)
 	}
 	if s.places() < s.o.Settings.Concurrency {
 		if h, ok := s.ready.first(); ok && h.free.Before(wake) {
@@ -194,8 +194,8 @@ func (s *Scheduler) pause(now time.Time) time.Duration {
 			}
 		}
 	}
-	wake = s.pauseClaims(now, wake)
-	return max(wake.Sub(now), 0)
+	wake = s.pauseClaims(now.mono, wake)
+	return max(wake.Sub(now.mono), 0)
 }
 
 // configure takes up a configuration. Feeds that stay keep their state, and polls that are under way
@@ -204,7 +204,7 @@ func (s *Scheduler) configure(settings Settings, feeds []Feed, states map[store.
 	s.o.Settings = settings
 	before := s.jobs
 	s.jobs, s.shared = map[store.FeedName]*job{}, map[string][]*job{}
-	now := s.now()
+	wall := s.o.Store.Now()
 	for _, f := range feeds {
 		key := f.Name()
 		j := before[key]
@@ -215,7 +215,7 @@ func (s *Scheduler) configure(settings Settings, feeds []Feed, states map[store.
 			j.state = st
 		}
 		delete(before, key)
-		if h := s.host(askAt(&f, &j.state, now)); j.host != h && !j.running { // a job that runs is counted at the host where it started
+		if h := s.host(askAt(&f, &j.state, wall)); j.host != h && !j.running { // a job that runs is counted at the host where it started
 			waits := j.queued
 			s.dequeue(j)
 			if j.at(h); waits {
@@ -224,9 +224,9 @@ func (s *Scheduler) configure(settings Settings, feeds []Feed, states map[store.
 		}
 		j.feed = f
 		j.state.Outlet, j.state.URL = f.Outlet, f.URL
-		j.past(now)
+		j.past(wall)
 		if j.state.HostHold {
-			j.host.keepHold(j.state.RetryAfter, now)
+			j.host.keepHold(j.state.RetryAfter, wall)
 		}
 		s.jobs[key] = j
 		j.share = f.shareKey()
@@ -264,9 +264,10 @@ func (s *Scheduler) reckon(j *job) {
 	f := j.feed
 	f.WebSub = f.WebSub && j.polled // what was pushed while nobody listened has to be asked for
 	j.due = Next(&f, &s.o.Settings, &j.state)
-	j.due.held(j.host.hold, s.now())
+	wall := s.o.Store.Now()
+	j.due.held(j.host.hold, wall)
 	for _, o := range s.sharers(j) {
-		j.due.share(&o.feed, &s.o.Settings, &o.state, s.now(), o.running)
+		j.due.share(&o.feed, &s.o.Settings, &o.state, wall, o.running)
 	}
 	if j.queued && j.due.Never { // a reload has turned it off
 		s.dequeue(j)
@@ -275,7 +276,7 @@ func (s *Scheduler) reckon(j *job) {
 	switch {
 	case j.queued || j.running:
 	case j.due.Never && j.state.Gone && j.feed.Enabled && s.o.Automatic:
-		j.due.At = s.now().Add(goneWait)
+		j.due.At = wall.Add(goneWait)
 		s.due.put(j)
 	case j.due.Never:
 		s.due.take(j)
@@ -323,7 +324,7 @@ func (s *Scheduler) start(h *host, now time.Time) {
 		}
 		saving.Wait()
 		way.leave()
-		f.took = s.now().Sub(now)
+		f.took = time.Since(now)
 		s.finished <- f
 	}()
 }

@@ -226,14 +226,14 @@ func TestClockIsSetBack(t *testing.T) {
 		time.Sleep(time.Minute)
 		sch.call(func(context.Context) error { // what a year ahead would have left behind
 			ahead := time.Now().AddDate(1, 0, 0).Round(0)
-			sch.wall = ahead
+			sch.minded = moment{time.Now(), ahead}
 			for _, j := range sch.jobs {
 				j.state.LastTry, j.state.LastPoll, j.state.NextPoll = ahead, ahead, ahead.Add(time.Hour)
 				if j.feed.Outlet == "b.example" {
 					j.state.RetryAfter, j.state.HostHold = ahead.Add(3*time.Hour), true
 				}
 				if j.state.HostHold {
-					j.host.hold = time.Now().Add(3 * time.Hour)
+					j.host.hold = ahead.Add(3 * time.Hour)
 				}
 				sch.reckon(j)
 			}

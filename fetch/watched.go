@@ -2,6 +2,7 @@ package fetch
 
 import (
 	"io"
+	"sync"
 	"time"
 )
 
@@ -22,10 +23,10 @@ type watched struct {
 
 func watch(r io.ReadCloser) *watched {
 	w := &watched{ReadCloser: r, fired: make(chan struct{})}
-	w.timer = time.AfterFunc(stallTimeout, func() {
+	w.timer = time.AfterFunc(stallTimeout, sync.OnceFunc(func() { // goOn may set it anew when it has fired
 		close(w.fired)
 		r.Close() // unblocks Read
-	})
+	}))
 	return w
 }
 

@@ -85,7 +85,7 @@ func (s *Subscriber) Counts() PushCounts {
 	defer s.mu.Unlock()
 	c := s.counts
 	for _, h := range s.subs {
-		if h.Active.Until.After(s.scheduler.now()) {
+		if h.Active.Until.After(s.scheduler.o.Store.Now()) {
 			c.Subscriptions++
 		}
 	}
@@ -120,9 +120,9 @@ func (s *Subscriber) Run(ctx context.Context) error {
 		s.flush(ctx)
 		if err != nil && ctx.Err() == nil && !errors.Is(err, errEnded) {
 			s.log.Error("subscriptions are not tended; tried again in a minute", "err", err)
-			next = s.scheduler.now().Add(time.Minute)
+			next = time.Now().Add(time.Minute)
 		}
-		timer.Reset(next.Sub(s.scheduler.now()))
+		timer.Reset(time.Until(next))
 	}
 }
 
@@ -135,47 +135,44 @@ func (s *Subscriber) close() {
 }
 
 // tend does what is due, and returns when there is more.
-func (s *Subscriber) tend(ctx context.Context, now time.Time) (next time.Time, err error) {
+func (s *Subscriber) tend(ctx context.Context, now moment) (next time.Time, err error) {
 	var feeds []turn
-	if now.Sub(s.looked) >= refreshEvery {
+	if now.mono.Sub(s.looked) >= refreshEvery {
 		if feeds, err = s.scheduler.pushable(); err != nil {
-			return now, err
+			return next, err
 		}
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if now.Sub(s.looked) >= refreshEvery {
+	if now.mono.Sub(s.looked) >= refreshEvery {
 		if err := s.read(ctx); err != nil {
-			return now, err
+			return next, err
 		}
-		if err := s.refresh(ctx, feeds, now); err != nil {
-			return now, err
+		if err := s.refresh(ctx, feeds, now.wall); err != nil {
+			return next, err
 		}
-		s.looked = now
+		s.looked = now.mono
 	}
 	next = s.looked.Add(refreshEvery)
 	for _, h := range s.subs {
 		if h.busy {
 			continue
 		}
-		if !h.Active.Until.IsZero() && !now.Before(h.Active.Until) {
-			if err := s.lapse(ctx, h, now); err != nil {
-				return now, err
+		if !h.Active.Until.IsZero() && !now.wall.Before(h.Active.Until) {
+			if err := s.lapse(ctx, h); err != nil {
+				return next, err
 			}
 		}
-		at := h.Next
-		if h.wait.After(at) {
-			at = h.wait
-		}
-		if at.After(now) {
+		at := later(now.until(h.Next), h.wait)
+		if at.After(now.mono) {
 			if at.Before(next) {
 				next = at
 			}
 		} else if s.inFlight < hubsAsked { // else the end of one wakes us
 			if err := s.begin(ctx, h, now); err != nil {
-				return now, err
+				return next, err
 			}
-			if h.wait.After(now) && h.wait.Before(next) {
+			if h.wait.After(now.mono) && h.wait.Before(next) {
 				next = h.wait
 			}
 		}
@@ -184,7 +181,7 @@ func (s *Subscriber) tend(ctx context.Context, now time.Time) (next time.Time, e
 }
 
 // refresh brings the subscriptions up to what the feeds say and the configuration wants.
-func (s *Subscriber) refresh(ctx context.Context, feeds []turn, now time.Time) error {
+func (s *Subscriber) refresh(ctx context.Context, feeds []turn, wall time.Time) error {
 	wanted := map[store.FeedName]bool{}
 	for i := range feeds {
 		f, st := &feeds[i].feed, &feeds[i].state
@@ -201,10 +198,10 @@ func (s *Subscriber) refresh(ctx context.Context, feeds []turn, now time.Time) e
 		}
 		r := h.subscription
 		if !slices.Contains(st.Hubs, r.Hub) || r.Topic != st.Topic {
-			r.Hub, r.Topic, r.Pending, r.Next, r.Failures, r.Err = st.Hubs[0], st.Topic, callback{}, now, 0, ""
+			r.Hub, r.Topic, r.Pending, r.Next, r.Failures, r.Err = st.Hubs[0], st.Topic, callback{}, wall, 0, ""
 		}
 		if r.Leaving || r.Active.Address != "" && r.Failures == 0 && r.Pending.Address == "" && !strings.HasPrefix(r.Active.Address, s.base+CallbackPath) {
-			r.Leaving, r.Next = false, now
+			r.Leaving, r.Next = false, wall
 		}
 		if r != h.subscription {
 			if _, err := s.keep(ctx, h, &r); err != nil {
@@ -219,7 +216,7 @@ func (s *Subscriber) refresh(ctx context.Context, feeds []turn, now time.Time) e
 		if wanted[name] || h.Leaving || h.busy {
 			continue
 		}
-		if err := s.leave(ctx, h, now); err != nil {
+		if err := s.leave(ctx, h, wall); err != nil {
 			return err
 		}
 	}
@@ -231,7 +228,7 @@ func (s *Subscriber) flush(ctx context.Context) {
 	s.mu.Lock()
 	var all []*saving
 	for name := range s.dirty {
-		p := store.Poll{At: s.scheduler.now().UTC().Truncate(time.Microsecond), Pushed: true, State: store.FeedState{Outlet: name.Outlet, URL: name.URL}}
+		p := store.Poll{At: s.scheduler.o.Store.Now(), Pushed: true, State: store.FeedState{Outlet: name.Outlet, URL: name.URL}}
 		if h := s.subs[name]; h != nil && !h.Leaving {
 			p.State.Push = h.push()
 		}
@@ -253,20 +250,20 @@ func (s *Subscriber) flush(ctx context.Context) {
 }
 
 // leave ends a subscription that is not wanted any more.
-func (s *Subscriber) leave(ctx context.Context, h *held, now time.Time) error {
+func (s *Subscriber) leave(ctx context.Context, h *held, wall time.Time) error {
 	if h.Active.Address == "" {
 		_, err := s.keep(ctx, h, nil)
 		return err
 	}
 	r := h.subscription
-	r.Leaving, r.Pending, r.Next, r.Failures = true, callback{}, now, 0
+	r.Leaving, r.Pending, r.Next, r.Failures = true, callback{}, wall, 0
 	_, err := s.keep(ctx, h, &r)
 	s.dirty[h.name()] = true
 	return err
 }
 
 // lapse notes that a lease has ended.
-func (s *Subscriber) lapse(ctx context.Context, h *held, now time.Time) error {
+func (s *Subscriber) lapse(ctx context.Context, h *held) error {
 	if h.Leaving {
 		_, err := s.keep(ctx, h, nil)
 		return err
@@ -280,7 +277,7 @@ func (s *Subscriber) lapse(ctx context.Context, h *held, now time.Time) error {
 }
 
 // begin asks a hub for what is due, beside Run, as soon as its host is free.
-func (s *Subscriber) begin(ctx context.Context, h *held, now time.Time) error {
+func (s *Subscriber) begin(ctx context.Context, h *held, now moment) error {
 	r := h.subscription
 	switch {
 	case r.Leaving && (r.Failures >= leaveTries || r.Active.Address == ""):
@@ -290,7 +287,7 @@ func (s *Subscriber) begin(ctx context.Context, h *held, now time.Time) error {
 		r.Failures++
 		r.Pending = callback{}
 	case r.Pending.Address != "":
-		r.failed(fmt.Sprintf("it accepted the subscription and did not verify it within %s", words(verifyWait)), h.hubs, now)
+		r.failed(fmt.Sprintf("it accepted the subscription and did not verify it within %s", words(verifyWait)), h.hubs, now.wall)
 		_, err := s.keep(ctx, h, &r)
 		s.dirty[h.name()] = true
 		return err
@@ -299,15 +296,15 @@ func (s *Subscriber) begin(ctx context.Context, h *held, now time.Time) error {
 	if err != nil {
 		return err
 	}
-	if h.wait = now.Add(wait); wait > 0 {
+	if h.wait = now.mono.Add(wait); wait > 0 {
 		return nil
 	}
 	ask := r.Active
 	if !r.Leaving {
-		ask = newCallback(s.base, r.Hub, h.signed(r.Hub), now)
+		ask = newCallback(s.base, r.Hub, h.signed(r.Hub), now.wall)
 		r.Pending = ask
 	}
-	r.Next = now.Add(verifyWait)
+	r.Next = now.wall.Add(verifyWait)
 	if ok, err := s.keep(ctx, h, &r); !ok {
 		return err // another process is at it
 	}
@@ -325,7 +322,7 @@ func (s *Subscriber) begin(ctx context.Context, h *held, now time.Time) error {
 			return
 		}
 		r := h.subscription
-		r.failed(feed.redact(err.Error()), h.hubs, s.scheduler.now())
+		r.failed(feed.redact(err.Error()), h.hubs, s.scheduler.o.Store.Now())
 		if _, err := s.keep(context.WithoutCancel(ctx), h, &r); err != nil {
 			s.log.Error("a hub's failure could not be noted", "outlet", feed.Outlet, "feed", feed.URL, "err", err)
 		}

@@ -20,6 +20,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -106,7 +107,7 @@ type stage struct {
 
 	s     *Scheduler
 	sub   *Subscriber
-	saved int
+	saved atomic.Int32 // how often something was, by a poll or by a push
 	stop  func()
 
 	mu     sync.Mutex // guards what follows
@@ -141,7 +142,7 @@ func onStage(t *testing.T, play func(t *testing.T, g *stage)) {
 // begin runs scheduler and subscriber, as a daemon does.
 func (g *stage) begin() {
 	log := slog.New(slog.NewTextHandler(io.MultiWriter(g.log, g.t.Output()), nil))
-	g.s = New(Options{Store: g.st, Settings: testSettings(), Feeds: []Feed{g.feed}, Automatic: true, Log: log, RoundTripper: g.net, Saved: func() { g.saved++ }})
+	g.s = New(Options{Store: g.st, Settings: testSettings(), Feeds: []Feed{g.feed}, Automatic: true, Log: log, RoundTripper: g.net, Saved: func() { g.saved.Add(1) }})
 	g.sub = NewSubscriber(g.s, g.st, stageBase)
 	ctx, cancel := context.WithCancel(context.Background())
 	var running sync.WaitGroup
@@ -354,8 +355,8 @@ func TestSubscriber(t *testing.T) {
 			}
 		}
 		after := g.state()
-		if got := after.Push.Last; got.IsZero() || after.Items != 6 || g.saved != 5 {
-			t.Errorf("%+v, %d items, %d times saved", after.Push, after.Items, g.saved)
+		if got := after.Push.Last; got.IsZero() || after.Items != 6 || g.saved.Load() != 5 {
+			t.Errorf("%+v, %d items, %d times saved", after.Push, after.Items, g.saved.Load())
 		}
 		after.Push.Last, after.Items, after.LastNewItem, after.History, after.Saves = before.Push.Last, before.Items, before.LastNewItem, before.History, before.Saves
 		if a, b := fmt.Sprintf("%+v", after), fmt.Sprintf("%+v", before); a != b {

@@ -41,9 +41,9 @@ type Store interface {
 	ID() string
 	Created() time.Time
 
-	// Ahead is by how much the keeper's own clock (a database's, where several machines share one) is ahead of this process's. The
-	// times of polls, and so all of items and feed states, are by the keeper's clock.
-	Ahead() time.Duration
+	// Now is the time by the keeper's own clock (a database's, where several machines share one), in UTC and to the microsecond.
+	// The times of polls, and so all of items and feed states, are by this clock. It may leap when a clock is set.
+	Now() time.Time
 
 	// Claim grants hosts to a poller for a while. Each Want is answered by the Grant of the same place; all times are by
 	// the keeper's own clock (a database's, where several machines share one).

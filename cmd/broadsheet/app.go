@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"net"
 	"net/url"
 	"os"
 	"strings"
@@ -24,6 +25,7 @@ type plan struct {
 	feeds       []fetch.Feed
 	renames     []store.Rename // what outlets and feeds were called before
 	publication publish.Publication
+	public      net.Listener // at server.listen, if somebody listens there for us already
 }
 
 // plan loads the configuration and lets each room judge what is its own. All that is wrong comes back

@@ -18,9 +18,8 @@ import (
 )
 
 // Archives are the same whoever writes them: a one-shot by itself, a one-shot that asks a daemon, and the daemon, which
-// also serves them.
+// also serves them. Not beside other tests: a daemon that opens its control socket narrows the umask of the process.
 func TestArchives(t *testing.T) {
-	t.Parallel()
 	dir := t.TempDir()
 	st, err := bolt.Open(filepath.Join(dir, "s.db"), bolt.Options{NoSync: true})
 	if err != nil {

@@ -60,16 +60,16 @@ func (p *program) demo(ctx context.Context) error {
 		return err
 	}
 	defer origin.Close()
-	free, err := net.Listen("tcp", "127.0.0.1:0") // finds a port; the server takes it at once
+	public, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return err
 	}
-	listen := free.Addr().String()
-	free.Close()
-	pl, problems := assemble(demoConfig(dir, listen, "http://"+origin.Addr().String(), outlets))
+	defer public.Close()
+	pl, problems := assemble(demoConfig(dir, public.Addr().String(), "http://"+origin.Addr().String(), outlets))
 	if len(problems) > 0 {
 		return errors.New(problems.Error())
 	}
+	pl.public = public
 	log := p.log(slog.LevelWarn)
 	began := time.Now()
 	g, ctx := errgroup.WithContext(ctx)
@@ -78,7 +78,7 @@ func (p *program) demo(ctx context.Context) error {
 		return serveUntil(ctx, s, origin)
 	})
 	g.Go(func() error {
-		return runPlan(ctx, pl, duties{fetch: true, serve: true}, log, nil, func(net.Addr) {
+		return runPlan(ctx, pl, duties{fetch: true, serve: true}, log, nil, func() {
 			for _, address := range pl.addresses() {
 				fmt.Fprintln(p.stdout, address)
 			}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"broadsheet/config"
 	"bytes"
 	"crypto/sha256"
 	"errors"
@@ -23,7 +24,17 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"broadsheet": main})
+	testscript.Main(tests{m}, map[string]func(){"broadsheet": main})
+}
+
+// tests run in a folder for temporary files that is no deeper than the path of a control socket below a test's own folder permits.
+type tests struct{ *testing.M }
+
+func (m tests) Run() int {
+	if len(os.TempDir()) > config.MaxSocket-60 {
+		os.Setenv("TMPDIR", "/tmp")
+	}
+	return m.M.Run()
 }
 
 // The scripts of testdata/script run the real program. Besides testscript's own commands they have:

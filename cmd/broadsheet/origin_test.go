@@ -31,12 +31,12 @@ func startOrigin(t *testing.T, feeds, hosts int, latency time.Duration) *press {
 		return startPress(t, feeds, hosts, latency)
 	}
 	binary := filepath.Join(t.TempDir(), "origin")
-	build := exec.Command("go", "build", "-o", binary, ".")
+	build := exec.Command("go", "build", "-buildvcs=false", "-o", binary, ".")
 	build.Dir = originFolder
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}
-	number := 10000 + os.Getpid()%20000 // below those that the system gives to connections
+	number := 12000 + os.Getpid()%20000 // above those of freeAddress, below those that the system gives to connections
 	for {
 		l, err := net.Listen("tcp", fmt.Sprintf("0.0.0.0:%d", number))
 		if err == nil {

@@ -144,7 +144,7 @@ func (pl *plan) rows(ctx context.Context, st store.Store) ([]publish.Row, error)
 	if err != nil {
 		return nil, err
 	}
-	now := time.Now().Add(st.Ahead())
+	now := st.Now()
 	dues := fetch.Dues(pl.feeds, &pl.settings, states, now)
 	names := map[string]string{}
 	for _, o := range pl.publication.Outlets {
@@ -161,7 +161,7 @@ func (pl *plan) rows(ctx context.Context, st store.Store) ([]publish.Row, error)
 		if !due.Never {
 			next := due.At.UTC().Truncate(time.Second)
 			if next.Before(now) { // overdue: as soon as there is a poller
-				next = now.UTC().Truncate(time.Second)
+				next = now.Truncate(time.Second)
 			}
 			r.NextPoll = &next
 		}

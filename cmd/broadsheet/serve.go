@@ -154,8 +154,8 @@ func (p *program) runDaemon(ctx context.Context, what duties) error {
 }
 
 // runPlan opens what a daemon needs and runs it until ctx ends. beside, if it is not nil, runs beside it and
-// ends with its ctx; ready, if it is not nil, is told the address that is listened on.
-func runPlan(ctx context.Context, pl *plan, what duties, log *slog.Logger, beside func(context.Context, *daemon), ready func(net.Addr)) (err error) {
+// ends with its ctx; ready, if it is not nil, is called when all that can be refused has been had.
+func runPlan(ctx context.Context, pl *plan, what duties, log *slog.Logger, beside func(context.Context, *daemon), ready func()) (err error) {
 	st, err := openStore(ctx, pl.config, holdWait, log)
 	if err != nil {
 		return err
@@ -210,15 +210,16 @@ func runPlan(ctx context.Context, pl *plan, what duties, log *slog.Logger, besid
 	default:
 		listeners = append(listeners, controls)
 	}
-	var public, admin net.Listener
-	if what.serve {
+	var admin net.Listener
+	public := pl.public
+	if what.serve && public == nil {
 		if public, err = listen(pl.config.Server.Listen, "server.listen"); err != nil {
 			return err
 		}
-		if pl.config.Server.Admin != "" {
-			if admin, err = listen(pl.config.Server.Admin, "server.admin"); err != nil {
-				return err
-			}
+	}
+	if what.serve && pl.config.Server.Admin != "" {
+		if admin, err = listen(pl.config.Server.Admin, "server.admin"); err != nil {
+			return err
 		}
 	}
 
@@ -267,7 +268,7 @@ func runPlan(ctx context.Context, pl *plan, what duties, log *slog.Logger, besid
 			})
 		}
 		if ready != nil {
-			ready(public.Addr())
+			ready()
 		}
 	}
 	if beside != nil {

@@ -189,8 +189,8 @@ func (s *Store) ID() string { return s.id }
 // Created implements store.Store.
 func (s *Store) Created() time.Time { return s.created }
 
-// Ahead implements store.Store: there is one clock.
-func (s *Store) Ahead() time.Duration { return 0 }
+// Now implements store.Store.
+func (s *Store) Now() time.Time { return time.Now().UTC().Truncate(time.Microsecond) }
 
 // Revision implements store.Store.
 func (s *Store) Revision(ctx context.Context) (rev store.Revision, err error) {

@@ -30,7 +30,7 @@ func (s *Store) Claim(ctx context.Context, c store.Claim) (grants []store.Grant,
 	}
 	err = s.do(ctx, func(ctx context.Context, con *conn) error {
 		clear(grants)
-		return claim(ctx, con, &c, grants)
+		return claim(ctx, con, &s.clock, &c, grants)
 	})
 	if err != nil {
 		return nil, fmt.Errorf("claim hosts: %w", err)
@@ -38,7 +38,7 @@ func (s *Store) Claim(ctx context.Context, c store.Claim) (grants []store.Grant,
 	return grants, nil
 }
 
-func claim(ctx context.Context, con *conn, c *store.Claim, grants []store.Grant) error {
+func claim(ctx context.Context, con *conn, k *clock, c *store.Claim, grants []store.Grant) error {
 	b := &batch{}
 	b.Queue("BEGIN")
 	queueReleases(b, c)
@@ -46,9 +46,11 @@ func claim(ctx context.Context, con *conn, c *store.Claim, grants []store.Grant)
 	newer := queueNewer(b, c.Want)
 	var now time.Time
 	b.Queue("SELECT clock_timestamp()").QueryRow(func(r row) error { return r.Scan(&now) })
+	asked := time.Now()
 	if err := send(ctx, con, b); err != nil {
 		return err
 	}
+	k.told(now, asked, time.Now())
 	var made, taken []int // places of the hosts that get a row, and of those that have one
 	for i := range c.Want {
 		w, g := &c.Want[i], &grants[i]

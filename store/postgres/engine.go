@@ -32,6 +32,7 @@ var errNoRows = pgx.ErrNoRows
 const (
 	connectTimeout   = 5 * time.Second  // for each host of an address that does not say
 	statementTimeout = 30 * time.Second // what a statement may take, waiting for locks included
+	standstill       = 5 * time.Second  // what a process may make the server wait in the middle of a transaction: what it holds, others wait for
 	attemptTimeout   = 45 * time.Second // what a call may wait for an answer before the connection counts as lost
 	patience         = 10 * time.Second // how long a call goes on trying to reach a server
 	clashes          = 20               // how often a call is tried that others get in the way of
@@ -49,7 +50,7 @@ var settings = map[string]string{
 	"jit":                                 "off", // what is switched off counts as dear, and dear statements would be compiled
 	"plan_cache_mode":                     "force_generic_plan",
 	"statement_timeout":                   fmt.Sprint(statementTimeout.Milliseconds()),
-	"idle_in_transaction_session_timeout": fmt.Sprint(statementTimeout.Milliseconds()),
+	"idle_in_transaction_session_timeout": fmt.Sprint(standstill.Milliseconds()),
 	"timezone":                            "UTC",
 	"yb_use_hash_splitting_by_default":    "off", // YugabyteDB's: keys lie in their order, as lists want them
 }
@@ -60,6 +61,7 @@ type engine struct {
 	where  string // the address, without secrets
 	schema string
 	log    *slog.Logger
+	clock  clock
 	closed atomic.Bool
 }
 
@@ -69,7 +71,7 @@ func newEngine(address string, o Options) (*engine, error) {
 	if err != nil {
 		return nil, errAddress(err)
 	}
-	e := &engine{where: where(config.ConnConfig), schema: "broadsheet", log: o.Log}
+	e := &engine{where: where(config.ConnConfig), schema: "broadsheet", log: o.Log, clock: clock{log: o.Log}}
 	c := config.ConnConfig
 	if path := c.RuntimeParams["search_path"]; path != "" {
 		e.schema = path
@@ -97,9 +99,15 @@ func newEngine(address string, o Options) (*engine, error) {
 		}
 	}
 	config.AfterConnect = func(ctx context.Context, c *pgx.Conn) error {
+		var set int
+		var theirs time.Time
+		asked := time.Now()
 		// Only what the engine knows: others than PostgreSQL lack some.
-		_, err := c.Exec(ctx, `SELECT set_config(n.name, n.value, false) FROM unnest($1::text[], $2::text[]) AS n(name, value)
-			WHERE n.name IN (SELECT name FROM pg_settings)`, names, values)
+		err := c.QueryRow(ctx, `SELECT count(set_config(n.name, n.value, false)), clock_timestamp() FROM unnest($1::text[], $2::text[]) AS n(name, value)
+			WHERE n.name IN (SELECT name FROM pg_settings)`, names, values).Scan(&set, &theirs)
+		if err == nil {
+			e.clock.told(theirs, asked, time.Now())
+		}
 		return err
 	}
 	e.pool, err = pgxpool.NewWithConfig(context.Background(), config)
@@ -209,6 +217,8 @@ func judge(err error, lost bool) verdict {
 		switch class := pg.Code[:min(2, len(pg.Code))]; {
 		case pg.Code == "40003":
 			return away // whether it was done is not known
+		case pg.Code == "25P03":
+			return away // we stood still
 		case class == "40":
 			return clash
 		case pg.Code == "25006":

@@ -4,7 +4,7 @@
 // brings something is rehearsed first, without any lock, and then done once more while the one row of the table head is
 // held: that orders arrivals, settles stories and gives the revision in the order of commits. What is looked up and
 // changed on the way is kept in a ledger (ledger.go), so that all look-ups are one round trip and all changes are
-// another (write.go). Which poller may poll is claim.go. Out go items, bodies, stories and feed states (items.go), in
+// another (write.go). Which poller may poll is claim.go, what time it is clock.go. Out go items, bodies, stories and feed states (items.go), in
 // pages, so that no transaction is open while a caller works. Prune (prune.go) deletes what is old and forgets what has long been
 // gone; Rename (rename.go) gives outlets and feeds other names.
 //
@@ -48,7 +48,6 @@ type Store struct {
 	packer  *record.Packer
 	id      string
 	created time.Time
-	ahead   time.Duration // of the server's clock
 
 	mu    sync.Mutex   // guards index
 	index *store.Index // of the prints that this process has seen; nil before the first
@@ -119,8 +118,8 @@ func (s *Store) ID() string { return s.id }
 // Created implements store.Store.
 func (s *Store) Created() time.Time { return s.created }
 
-// Ahead implements store.Store.
-func (s *Store) Ahead() time.Duration { return s.ahead }
+// Now implements store.Store.
+func (s *Store) Now() time.Time { return s.clock.now() }
 
 // Revision implements store.Store.
 func (s *Store) Revision(ctx context.Context) (rev store.Revision, err error) {

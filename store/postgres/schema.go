@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io/fs"
 	"strings"
-	"time"
 
 	"broadsheet/store"
 )
@@ -65,32 +64,8 @@ func (s *Store) migrate(ctx context.Context, o Options) error {
 		if err == nil && copying != "" && !o.Copy {
 			err = store.ErrUnfinished
 		}
-		if err == nil {
-			err = s.compareClocks(ctx, c)
-		}
 		return err
 	})
-}
-
-// compareClocks finds out by how much the server's clock is ahead of ours.
-func (s *Store) compareClocks(ctx context.Context, c *conn) error {
-	var theirs time.Time
-	asked := time.Now()
-	if err := c.QueryRow(ctx, "SELECT clock_timestamp()").Scan(&theirs); err != nil {
-		return err
-	}
-	if s.ahead = ahead(theirs, asked, time.Since(asked)); s.ahead != 0 {
-		s.log.Warn("this machine's clock is not PostgreSQL's; the times of polls are by the latter", "ahead", s.ahead)
-	}
-	return nil
-}
-
-// clockStep is how exactly clocks are compared, whatever the way of the answer takes.
-const clockStep = 5 * time.Second
-
-// ahead is by how much a clock is ahead of ours that showed a time when it was asked, as the answer tells that took so long.
-func ahead(theirs, asked time.Time, took time.Duration) time.Duration {
-	return theirs.Sub(asked.Add(took / 2)).Round(clockStep)
 }
 
 // errPooled says that what was set for a connection does not hold for all that is sent over it.
@@ -130,7 +105,7 @@ func (s *Store) catchUp(ctx context.Context, c *conn, all [][]string) (done int,
 		done++
 	}
 	if _, err := c.Exec(ctx, `INSERT INTO head (one, id, created, revision, last, gone, day, names, sweep, copying)
-		VALUES (1, $1, $2, 0, 0, 0, 0, '', '', '') ON CONFLICT DO NOTHING`, newUUID(), time.Now().Truncate(time.Microsecond)); err != nil {
+		VALUES (1, $1, $2, 0, 0, 0, 0, '', '', '') ON CONFLICT DO NOTHING`, newUUID(), s.Now()); err != nil {
 		return 0, err
 	}
 	if _, err := c.Exec(ctx, "UPDATE migrations SET done = $1 WHERE one = 1", done); err != nil {

@@ -50,8 +50,9 @@ func newModel() *model {
 func (m *model) ID() string         { return "model" }
 func (m *model) Created() time.Time { return start }
 
-func (m *model) Ahead() time.Duration { return 0 }
-func (m *model) Close() error         { return nil }
+func (m *model) Now() time.Time { return time.Now().UTC().Truncate(time.Microsecond) }
+
+func (m *model) Close() error { return nil }
 
 func (m *model) Revision(context.Context) (store.Revision, error) { return m.revision, nil }
 
