@@ -80,7 +80,7 @@ func openCopier(ctx context.Context, url string, exists bool, log *slog.Logger) 
 		return st, nil
 	case scheme == "bolt" && path != "" && (!strings.HasPrefix(path, "//") || strings.HasPrefix(path, "///")):
 		if _, err := os.Stat(path); exists && errors.Is(err, os.ErrNotExist) {
-			return nil, fmt.Errorf("there is no store at %s", path)
+			return nil, fmt.Errorf("there is no store at %s; FROM_URL names the one that is copied", path)
 		}
 		st, err := bolt.Open(path, bolt.Options{Wait: holdWait, Copy: !exists, Log: log})
 		if err != nil {

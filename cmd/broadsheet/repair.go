@@ -36,7 +36,7 @@ func (p *program) repair(ctx context.Context) error {
 	}
 	path := pl.config.Store.Path
 	if _, err := os.Stat(path); errors.Is(err, os.ErrNotExist) {
-		return fmt.Errorf("there is no store at %s yet", path)
+		return fmt.Errorf("there is no store at %s yet; `broadsheet fetch --once` makes one", path)
 	}
 	if r, err := dial(ctx, pl.config); r != nil || err != nil {
 		return errors.Join(err, fmt.Errorf("%s: %w; stop the daemon first", path, store.ErrHeld))
