@@ -103,9 +103,11 @@ func TestClockLeaps(t *testing.T) {
 			st.set(0)
 			time.Sleep(30 * time.Minute)
 			var asked []time.Duration
+			net.mu.Lock()
 			for _, at := range net.asked["a.example"] {
 				asked = append(asked, at.Sub(began).Round(time.Second))
 			}
+			net.mu.Unlock()
 			if want := []time.Duration{0, 90 * time.Second}; !slices.Equal(asked, want) {
 				t.Errorf("leaps of %v: a host was asked after %v, want %v", leap, asked, want)
 			}
