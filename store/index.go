@@ -1,6 +1,7 @@
 package store
 
 import (
+	"bytes"
 	"cmp"
 	"encoding/binary"
 	"iter"
@@ -16,13 +17,14 @@ import (
 // by adding what is stored. Only Add changes it; it is for one goroutine.
 type Index struct {
 	terms
-	pieces   []*piece            // of the entries, in order of their items
-	skipped  int                 // how many entries of the first piece were dropped
-	size     int                 // how many there are
-	gone     ordinal             // the last that was dropped
-	stories  map[StoryID]ordinal // the newest entry of each that has more than its first item
-	openings map[uint32]ordinal  // the newest entry that begins so, by the lower half of the hash
-	titles   map[uint32]int32    // how often an owner used a title, by the lower half of the hash: two taken for one cost no more than a tie
+	pieces   []*piece           // of the entries, in order of their items
+	skipped  int                // how many entries of the first piece were dropped
+	size     int                // how many there are
+	gone     ordinal            // the last that was dropped
+	stories  map[StoryID]latest // of each that has more than its first item
+	openings map[uint32]ordinal // the newest entry that begins so, by the lower half of the hash
+	owners   map[uint32]ordinal // the newest entry of each, by the lower half of the hash
+	titles   map[uint32]int32   // how often an owner used a title, by the lower half of the hash: two taken for one cost no more than a tie
 
 	shared  []uint8 // of each entry: how many words it shares with the item that is looked for; 0 between look-ups
 	found   []int32 // room for entries, counted from the first
@@ -41,7 +43,7 @@ type piece struct {
 	words   []byte
 }
 
-const pieceSize = 1024
+const pieceSize = 2048
 
 // An entry is what an Index keeps of a print, and the entries before it that belong to it.
 type entry struct {
@@ -49,7 +51,6 @@ type entry struct {
 	story   StoryID
 	opening uint64
 	words   uint32 // where they begin in the piece
-	place   int32
 	date    uint32
 	arrived uint32
 	owner   uint32 // the lower half of the hash, as of the title's
@@ -57,8 +58,15 @@ type entry struct {
 	marks   marks
 	sibling ordinal // of the same story; 0 if it is the first
 	copy    ordinal // with the same lower half of the opening
+	earlier ordinal // of the same owner
 	tongue  tongue
 	bare    bool
+}
+
+// A latest entry is the newest of a story; place is that of its item.
+type latest struct {
+	entry ordinal
+	place int32
 }
 
 // A nearby entry shares so many rare words with an item.
@@ -82,7 +90,7 @@ const (
 
 // NewIndex makes an empty index.
 func NewIndex() *Index {
-	return &Index{terms: terms{days: map[int32]int32{}, number: map[word]uint32{}}, stories: map[StoryID]ordinal{}, openings: map[uint32]ordinal{}, titles: map[uint32]int32{}}
+	return &Index{terms: terms{days: map[int32]int32{}, number: map[word]uint32{}}, stories: map[StoryID]latest{}, openings: map[uint32]ordinal{}, owners: map[uint32]ordinal{}, titles: map[uint32]int32{}}
 }
 
 // Add adds prints and returns the items whose prints are not needed any more.
@@ -115,15 +123,16 @@ func stale(arrived, now uint32) bool {
 func (x *Index) add(p *Print) {
 	in, n := x.piece(), x.gone+ordinal(x.size)+1
 	x.days[p.day()]++
-	e := entry{item: p.Item, story: p.Story, place: p.Place, opening: p.opening, words: uint32(len(in.words)), date: p.date, arrived: p.arrived,
+	e := entry{item: p.Item, story: p.Story, opening: p.opening, words: uint32(len(in.words)), date: p.date, arrived: p.arrived,
 		owner: uint32(p.owner), title: uint32(p.title), marks: p.marks, tongue: p.tongue, bare: p.bare}
 	in.words = x.pack(in.words, p, n)
 	if p.Story != StoryID(p.Item) {
-		e.sibling, x.stories[p.Story] = x.newest(p.Story), n
+		e.sibling, x.stories[p.Story] = x.newest(p.Story).entry, latest{n, p.Place}
 	}
 	if p.opening != 0 {
 		e.copy, x.openings[uint32(p.opening)] = x.openings[uint32(p.opening)], n
 	}
+	e.earlier, x.owners[e.owner] = x.owners[e.owner], n
 	x.titles[e.title]++
 	in.entries = append(in.entries, e)
 	x.size++
@@ -136,7 +145,7 @@ func (x *Index) piece() *piece {
 		if len(in.entries) < pieceSize {
 			return in
 		}
-		in.words = slices.Clip(in.words)
+		in.words = bytes.Clone(in.words) // no longer than they are
 	}
 	in := &piece{entries: make([]entry, 0, pieceSize)}
 	x.pieces = append(x.pieces, in)
@@ -153,9 +162,9 @@ func (x *Index) pack(b []byte, p *Print, n ordinal) []byte {
 	for _, w := range p.words {
 		at := x.terms.add(w, p.day())
 		x.codes = append(x.codes, uint64(at)<<kindBits|uint64(w&(1<<kindBits-1)))
-		if t := &x.all[at]; w&isRare != 0 {
+		if t := x.term(at); w&isRare != 0 {
 			if len(t.rare) == cap(t.rare) { // append would make twice the room
-				t.rare = append(make([]ordinal, 0, len(t.rare)*5/4+1), t.rare...)
+				t.rare = append(make([]ordinal, 0, len(t.rare)*9/8+1), t.rare...)
 			}
 			t.rare = append(t.rare, n)
 		}
@@ -188,10 +197,10 @@ func (x *Index) unpack(n ordinal) []uint64 {
 // print is the print of an entry as far as it is kept, until the next is asked for.
 func (x *Index) print(n ordinal) *Print {
 	e, p := x.at(n), &x.other
-	*p = Print{Item: e.item, Story: e.story, Place: e.place, opening: e.opening, date: e.date, arrived: e.arrived,
+	*p = Print{Item: e.item, Story: e.story, opening: e.opening, date: e.date, arrived: e.arrived,
 		marks: e.marks, tongue: e.tongue, bare: e.bare, words: p.words[:0]}
 	for _, c := range x.unpack(n) {
-		p.words = append(p.words, x.all[c>>kindBits].stem<<wordBits|word(c&(1<<kindBits-1)))
+		p.words = append(p.words, x.term(uint32(c>>kindBits)).stem<<wordBits|word(c&(1<<kindBits-1)))
 	}
 	slices.Sort(p.words)
 	return p
@@ -212,23 +221,23 @@ func (x *Index) at(n ordinal) *entry {
 	return &in.entries[i]
 }
 
-// newest is the newest entry of a story; 0 if there is none.
-func (x *Index) newest(id StoryID) ordinal {
-	if n, ok := x.stories[id]; ok {
-		return n
+// newest is the newest entry of a story; the zero one if there is none.
+func (x *Index) newest(id StoryID) latest {
+	if l, ok := x.stories[id]; ok {
+		return l
 	}
 	// The entries are in order of their items, and a story is numbered as its first item.
 	i, ok := sort.Find(x.size, func(i int) int { return cmp.Compare(ItemID(id), x.at(x.gone+1+ordinal(i)).item) })
 	if !ok {
-		return 0
+		return latest{}
 	}
-	return x.gone + 1 + ordinal(i)
+	return latest{x.gone + 1 + ordinal(i), 1}
 }
 
 // items are the entries of a story, the newest first.
 func (x *Index) items(id StoryID) iter.Seq2[ordinal, *entry] {
 	return func(yield func(ordinal, *entry) bool) {
-		n := x.newest(id)
+		n := x.newest(id).entry
 		for e := x.at(n); e != nil && yield(n, e); e = x.at(n) {
 			n = e.sibling
 		}
@@ -252,17 +261,20 @@ func (x *Index) drop() {
 	day := int32(e.date / 86400)
 	less(x.days, day)
 	for _, c := range x.unpack(n) {
-		if t := &x.all[c>>kindBits]; len(t.rare) > 0 && t.rare[0] == n {
+		if t := x.term(uint32(c >> kindBits)); len(t.rare) > 0 && t.rare[0] == n {
 			t.rare = t.rare[1:]
 		}
 		x.terms.drop(uint32(c>>kindBits), day)
 	}
 	less(x.titles, e.title)
-	if x.stories[e.story] == n {
+	if x.stories[e.story].entry == n {
 		delete(x.stories, e.story)
 	}
 	if x.openings[uint32(e.opening)] == n {
 		delete(x.openings, uint32(e.opening))
+	}
+	if x.owners[e.owner] == n {
+		delete(x.owners, e.owner)
 	}
 	x.gone, x.size = n, x.size-1
 	if x.skipped++; x.skipped == pieceSize {

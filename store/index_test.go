@@ -115,6 +115,11 @@ func TestIndexAfterRestart(t *testing.T) {
 	if x.size > 96*12+20 || len(x.days) > 6 || len(x.stories) > x.size || len(x.titles) > x.size || len(x.openings) > x.size || len(x.pieces) > 3 {
 		t.Errorf("%d entries in %d pieces, %d days, %d stories, %d titles, %d openings", x.size, len(x.pieces), len(x.days), len(x.stories), len(x.titles), len(x.openings))
 	}
+	for _, n := range x.owners {
+		if x.at(n) == nil {
+			t.Errorf("entry %d is an owner's newest and is not there", n)
+		}
+	}
 }
 
 // What a rehearsal without an index has read is not read again, and makes no difference.

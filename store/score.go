@@ -211,10 +211,10 @@ const (
 // A judgement is what comes of comparing two items of one language.
 type judgement struct {
 	pair
-	score   float64 // the odds' logarithm, or how alike they are
-	above   float64 // how far the score is above the mark, or below
-	slack   float64 // how far below it the other items of the story may be
-	related bool    // below the mark, but near it
+	score float64 // the odds' logarithm, or how alike they are
+	above float64 // how far the score is above the mark of one story, or below
+	near  float64 // likewise above that of related items
+	slack float64 // how far below the mark the other items of the story may be
 }
 
 func judge(p, q *Print, a, b []float32) (j judgement) {
@@ -222,13 +222,13 @@ func judge(p, q *Print, a, b []float32) (j judgement) {
 	if p.tongue == english {
 		w := &englishWeights
 		j.score = w.score(&j.pair)
-		j.above, j.slack, j.related = j.score-w.tied, slack, j.score >= w.related
+		j.above, j.near, j.slack = j.score-w.tied, j.score-w.related, slack
 		if p.bare && q.bare {
 			j.above -= titleOnly
 		}
 	} else {
 		j.score = (j.of[cosine] + j.of[foundLess]) / 2
-		j.above, j.slack, j.related = j.score-plainTied, plainSlack, j.score >= plainRelated
+		j.above, j.near, j.slack = j.score-plainTied, j.score-plainRelated, plainSlack
 		if j.apart > plainWindow {
 			j.above = min(j.above, -plainTied)
 		}

@@ -68,15 +68,7 @@ func (s *settler) settleText(in *Insert) {
 	it, x := &in.Item, s.known.Index
 	x.settle(s, in)
 	s.joined[it.Story]++
-	in.Print.Story, in.Print.Place = it.Story, x.place(it.Story)+int32(s.joined[it.Story])
-}
-
-// place is how many items of a story were counted.
-func (x *Index) place(id StoryID) int32 {
-	if e := x.at(x.newest(id)); e != nil {
-		return e.place
-	}
-	return 0
+	in.Print.Story, in.Print.Place = it.Story, x.newest(it.Story).place+int32(s.joined[it.Story])
 }
 
 // settle looks for the story of an item that has none yet, by its text, and for what is related to it.
@@ -97,8 +89,14 @@ func (x *Index) settle(s *settler, in *Insert) {
 	var near []found
 	for _, n := range x.candidates(p, weights) {
 		e := x.at(n.entry)
+		if x.titles[e.title] >= formLeast {
+			continue // likewise; what is there twice may be one item that was published again
+		}
 		j := x.judge(p, n.entry, weights)
-		if (j.above >= 0 || j.related) && s.stored(e.item) {
+		if j.above >= 0 || j.near >= 0 {
+			x.weighForms(&j, p, n.entry)
+		}
+		if (j.above >= 0 || j.near >= 0) && s.stored(e.item) {
 			near = append(near, found{e, j})
 		}
 	}
@@ -168,7 +166,7 @@ func (x *Index) copied(s *settler, p *Print, weights []float32) (t *Tie, story S
 
 // open reports whether a story takes an item by its text: it is not too large, and none of its items is of the same owner.
 func (x *Index) open(s *settler, p *Print, id StoryID) bool {
-	if s.joined[id] > 0 || x.place(id) >= maxByText {
+	if s.joined[id] > 0 || x.newest(id).place >= maxByText {
 		return false
 	}
 	for _, e := range x.items(id) {

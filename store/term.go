@@ -5,11 +5,14 @@ import "math"
 // terms are the words of the items that an Index remembers, and how rare each is. A term has a number, by which entries name it; a
 // number that is free is given again.
 type terms struct {
-	days   map[int32]int32 // how many items have a date of that day
-	number map[word]uint32 // of a stem
-	all    []term          // by number
-	free   []uint32        // numbers
+	days   map[int32]int32    // how many items have a date of that day
+	number map[word]uint32    // of a stem
+	all    []*[termPiece]term // by number: room is made by the piece
+	made   uint32             // how many numbers were given
+	free   []uint32           // those of them that nothing has any more
 }
+
+const termPiece = 1024
 
 // A term is what is known of a word.
 type term struct {
@@ -50,10 +53,13 @@ func prior(w word) float32 {
 	return priorUnseen
 }
 
+// term is the term with this number.
+func (ts *terms) term(n uint32) *term { return &ts.all[n/termPiece][n%termPiece] }
+
 // find is the term of a word; nil if no item has it.
 func (ts *terms) find(w word) *term {
 	if n, ok := ts.number[w.stem()]; ok {
-		return &ts.all[n]
+		return ts.term(n)
 	}
 	return nil
 }
@@ -65,17 +71,19 @@ func (ts *terms) add(w word, day int32) uint32 {
 		if last := len(ts.free) - 1; last >= 0 {
 			n, ts.free = ts.free[last], ts.free[:last]
 		} else {
-			n, ts.all = uint32(len(ts.all)), append(ts.all, term{})
+			if n, ts.made = ts.made, ts.made+1; n%termPiece == 0 {
+				ts.all = append(ts.all, new([termPiece]term))
+			}
 		}
-		ts.number[w.stem()], ts.all[n] = n, term{stem: w.stem(), prior: prior(w)}
+		ts.number[w.stem()], *ts.term(n) = n, term{stem: w.stem(), prior: prior(w)}
 	}
-	ts.all[n].count(day, 1)
+	ts.term(n).count(day, 1)
 	return n
 }
 
 // drop counts a word of an item of a day no more.
 func (ts *terms) drop(n uint32, day int32) {
-	t := &ts.all[n]
+	t := ts.term(n)
 	if t.count(day, -1); len(t.days) == 0 {
 		delete(ts.number, t.stem)
 		ts.free = append(ts.free, n)

@@ -96,6 +96,26 @@ func checkCopies(t *testing.T, s *session) {
 	}
 }
 
+// checkForms lets outlets say one thing under all of their titles.
+func checkForms(t *testing.T, s *session) {
+	const form = "Breaking news, analysis, podcasts and features from award-winning journalists around the globe."
+	tell := func(outlet string, n int, titles ...string) {
+		var items []store.Arrival
+		for i, title := range titles {
+			items = append(items, report(fmt.Sprint(outlet, i), title, form, time.Time{}))
+		}
+		s.save(t, poll(outlet, start.Add(time.Duration(n)*time.Minute), items...))
+	}
+	tell("a", 0, "Ferry to Bergen cancelled after storm", "Chess final goes to a fourth game", "Bakers protest against flour prices", "Orchestra names new conductor", "Wolves return to the Alps")
+	s.reopen(t)
+	tell("b", 1, "Cyclists win a lane along the canal", "Senate delays vote on fisheries")
+	for _, it := range s.items(t, store.Query{}) {
+		if len(it.Related) > 0 || it.Story != store.StoryID(it.ID) {
+			t.Errorf("%q is of story %d and related to %v", it.Title, it.Story, it.Related)
+		}
+	}
+}
+
 // checkOriginals lets outlets say where an item stood first.
 func checkOriginals(t *testing.T, s *session) {
 	const link = "https://a.example/1"

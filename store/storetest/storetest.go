@@ -53,6 +53,7 @@ func Run(t *testing.T, k Keeper) {
 		{"stories", checkStories},
 		{"reports", checkReports},
 		{"copies", checkCopies},
+		{"forms", checkForms},
 		{"originals", checkOriginals},
 		{"failed polls", checkFailed},
 		{"find", checkFind},
