@@ -13,8 +13,9 @@ import (
 // Three pollers and two publishers on one database: each feed is polled once when it is due, every item is stored once, copies
 // that two pollers save at once are one story, and the publishers' bytes are equal.
 func TestPollersAndPublishersShare(t *testing.T) {
+	database := needsDatabase(t)
 	p := startOrigin(t, 600, 60, 20*time.Millisecond)
-	f := newFleet(t, p, needsDatabase(t))
+	f := newFleet(t, p, database)
 	publishers := []*ship{f.launch("serve1", "serve", "--no-fetch"), f.launch("serve2", "serve", "--no-fetch")}
 	pollers := []*ship{f.launch("fetch1", "fetch"), f.launch("fetch2", "fetch"), f.launch("fetch3", "fetch")}
 	f.caughtUp(fleetPatience)
@@ -83,8 +84,9 @@ func (f *fleet) delay(publishers []*ship) time.Duration {
 // Pollers are killed every few seconds, and one stands still for longer than its lease: nothing is lost, nothing comes twice,
 // no validator is newer than its items, and no outlet notices.
 func TestPollersAreKilled(t *testing.T) {
+	database := needsDatabase(t)
 	p := startPress(t, 300, 50, 20*time.Millisecond)
-	f := newFleet(t, p, needsDatabase(t))
+	f := newFleet(t, p, database)
 	still := f.launch("still", "fetch")
 	names := []string{"fetch1", "fetch2", "fetch3"}
 	pollers := map[string]*ship{}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"testing"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -38,13 +39,20 @@ func (c *Cluster) Occupy(t testing.TB) (release func()) {
 	if len(taken) == 0 {
 		t.Fatal("no connection to be had")
 	}
-	// Whoever loses one of theirs finds it taken when they come back.
-	const sql = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE backend_type = 'client backend' AND application_name = 'broadsheet'"
-	for theirs := 1; theirs > 0; {
-		if err := taken[0].QueryRow(t.Context(), sql).Scan(&theirs); err != nil {
+	var all int
+	if err := taken[0].QueryRow(t.Context(), "SELECT current_setting('max_connections')::int").Scan(&all); err != nil {
+		t.Fatal(err)
+	}
+	// Whoever loses one of theirs finds it taken when they come back. One that is only being made is no row of pg_stat_activity yet.
+	const sql = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE backend_type = 'client backend' AND application_name = 'broadsheet'"
+	for end := time.Now().Add(slowly); len(taken) < all; time.Sleep(10 * time.Millisecond) {
+		if _, err := taken[0].Exec(t.Context(), sql); err != nil {
 			t.Fatal(err)
 		}
 		for take() {
+		}
+		if time.Now().After(end) {
+			t.Fatalf("%d connections taken of %d", len(taken), all)
 		}
 	}
 	return func() {
