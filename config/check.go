@@ -10,6 +10,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 	_ "time/tzdata" // timezone must load on machines without a zone database, too
 	"unicode"
@@ -165,6 +166,9 @@ func (c checker) server() {
 	}
 }
 
+// MaxSocket is how many bytes a unix socket's path has at most: 107 on Linux, 103 elsewhere.
+const MaxSocket = len(syscall.RawSockaddrUnix{}.Path) - 1
+
 // listen checks "host:port" or "unix:/path", and makes the path absolute.
 func (c checker) listen(key string, to *string) {
 	if path, ok := strings.CutPrefix(*to, "unix:"); ok {
@@ -175,8 +179,8 @@ func (c checker) listen(key string, to *string) {
 		switch {
 		case path == "":
 			c.problem(key, `has no path; write it as "unix:/run/broadsheet.sock"`)
-		case len(path) > 107:
-			c.problem(key, "is a path of %d bytes, and a unix socket's has at most 107; choose a shorter one", len(path))
+		case len(path) > MaxSocket:
+			c.problem(key, "is a path of %d bytes, and a unix socket's has at most %d; choose a shorter one", len(path), MaxSocket)
 		}
 		return
 	}

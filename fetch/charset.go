@@ -42,6 +42,10 @@ func toUTF8(body []byte, contentType string) (text []byte, fault string) {
 	if valid && !isASCII(body) {
 		return body, ""
 	}
+	var good, bad int
+	if !valid {
+		good, bad = countUTF8(body)
+	}
 	_, params, _ := mime.ParseMediaType(contentType)
 	declared := declaredCharset(body)
 	for _, label := range []string{params["charset"], declared} {
@@ -49,7 +53,7 @@ func toUTF8(body []byte, contentType string) (text []byte, fault string) {
 		if c == nil || valid && !sevenBit { // what looks like ASCII and need not be
 			continue
 		}
-		if good, bad := countUTF8(body); good > 20*bad {
+		if good > 20*bad {
 			return readUTF8(body, c), ""
 		}
 		if out := c(body); !mostlyBroken(out, body) {
@@ -59,7 +63,7 @@ func toUTF8(body []byte, contentType string) (text []byte, fault string) {
 	if valid {
 		return body, ""
 	}
-	text, guess := repairUTF8(body)
+	text, guess := mendUTF8(body, good, bad)
 	if guess != "" {
 		named := oneLine(clean(cmp.Or(params["charset"], declared, "utf-8")), 60)
 		fault = fmt.Sprintf("wrong charset: the text is not in %s, as it should be; it was read as %s", named, guess)
@@ -137,10 +141,16 @@ func mostlyBroken(out, body []byte) bool {
 // repairUTF8 reads what is neither declared otherwise nor valid UTF-8: as UTF-8 with some bytes amiss
 // where that is what most of its bytes are, else in the charset that it looks like, whose name guess is.
 func repairUTF8(body []byte) (text []byte, guess string) {
-	if utf8.Valid(body) {
+	good, bad := countUTF8(body)
+	return mendUTF8(body, good, bad)
+}
+
+// mendUTF8 is repairUTF8 of what countUTF8 has counted.
+func mendUTF8(body []byte, good, bad int) (text []byte, guess string) {
+	switch {
+	case bad == 0:
 		return body, ""
-	}
-	if good, bad := countUTF8(body); good <= bad {
+	case good <= bad:
 		return guessCharset(body)
 	}
 	return readUTF8(body, func(stray []byte) []byte {

@@ -334,7 +334,7 @@ func TestAnswers(t *testing.T) {
 }
 
 // nobody is where nobody listens.
-const nobody = "127.1.2.3:1"
+const nobody = "127.0.0.1:1"
 
 // An attempt that reached no server is no poll, and a refused connection is a failure.
 func TestUnreached(t *testing.T) {

@@ -24,8 +24,9 @@ type finishedPoll struct {
 	err   error // nothing was stored: ctx ended, or the store failed
 }
 
-// storePause is how long a feed waits whose poll could not be stored.
-const storePause = time.Minute
+// A feed whose poll could not be stored waits, longer with each one (PROTOCOL R6), and never less than between two polls: its outlet
+// has been asked.
+const storePause, maxStorePause = time.Minute, 10 * time.Minute
 
 // finish takes in what became of a request.
 func (s *Scheduler) finish(f finished, now moment) {
@@ -45,7 +46,7 @@ func (s *Scheduler) finish(f finished, now moment) {
 					"outlet", j.feed.Outlet, "feed", j.feed.URL)
 			}
 			links := j.pushLinks()
-			j.state, j.polled = p.saved.State, true
+			j.state, j.polled, j.unsaved = p.saved.State, true, 0
 			s.tell(p, f.took)
 			newHubs = newHubs || j.pushLinks() != links
 			changed = changed || p.saved.New+p.saved.Changed > 0
@@ -107,8 +108,10 @@ func (s *Scheduler) settle(p finishedPoll, wall time.Time) {
 		s.o.Log.Warn("the host was not ours any more; a poll was broken off, and will be repeated", "outlet", j.feed.Outlet, "feed", j.feed.URL)
 	case p.err != nil && !errors.Is(p.err, context.Canceled):
 		s.o.Log.Error("a poll could not be stored; it will be repeated", "outlet", j.feed.Outlet, "feed", j.feed.URL, "err", p.err)
-		if pause := wall.Add(storePause); configured && j.due.At.Before(pause) && !j.due.Never {
-			j.due.At = pause
+		wait := max(min(storePause<<min(j.unsaved, 4), maxStorePause), s.o.Settings.least(&j.state))
+		j.unsaved++
+		if until := wall.Add(wait); configured && j.due.At.Before(until) && !j.due.Never {
+			j.due.At = until
 			s.due.put(j)
 		}
 	}

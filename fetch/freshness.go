@@ -97,13 +97,6 @@ func words(d time.Duration) string {
 	return fmt.Sprintf("%d days", d.Round(24*time.Hour)/(24*time.Hour))
 }
 
-func plural(n int, word string) string {
-	if n == 1 {
-		return word
-	}
-	return word + "s"
-}
-
 // clockTime writes a time for people, by the hour if it is near another one.
 func clockTime(t, near time.Time) string {
 	if d := t.Sub(near).Abs(); d < 20*time.Hour {

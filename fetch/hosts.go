@@ -92,6 +92,7 @@ type job struct {
 	epoch   uint64 // of the host, when the store had this state; 0: it has to be asked
 	queued  bool   // in host.queue or host.unseen
 	running bool
+	unsaved int                // polls in a row that could not be stored
 	polled  bool               // by us: before that nobody knows what was pushed in vain
 	told    *store.FeedState   // saved without a poll while one was running
 	stop    context.CancelFunc // breaks off the poll that is running

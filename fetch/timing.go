@@ -62,10 +62,7 @@ func Next(f *Feed, s *Settings, st *store.FeedState) Due {
 		d.At = scheduled.Add(spread(f.URL, interval))
 		d.Early = scheduled.Add(-early(interval))
 	}
-	least := s.MinInterval
-	if !st.Private {
-		least = max(least, publicInterval)
-	}
+	least := s.least(st)
 	d.Forced = st.LastPoll.Add(least)
 	d.wait(st.LastPoll.Add(least), "min_interval: every "+words(least))
 	if st.Outage {
@@ -167,7 +164,7 @@ func (d *Due) failed(f *Feed, st *store.FeedState, interval time.Duration) {
 	pause := backOff(max(interval, least), st.Failures, share(f.URL))
 	reason := because
 	if least < interval || st.Failures > 1 {
-		reason = fmt.Sprintf("back-off after %d %s", st.Failures, plural(st.Failures, "failure"))
+		reason = "back-off after " + store.Count(st.Failures, "failure")
 	}
 	if st.Missing && st.LastTry.Sub(st.FailingSince) >= deadAfter {
 		d.State = "dead?"
@@ -200,6 +197,14 @@ func (d *Due) hints(f *Feed, s *Settings, st *store.FeedState, interval time.Dur
 	}
 	oneShot, _ = cut(oneShot, "")
 	d.spaced(at, oneShot, by)
+}
+
+// least is the shortest pause between two polls of a feed.
+func (s *Settings) least(st *store.FeedState) time.Duration {
+	if st.Private {
+		return s.MinInterval
+	}
+	return max(s.MinInterval, publicInterval)
 }
 
 // pushed puts d off as long as the feed's hub pushes: then a poll only makes sure of it. It comes with the end of the lease

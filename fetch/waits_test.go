@@ -334,28 +334,50 @@ func TestEndIsTold(t *testing.T) {
 	})
 }
 
-// A full disk shows in the scheduler's condition, without the path, until polls can be stored again; they are repeated by then.
+// A full disk shows in the scheduler's condition, without the path, until polls can be stored again; they are repeated by then, after
+// one, two, four, eight and then ten minutes, and never sooner than the outlet may be asked again (PROTOCOL R6).
 func TestFullDiskIsTold(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "s.db")
 	synctest.Test(t, func(t *testing.T) {
 		st := &lameStore{Store: quickStore(t, path)}
 		defer st.Close()
+		at := time.Now().Add(-24 * time.Hour)
+		private := store.FeedState{Outlet: "private.example", URL: "https://private.example/1", LastTry: at, LastPoll: at, Private: true}
+		if _, err := st.SavePolls(t.Context(), store.Poll{At: at, State: private}); err != nil {
+			t.Fatal(err)
+		}
 		st.full.Store(true)
 		ctx, cancel := context.WithCancel(t.Context())
 		var wg sync.WaitGroup
 		net := &fakeNet{}
-		sch := pollers(ctx, &wg, net, testSettings(), feeds(t, "https://a.example/1"), st)[0]
-		time.Sleep(5 * time.Minute)
-		if err := sch.Degraded(); !errors.Is(err, errUnsaved) || net.count("a.example") > 6 {
-			t.Errorf("%v after %d requests", err, net.count("a.example"))
+		sch := pollers(ctx, &wg, net, testSettings(), feeds(t, "https://public.example/1", "https://private.example/1"), st)[0]
+		time.Sleep(44 * time.Minute)
+		if err := sch.Degraded(); !errors.Is(err, errUnsaved) {
+			t.Error(err)
 		}
 		st.full.Store(false)
-		time.Sleep(2 * time.Minute)
+		time.Sleep(11 * time.Minute)
 		if err := sch.Degraded(); err != nil {
 			t.Error(err)
 		}
+		st.full.Store(true) // again
+		time.Sleep(80 * time.Minute)
 		cancel()
 		wg.Wait()
+		for host, want := range map[string][]float64{
+			"public.example": {5, 5, 5, 8, 10, 10, 10, 0, 5, 5}, "private.example": {1, 2, 4, 8, 10, 10, 10, 0, 5, 5}, // 0: what the schedule says; both are seen to be public then
+		} {
+			var pauses []float64
+			for i, at := range net.asked[host][1:] {
+				pauses = append(pauses, at.Sub(net.asked[host][i]).Round(time.Minute).Minutes())
+			}
+			if len(pauses) > len(want) {
+				pauses[7], pauses = 0, pauses[:len(want)]
+			}
+			if !slices.Equal(pauses, want) {
+				t.Errorf("%s was asked after %v minutes; want %v", host, pauses, want)
+			}
+		}
 		for f, err := range st.Feeds(t.Context()) {
 			if err != nil || f.Items != 1 {
 				t.Errorf("%+v, %v", f, err)

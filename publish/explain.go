@@ -87,13 +87,13 @@ func (c *chooser) verdict(ctx context.Context, it *store.Item, v *view) (Verdict
 	i := slices.IndexFunc(places, func(p choice) bool { return c.holds(&p, it) })
 	if i < 0 {
 		n, err := c.coverage(ctx, []store.Item{*it})
-		say("min_outlets", "%s, and %d are wanted", carry(n[it.Story]), c.section.MinOutlets)
+		say("min_outlets", "carried by %s, and %d are wanted", store.Count(n[it.Story], "outlet"), c.section.MinOutlets)
 		return out, err
 	}
 	p := places[i]
 	out.ID = p.ID
 	if c.counts() {
-		say("min_outlets", "%d outlets or more carry the story", c.section.MinOutlets)
+		say("min_outlets", "carried by %d outlets or more", c.section.MinOutlets)
 	}
 	if p.Stands != it.ID {
 		for stands, err := range c.st.Items(ctx, store.Query{IDs: []store.ItemID{p.Stands}}) {
@@ -138,9 +138,9 @@ func (c *chooser) bound(p *choice, v *view) Rule {
 		}
 	}
 	if c.section.MaxPerOutlet > 0 && of >= c.section.MaxPerOutlet {
-		return Rule{Key: "max_per_outlet", Text: fmt.Sprintf("%d newer ones of %s are shown", of, p.Outlet)}
+		return Rule{Key: "max_per_outlet", Text: "it stands behind " + store.Count(of, "newer one") + " of " + p.Outlet}
 	}
-	return Rule{Key: "limit", Text: fmt.Sprintf("%d newer places fill the section", len(v.Choices))}
+	return Rule{Key: "limit", Text: "the section is full with " + store.Count(len(v.Choices), "newer place")}
 }
 
 // rules says what the filter asked of an item, but for its condition, and what came of it.
@@ -214,14 +214,6 @@ func stated(it *store.Item, o *Outlet) string {
 	return "as the text tells"
 }
 
-// carry counts outlets in words.
-func carry(n int) string {
-	if n == 1 {
-		return "1 outlet carries the story"
-	}
-	return fmt.Sprintf("%d outlets carry the story", n)
-}
-
 // why is what a page tells about an item of its list: the rules that let it in, and who else carries the story.
 func (c *chooser) why(p *choice, it *store.Item, also int) string {
 	var parts []string
@@ -235,7 +227,7 @@ func (c *chooser) why(p *choice, it *store.Item, also int) string {
 		parts = append(parts, fmt.Sprintf("min_outlets: %d", c.section.MinOutlets))
 	}
 	if also > 0 && c.section.Stories != "keep" {
-		parts = append(parts, fmt.Sprintf("stories: %s; this item stands for it, because %s", carry(also+1), cmp.Or(p.Why, "it came first")))
+		parts = append(parts, fmt.Sprintf("stories: carried by %s; this item stands for it, because %s", store.Count(also+1, "outlet"), cmp.Or(p.Why, "it came first")))
 		if p.Tied != "" {
 			parts = append(parts, "tied: "+p.Tied)
 		}

@@ -39,7 +39,7 @@ func NewServer(h http.Handler, log *slog.Logger) *Server {
 // roomFor is n, or half of the files that the process may have open: the other half is for the store and for polls.
 func roomFor(n int) int {
 	var files syscall.Rlimit
-	if syscall.Getrlimit(syscall.RLIMIT_NOFILE, &files) == nil && files.Cur/2 < uint64(n) {
+	if syscall.Getrlimit(syscall.RLIMIT_NOFILE, &files) == nil && uint64(files.Cur)/2 < uint64(n) {
 		return max(int(files.Cur/2), 16)
 	}
 	return n

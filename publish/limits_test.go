@@ -2,6 +2,7 @@ package publish
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -95,6 +96,9 @@ func TestCrowd(t *testing.T) {
 	join := func(n int, act func(net.Conn)) {
 		for range n {
 			c, err := from.Dial("tcp", address)
+			if errors.Is(err, syscall.EADDRNOTAVAIL) {
+				t.Skip("the crowd needs an address of its own, and this machine has one loopback address: ", err)
+			}
 			if err != nil {
 				t.Fatal(err)
 			}

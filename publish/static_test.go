@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -240,10 +241,14 @@ func TestWriteUnderUmask(t *testing.T) {
 // written (PROTOCOL R6).
 func TestWriteToFullDisk(t *testing.T) {
 	dir := t.TempDir()
-	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "size=1m"); err != nil {
-		t.Skipf("needs the right to mount a tmpfs: %v", err)
+	if out, err := exec.Command("mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", dir).CombinedOutput(); err != nil {
+		t.Skipf("needs the right to mount a tmpfs: %v: %s", err, out)
 	}
-	defer syscall.Unmount(dir, syscall.MNT_DETACH)
+	t.Cleanup(func() {
+		if out, err := exec.Command("umount", dir).CombinedOutput(); err != nil {
+			t.Errorf("%v: %s", err, out)
+		}
+	})
 	w := newWorld(t)
 	p := w.publisher(publication([]Outlet{outlet("a")}, Section{Slug: "all"}))
 	w.poll(in("0s"), "a", feedOf("a"), news("one", "https://a.example/1", "x"))

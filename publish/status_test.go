@@ -149,7 +149,7 @@ func TestDays(t *testing.T) {
 	w := newWorld(t)
 	for visits, want := range map[string]string{
 		"-":   "no items in 30 days",
-		"-n":  "one item in 30 days, on 1 March",
+		"-n":  "1 item in 30 days, on 1 March",
 		"nnn": "3 items in 30 days, at most 3, on 1 March",
 	} {
 		row := rowOf(t, w, "of"+visits, visits)

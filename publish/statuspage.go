@@ -114,9 +114,10 @@ func days(h *store.History, now time.Time) chart {
 	c := chart{Width: len(days)*chartStep - (chartStep - chartBar), Height: chartHeight, Words: "no items in 30 days"}
 	if all > 0 {
 		day := now.UTC().AddDate(0, 0, best+1-len(days)).Format("2 January")
-		if c.Words = fmt.Sprintf("%d items in 30 days, at most %d, on %s", all, most, day); all == 1 {
-			c.Words = "one item in 30 days, on " + day
+		if c.Words = store.Count(all, "item") + " in 30 days, "; all > 1 {
+			c.Words += fmt.Sprintf("at most %d, ", most)
 		}
+		c.Words += "on " + day
 		c.Paths = append(c.Paths, chartPath{"bar", bars.String()})
 	}
 	c.Paths = append(c.Paths, chartPath{"base", base.String()})

@@ -22,6 +22,7 @@ type settler struct {
 	joined    map[StoryID]int // how many of its new items are of the story
 	links     map[string]int  // how many candidates have this canonical link
 	originals map[string]int  // and how many name this one as their original's
+	openings  map[uint64]int  // how many begin so; made when it is first asked for
 	shared    map[Key]bool    // the feed's ambiguous keys
 	wanting   bool            // a recalled item is needed whole
 }

@@ -145,7 +145,7 @@ func (x *Index) judge(p *Print, n ordinal, weights []float32) judgement {
 // copied finds the story of a copy. A beginning that one owner has twice is a form and no text; what stands in it may
 // differ further on, as numbers in the titles show.
 func (x *Index) copied(s *settler, p *Print, weights []float32) (t *Tie, story StoryID) {
-	if p.opening == 0 {
+	if p.opening == 0 || x.openings[uint32(p.opening)] == 0 || s.lists(p.opening) > 1 {
 		return nil, 0
 	}
 	owners := map[uint32]bool{uint32(p.owner): true}
@@ -162,6 +162,17 @@ func (x *Index) copied(s *settler, p *Print, weights []float32) (t *Tie, story S
 		}
 	}
 	return t, story
+}
+
+// lists is how many items of the document have an opening.
+func (s *settler) lists(begin uint64) int {
+	if s.openings == nil {
+		s.openings = map[uint64]int{}
+		for i := range s.docs {
+			s.openings[opening(s.docs[i].Item.Lead)]++
+		}
+	}
+	return s.openings[begin]
 }
 
 // open reports whether a story takes an item by its text: it is not too large, and none of its items is of the same owner.

@@ -36,10 +36,10 @@ func (p *program) backup(ctx context.Context, to string) error {
 		return errNoBackup
 	}
 	if _, err := os.Lstat(to); !errors.Is(err, os.ErrNotExist) {
-		return fmt.Errorf("%s is there already; a backup never overwrites", to)
+		return fmt.Errorf("%s is there already; a backup never overwrites: choose another name", to)
 	}
 	if _, err := os.Stat(plan.config.Store.Path); errors.Is(err, os.ErrNotExist) {
-		return fmt.Errorf("there is no store at %s yet", plan.config.Store.Path)
+		return fmt.Errorf("there is no store at %s yet; `broadsheet fetch --once` makes one", plan.config.Store.Path)
 	}
 	st, r, err := reach(ctx, plan.config, p.log(slog.LevelWarn))
 	if err != nil {

@@ -39,7 +39,8 @@ func (p *program) check(ctx context.Context, live bool) error {
 		return p.checkLive(ctx, plan)
 	}
 	if !p.quiet {
-		fmt.Fprintf(p.stdout, "The configuration is right: %d outlets, %d feeds, %d sections.\n", len(plan.config.Outlets), len(plan.feeds), len(plan.config.Sections))
+		fmt.Fprintf(p.stdout, "The configuration is right: %s, %s, %s.\n",
+			store.Count(len(plan.config.Outlets), "outlet"), store.Count(len(plan.feeds), "feed"), store.Count(len(plan.config.Sections), "section"))
 	}
 	return nil
 }
@@ -75,9 +76,9 @@ func (p *program) checkLive(ctx context.Context, pl *plan) error {
 		case s.Failures > 0:
 			fmt.Fprintf(w, "FAIL\t%s\t%s\t%s\n", f.Outlet, f.URL, s.Err)
 		case s.Damaged:
-			fmt.Fprintf(w, "damaged\t%s\t%s\t%d items kept; %s\n", f.Outlet, f.URL, s.Items, s.Err)
+			fmt.Fprintf(w, "damaged\t%s\t%s\t%s kept; %s\n", f.Outlet, f.URL, store.Count(s.Items, "item"), s.Err)
 		default:
-			fmt.Fprintf(w, "ok\t%s\t%s\t%q, %d items%s\n", f.Outlet, f.URL, s.Title, s.Items, newest(ctx, st, f))
+			fmt.Fprintf(w, "ok\t%s\t%s\t%q, %s%s\n", f.Outlet, f.URL, s.Title, store.Count(s.Items, "item"), newest(ctx, st, f))
 		}
 	}
 	return w.Flush()

@@ -26,10 +26,7 @@ import (
 
 // The control socket: HTTP over a unix socket that only its owner can open. The daemon works by its
 // own configuration; a client says by what digest of the configuration it came to ask.
-const (
-	digestHeader = "Broadsheet-Configuration"
-	maxSocket    = 107 // bytes of a unix socket's path (unix(7), sun_path)
-)
+const digestHeader = "Broadsheet-Configuration"
 
 // socketPath is where the daemon of a configuration listens for commands: beside the store, or in
 // the runtime directory where that path would be too long, or the store is no file.
@@ -38,7 +35,7 @@ func socketPath(cfg *config.Config) (string, error) {
 	if path == "" && !shared(cfg) {
 		path = strings.TrimSuffix(cfg.Store.Path, filepath.Ext(cfg.Store.Path)) + ".sock"
 	}
-	if path != "" && len(path) <= maxSocket {
+	if path != "" && len(path) <= config.MaxSocket {
 		return path, nil
 	}
 	dir, err := runtimeDir()

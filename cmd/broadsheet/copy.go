@@ -63,7 +63,7 @@ func (p *program) copy(ctx context.Context, fromURL, toURL string) error {
 		return err
 	}
 	if p.talks() {
-		fmt.Fprintf(p.stderr, "%d items of %d feeds are in both stores, all the same\n", counts[store.KeptItems], counts[store.KeptFeeds])
+		fmt.Fprintf(p.stderr, "the same in both stores: %s of %s\n", store.Count(counts[store.KeptItems], "item"), store.Count(counts[store.KeptFeeds], "feed"))
 	}
 	return nil
 }
@@ -80,7 +80,7 @@ func openCopier(ctx context.Context, url string, exists bool, log *slog.Logger) 
 		return st, nil
 	case scheme == "bolt" && path != "" && (!strings.HasPrefix(path, "//") || strings.HasPrefix(path, "///")):
 		if _, err := os.Stat(path); exists && errors.Is(err, os.ErrNotExist) {
-			return nil, fmt.Errorf("there is no store at %s", path)
+			return nil, fmt.Errorf("there is no store at %s; FROM_URL names the one that is copied", path)
 		}
 		st, err := bolt.Open(path, bolt.Options{Wait: holdWait, Copy: !exists, Log: log})
 		if err != nil {

@@ -50,7 +50,7 @@ func TestCopyCommand(t *testing.T) {
 	if said := w.must("copy", file, database); said != "" {
 		t.Errorf("in cron it says %q", said)
 	}
-	if said := w.must("copy", file, database, "-v"); !strings.Contains(said, "3 items of 1 feeds") {
+	if said := w.must("copy", file, database, "-v"); !strings.Contains(said, "3 items of 1 feed\n") {
 		t.Errorf("a second time it says %q", said)
 	}
 	published := func(dir string) {

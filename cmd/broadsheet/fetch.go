@@ -80,9 +80,10 @@ func (p *program) fetchOnce(ctx context.Context, want fetch.Request, strict bool
 		p.log(slog.LevelInfo).Info("polled once", "feeds", sum.Feeds, "polled", sum.Polled, "new", sum.New, "changed", sum.Changed,
 			"unchanged", sum.Unchanged, "failed", sum.Failed, "files", written)
 	default:
-		fmt.Fprintf(p.stderr, "%d of %d feeds polled: %d new items, %d changed; %d feeds unchanged, %d failed", sum.Polled, sum.Feeds, sum.New, sum.Changed, sum.Unchanged, sum.Failed)
+		fmt.Fprintf(p.stderr, "%d of %s polled: %s, %d changed; %s unchanged, %d failed",
+			sum.Polled, store.Count(sum.Feeds, "feed"), store.Count(sum.New, "new item"), sum.Changed, store.Count(sum.Unchanged, "feed"), sum.Failed)
 		if pl.config.Publish.Dir != "" {
-			fmt.Fprintf(p.stderr, "; %d files written to %s", written, pl.config.Publish.Dir)
+			fmt.Fprintf(p.stderr, "; %s written to %s", store.Count(written, "file"), pl.config.Publish.Dir)
 		}
 		fmt.Fprintln(p.stderr, ".")
 	}

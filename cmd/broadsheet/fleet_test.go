@@ -136,7 +136,7 @@ func (f *fleet) launch(name string, args ...string) *ship {
 	}
 	s.Env = append(os.Environ(), "LISTEN="+listen, "CONTROL="+filepath.Join(f.dir, name+".sock"))
 	s.Stdout, s.Stderr = log, log
-	s.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	pgtest.DieWithUs(s.Cmd, syscall.SIGKILL)
 	if err := s.Start(); err != nil {
 		f.t.Fatal(err)
 	}

@@ -81,7 +81,7 @@ func (p *paperboy) fetch(items ...string) (all []delivered, summary string) {
 	if err := json.Unmarshal(b, &feed); err != nil {
 		p.Fatal(err)
 	}
-	_, summary, _ = strings.Cut(p.said, "feeds polled: ")
+	_, summary, _ = strings.Cut(p.said, "feed polled: ")
 	return feed.Items, summary
 }
 
@@ -158,7 +158,7 @@ func TestItemsLeaveAndComeBack(t *testing.T) {
 		want  string
 		shown []string
 	}{
-		{"one leaves", []string{three, two}, "1 new items, 0 changed", []string{"three", "two", "one"}},
+		{"one leaves", []string{three, two}, "1 new item, 0 changed", []string{"three", "two", "one"}},
 		{"all leave", []string{}, "0 new items, 0 changed", []string{"three", "two", "one"}},
 		{"one comes back on top", []string{one, three}, "0 new items, 0 changed", []string{"three", "two", "one"}},
 		{"white space", []string{strings.ReplaceAll(one, "<description>", "<description> \n")}, "0 new items, 0 changed", []string{"three", "two", "one"}},
@@ -192,7 +192,7 @@ func TestPrunedItemsStayAway(t *testing.T) {
 	config := string(readFile(t, filepath.Join(p.dir, "broadsheet.toml")))
 	p.write("broadsheet.toml", strings.Replace(config, `retention = "1s"`, `retention = "1h"`, 1)) // the other one shall stay
 	all, summary := p.fetch(two, one)
-	if !strings.HasPrefix(summary, "1 new items, 0 changed") || !slices.Equal(titles(all), []string{"two"}) {
+	if !strings.HasPrefix(summary, "1 new item, 0 changed") || !slices.Equal(titles(all), []string{"two"}) {
 		t.Errorf("%s: %q", summary, titles(all))
 	}
 }

@@ -35,7 +35,6 @@ const (
 )
 
 func main() {
-	limitMemory()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop) // a second signal ends the process at once
 	os.Exit(run(ctx, os.Args[1:], os.Stdout, os.Stderr))
@@ -123,6 +122,7 @@ Exit codes: 0 done (outlets that fail are reported, not fatal); 1 failed; 2 wron
 		if p.verbose && p.quiet {
 			return errors.New("-v and -q exclude each other")
 		}
+		limitMemory(p.log(slog.LevelInfo))
 		return nil
 	}
 	for _, c := range []*cobra.Command{p.serveCommand(), p.fetchCommand(), p.publishCommand(), p.checkCommand(), p.previewCommand(), p.explainCommand(), p.outletsCommand(),

@@ -1,17 +1,17 @@
 package main
 
 import (
+	"broadsheet/config"
 	"bytes"
-	"context"
 	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"os/exec"
-	"os/signal"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -24,18 +24,14 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	testscript.Main(tests{m}, map[string]func(){"broadsheet": func() {
-		ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-		defer stop()
-		os.Exit(run(ctx, os.Args[1:], os.Stdout, os.Stderr))
-	}})
+	testscript.Main(tests{m}, map[string]func(){"broadsheet": main})
 }
 
 // tests run in a folder for temporary files that is no deeper than the path of a control socket below a test's own folder permits.
 type tests struct{ *testing.M }
 
 func (m tests) Run() int {
-	if len(os.TempDir()) > maxSocket-60 {
+	if len(os.TempDir()) > config.MaxSocket-60 {
 		os.Setenv("TMPDIR", "/tmp")
 	}
 	return m.M.Run()
@@ -113,10 +109,18 @@ func ownAddress(ts *testscript.TestScript, _ bool, _ []string) { ts.Setenv("ADDR
 
 var addresses atomic.Uint32 // that were given
 
-// freeAddress is one to listen at. Its host is this process' own, so that no connection of somebody else's takes the port before we
-// listen there, or while nobody does.
+// freeAddress is one to listen at. Where all of 127.0.0.0/8 is the machine's own, its host is this process' own, so that no connection
+// of somebody else's takes the port before we listen there, or while nobody does.
 func freeAddress() string {
-	return fmt.Sprintf("127.100.%d.%d:%d", byte(os.Getpid()>>8), byte(os.Getpid()), 10000+addresses.Add(1))
+	l, err := net.Listen("tcp", fmt.Sprintf("127.100.%d.%d:%d", byte(os.Getpid()>>8), byte(os.Getpid()), 10000+addresses.Add(1)))
+	if err != nil {
+		l, err = net.Listen("tcp", "127.0.0.1:0")
+	}
+	if err != nil {
+		panic(err)
+	}
+	defer l.Close()
+	return l.Addr().String()
 }
 
 func sendSignal(ts *testscript.TestScript, _ bool, args []string) {

@@ -14,6 +14,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"broadsheet/publish"
+	"broadsheet/store/bolt"
 )
 
 // meters are what Prometheus reads of a daemon: counters of what passes by, and what is looked up when it asks. What is told
@@ -133,6 +134,10 @@ var (
 
 	storeSize     = describe("store_size_bytes", "What the store takes where it is kept.")
 	storeRevision = describe("store_revision", "Commits so far that documents could show.")
+	storeReading  = describe("store_read_transactions", "Transactions that read the store's file now.")
+	storeOldest   = describe("store_oldest_read_transaction_seconds", "For how long the oldest of them has been open; the file may grow meanwhile.")
+	storeCommits  = describe("store_commit_duration_seconds", "Transactions that changed the store's file, and how long they took.")
+	storeFree     = describe("store_free_bytes", "What is free in the store's file, to be used before it grows.")
 	renderTook    = describe("section_render_duration_seconds", "Sections that were rendered since the configuration was loaded, and how long that took.")
 
 	connections = describe("http_connections", "Clients that are connected.", "listener")
@@ -175,6 +180,13 @@ func (m *meters) Collect(to chan<- prometheus.Metric) {
 	}
 	if rev, err := m.daemon.store.Revision(ctx); err == nil {
 		gauge(storeRevision, float64(rev))
+	}
+	if file, ok := m.daemon.store.(*bolt.Store); ok {
+		st := file.Stats()
+		gauge(storeReading, float64(st.Reading))
+		gauge(storeOldest, st.Oldest.Seconds())
+		to <- prometheus.MustNewConstSummary(storeCommits, st.Commits, st.Committing.Seconds(), nil)
+		gauge(storeFree, float64(st.Free))
 	}
 	load := m.daemon.scheduler.Load()
 	gauge(pollsRunning, float64(load.Running))

@@ -66,12 +66,15 @@ slug = "world"
 	}
 	for _, series := range []string{
 		"broadsheet_feed_received_bytes_total" + good, "broadsheet_feed_poll_duration_seconds_sum" + good, "broadsheet_feed_last_success_timestamp_seconds" + good,
-		"broadsheet_feed_last_new_item_timestamp_seconds" + good, "broadsheet_feed_next_poll_timestamp_seconds" + bad, "broadsheet_store_size_bytes",
+		"broadsheet_feed_last_new_item_timestamp_seconds" + good, "broadsheet_feed_next_poll_timestamp_seconds" + bad, "broadsheet_store_size_bytes", "broadsheet_store_free_bytes",
 		"broadsheet_section_render_duration_seconds_count", "broadsheet_config_last_reload_success_timestamp_seconds", "process_resident_memory_bytes",
 	} {
 		if value(series) <= 0 {
 			t.Errorf("%s is not above 0", series)
 		}
+	}
+	for _, series := range []string{"broadsheet_store_read_transactions", "broadsheet_store_oldest_read_transaction_seconds", "broadsheet_store_commit_duration_seconds_sum"} {
+		value(series) // is there
 	}
 	if strings.Contains(a.body, "canary") || strings.Contains(a.body, "broadsheet_feed_last_success_timestamp_seconds"+bad) {
 		t.Error("a secret, or a success that never was")

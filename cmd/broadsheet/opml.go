@@ -24,7 +24,7 @@ put them into a file of their own and name it in include_files.`,
 			if args[0] != "-" {
 				f, err := os.Open(args[0])
 				if err != nil {
-					return err
+					return fmt.Errorf("%w; name a file that is there and that this user may read, or - for standard input", err)
 				}
 				defer f.Close()
 				in = f

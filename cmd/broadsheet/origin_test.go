@@ -14,6 +14,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"broadsheet/store/postgres/pgtest"
 )
 
 // An origin is the load server of the project, ../shared/origin, as a press: it keeps its own log of who asked.
@@ -46,7 +48,7 @@ func startOrigin(t *testing.T, feeds, hosts int, latency time.Duration) *press {
 	port := strconv.Itoa(number)
 	c := exec.Command(binary, "-n", strconv.Itoa(feeds), "-hosts", strconv.Itoa(hosts), "-port", port, "-items", strconv.Itoa(pressItems),
 		"-size", "600", "-wire", "0.2", "-lat", latency.String())
-	c.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	pgtest.DieWithUs(c, syscall.SIGKILL)
 	if err := c.Start(); err != nil {
 		t.Fatal(err)
 	}

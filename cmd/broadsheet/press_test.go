@@ -43,7 +43,7 @@ func startPress(t testing.TB, feeds, hosts int, latency time.Duration) *press {
 	p := &press{feeds: feeds, hosts: hosts, items: pressItems, net: "127.0.7", latency: latency, since: time.Now().UTC().Add(-time.Hour)}
 	first, err := net.Listen("tcp", "127.0.7.1:0")
 	if err != nil {
-		t.Fatal(err)
+		t.Skip("outlets need hosts of their own, and this machine has one loopback address: ", err)
 	}
 	_, p.port, _ = net.SplitHostPort(first.Addr().String())
 	server := &http.Server{Handler: http.HandlerFunc(p.serve)}

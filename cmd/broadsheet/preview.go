@@ -44,10 +44,10 @@ func (p *program) preview(ctx context.Context, slug string, asJSON bool) error {
 		return err
 	}
 	if !slices.ContainsFunc(pl.config.Sections, func(s config.Section) bool { return s.Slug == slug }) {
-		return fmt.Errorf("%w: %s: the configuration has no such section", errUsage, slug)
+		return fmt.Errorf("%w: %s: the configuration has no such section; name the slug of one that it has", errUsage, slug)
 	}
 	if _, err := os.Stat(pl.config.Store.Path); !shared(pl.config) && errors.Is(err, os.ErrNotExist) {
-		return fmt.Errorf("there is no store at %s yet", pl.config.Store.Path)
+		return fmt.Errorf("there is no store at %s yet; `broadsheet fetch --once` makes one", pl.config.Store.Path)
 	}
 	log := p.log(slog.LevelWarn)
 	st, r, err := reach(ctx, pl.config, log) // renames nothing

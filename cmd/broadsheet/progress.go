@@ -5,6 +5,7 @@ import (
 	"io"
 
 	"broadsheet/fetch"
+	"broadsheet/store"
 )
 
 // showProgress tells on a terminal how far a round is, on one line; elsewhere it is silent. The
@@ -16,7 +17,7 @@ func showProgress(w io.Writer, quiet bool) (step func(fetch.Progress), end func(
 	items := 0
 	return func(p fetch.Progress) {
 			items += p.New
-			fmt.Fprintf(w, "\r\x1b[K%d of %d feeds polled, %d new items  %.60s", p.Done, p.Total, items, p.Feed)
+			fmt.Fprintf(w, "\r\x1b[K%d of %s polled, %s  %.60s", p.Done, store.Count(p.Total, "feed"), store.Count(items, "new item"), p.Feed)
 		}, func() {
 			fmt.Fprint(w, "\r\x1b[K")
 		}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"broadsheet/store"
 	"context"
 	"fmt"
 	"log/slog"
@@ -36,7 +37,7 @@ func (p *program) publish(ctx context.Context, dir string) error {
 	}
 	written, _, err := pl.write(ctx, st, r, dir, log)
 	if err == nil && p.talks() {
-		fmt.Fprintf(p.stderr, "%d files written to %s.\n", written, dir)
+		fmt.Fprintf(p.stderr, "%s written to %s.\n", store.Count(written, "file"), dir)
 	}
 	return err
 }

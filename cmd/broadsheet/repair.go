@@ -36,7 +36,7 @@ func (p *program) repair(ctx context.Context) error {
 	}
 	path := pl.config.Store.Path
 	if _, err := os.Stat(path); errors.Is(err, os.ErrNotExist) {
-		return fmt.Errorf("there is no store at %s yet", path)
+		return fmt.Errorf("there is no store at %s yet; `broadsheet fetch --once` makes one", path)
 	}
 	if r, err := dial(ctx, pl.config); r != nil || err != nil {
 		return errors.Join(err, fmt.Errorf("%s: %w; stop the daemon first", path, store.ErrHeld))
@@ -53,7 +53,7 @@ func (p *program) repair(ctx context.Context) error {
 	} else {
 		fmt.Fprintf(p.stdout, "%s had faults; it is kept as %s\n%v\n", path, r.Kept, r.Faults)
 	}
-	fmt.Fprintf(p.stdout, "%d items", r.Items)
+	fmt.Fprint(p.stdout, store.Count(r.Items, "item"))
 	if r.Textless+r.Lost > 0 {
 		fmt.Fprintf(p.stdout, ", %d of them without their text; %d could not be read: the next polls bring back what outlets still list", r.Textless, r.Lost)
 	}

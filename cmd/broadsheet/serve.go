@@ -286,24 +286,27 @@ func runPlan(ctx context.Context, pl *plan, what duties, log *slog.Logger, besid
 
 // listenOn listens on "host:port" or "unix:/path".
 func listenOn(address, key string) (net.Listener, error) {
-	network := "tcp"
 	if path, ok := strings.CutPrefix(address, "unix:"); ok {
-		network, address = "unix", path
 		if c, err := net.DialTimeout("unix", path, time.Second); err == nil {
 			c.Close()
-			return nil, fmt.Errorf("%s = \"unix:%s\": another process listens there; stop it or choose another path", key, path)
+			return nil, fmt.Errorf("%s = %q: another process listens there; stop it or choose another path", key, address)
 		} else if errors.Is(err, syscall.ECONNREFUSED) {
 			os.Remove(path) // left over from a process that died
 		}
+		l, err := net.Listen("unix", path)
+		if err != nil {
+			return nil, fmt.Errorf("%s = %q: %w; its folder must be there, and writable for the user who runs broadsheet", key, address, err)
+		}
+		return l, nil
 	}
-	l, err := net.Listen(network, address)
+	l, err := net.Listen("tcp", address)
 	switch {
 	case errors.Is(err, syscall.EADDRINUSE):
 		return nil, fmt.Errorf("%s = %q: the address is in use by another process; stop it or choose another address", key, address)
 	case errors.Is(err, syscall.EACCES):
 		return nil, fmt.Errorf("%s = %q: not permitted; ports below 1024 need a privilege, choose a higher one", key, address)
 	case err != nil:
-		return nil, fmt.Errorf("%s = %q: %w", key, address, err)
+		return nil, fmt.Errorf("%s = %q: %w; write an address of this machine, or \":PORT\" for all that it has", key, address, err)
 	}
 	return l, nil
 }

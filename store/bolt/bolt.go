@@ -4,7 +4,7 @@
 // apply it, all in one transaction. Out go items, bodies, stories and feed states (items.go), read in batches
 // so that no transaction is open while a caller works. Prune (prune.go) deletes what is old and forgets what
 // has long been gone; Rename (rename.go) gives outlets and feeds other names; Check (check.go) tells whether the parts of the file agree,
-// and Repair (repair.go, salvage.go) makes them.
+// and Repair (repair.go, salvage.go) makes them. Stats (stats.go) tells of transactions and free pages.
 //
 // The buckets, and what lies under which key:
 //
@@ -97,6 +97,8 @@ type Store struct {
 	index   *store.Index // of the prints bucket; a transaction that writes has it, and sees whether it is up to date
 	id      string
 	created time.Time
+	page    int // bytes
+	clerk   clerk
 }
 
 // Open opens the store at path and makes it, with its folder, if there is none. While another process holds
@@ -110,7 +112,7 @@ func Open(path string, o Options) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Store{db: d, packer: record.NewPacker()}
+	s := &Store{db: d, packer: record.NewPacker(), page: d.Info().PageSize}
 	if err := d.View(func(tx *tx) error { return s.load(tx, o.Copy) }); err != nil {
 		s.Close()
 		return nil, fmt.Errorf("%s: %w", path, err)
@@ -238,12 +240,23 @@ func (s *Store) view(ctx context.Context, f func(*tx) error) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	return s.db.View(f)
+	return s.db.View(func(tx *tx) error {
+		defer s.clerk.reading(tx)()
+		return f(tx)
+	})
 }
 
 func (s *Store) update(ctx context.Context, f func(*tx) error) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	return s.db.Update(f)
+	var began time.Time
+	err := s.db.Update(func(tx *tx) error {
+		began = time.Now()
+		return f(tx)
+	})
+	if err == nil {
+		s.clerk.wrote(time.Since(began))
+	}
+	return err
 }

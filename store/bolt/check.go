@@ -70,18 +70,18 @@ func (c *checker) check(ctx context.Context, tx *tx) {
 	for _, name := range [][]byte{idsBucket, bodiesBucket, revisionsBucket} {
 		// Each head was found in each of these, so equal numbers mean that nothing else is there.
 		if n := c.each(ctx, tx, name, func(_, _ []byte) error { return nil }); n != c.items {
-			c.fault("%s: %d entries for %d items", name, n, c.items)
+			c.fault("%s: %s for %s", name, store.Count(n, "value"), store.Count(c.items, "item"))
 		}
 	}
 	c.each(ctx, tx, monthsBucket, func(k, v []byte) error {
 		if n := c.months[number(k)]; n != number(v) {
-			return fmt.Errorf("counts %d items, but %d arrived in it", number(v), n)
+			return fmt.Errorf("counts %s, but %d arrived in it", store.Count(number(v), "item"), n)
 		}
 		delete(c.months, number(k))
 		return nil
 	})
 	for m, n := range c.months {
-		c.fault("months %d: not there, but %d items arrived in it", m, n)
+		c.fault("months %d: not there, but that of %s", m, store.Count(n, "item"))
 	}
 	packer := record.NewPacker()
 	c.each(ctx, tx, bodiesBucket, func(k, v []byte) error {
@@ -115,7 +115,7 @@ func (c *checker) check(ctx context.Context, tx *tx) {
 		return err
 	})
 	for feed, n := range c.feeds {
-		c.fault("feeds %q: not there, but %d items name it", feed, n)
+		c.fault("feeds %q: not there, but named by %s", feed, store.Count(n, "item"))
 	}
 }
 
@@ -176,7 +176,7 @@ func (c *checker) feed(k, v []byte) error {
 	case string(feedKey(f.Outlet, f.URL)) != string(k):
 		return errors.New("is the state of another feed")
 	case f.Items != n:
-		return fmt.Errorf("counts %d items, but %d name it", f.Items, n)
+		return fmt.Errorf("counts %s, but %d name it", store.Count(f.Items, "item"), n)
 	}
 	return nil
 }

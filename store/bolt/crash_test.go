@@ -69,7 +69,8 @@ func saved(t *testing.T, s *Store) int {
 	return last
 }
 
-// TestKill kills a process that saves polls, again and again, and looks at what it leaves (PROTOCOL R7).
+// TestKill kills a process that saves polls, again and again, and looks at what it leaves (PROTOCOL R7, whose
+// 500 rounds are -count 25).
 func TestKill(t *testing.T) {
 	if path := os.Getenv("BROADSHEET_TEST_KILL"); path != "" {
 		saveUntilKilled(t, path)
@@ -147,10 +148,14 @@ func TestFull(t *testing.T) {
 
 func TestFullDisk(t *testing.T) {
 	folder := t.TempDir()
-	if err := syscall.Mount("tmpfs", folder, "tmpfs", 0, "size=2m"); err != nil {
-		t.Skipf("needs the right to mount a tmpfs: %v", err)
+	if out, err := exec.Command("mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", folder).CombinedOutput(); err != nil {
+		t.Skipf("needs the right to mount a tmpfs: %v: %s", err, out)
 	}
-	defer syscall.Unmount(folder, syscall.MNT_DETACH)
+	t.Cleanup(func() {
+		if out, err := exec.Command("umount", folder).CombinedOutput(); err != nil {
+			t.Errorf("%v: %s", err, out)
+		}
+	})
 	ballast := filepath.Join(folder, "ballast")
 	if err := os.WriteFile(ballast, make([]byte, 512<<10), 0o600); err != nil {
 		t.Fatal(err)

@@ -213,11 +213,11 @@ func TestCheckFindsFaults(t *testing.T) {
 		"its number leads elsewhere":         func(tx *tx) error { return tx.Bucket(idsBucket).Delete(key8(uint64(1))) },
 		"it has no body":                     func(tx *tx) error { return tx.Bucket(bodiesBucket).Delete(key8(uint64(1))) },
 		"its revision does not name it":      func(tx *tx) error { return tx.Bucket(revisionsBucket).Delete(revisionEntry(1, 1)) },
-		"2 entries for 1 items":              func(tx *tx) error { return tx.Bucket(revisionsBucket).Put(revisionEntry(1, 2), nil) },
+		"2 values for 1 item":                func(tx *tx) error { return tx.Bucket(revisionsBucket).Put(revisionEntry(1, 2), nil) },
 		"its revision has not come yet":      func(tx *tx) error { return tx.Bucket(metaBucket).Put(revisionKey, key8(uint64(0))) },
 		"names item 7, but the last is 1":    func(tx *tx) error { return tx.Bucket(keysBucket).Put(make([]byte, 16), appendName(nil, name{1, 7, 0})) },
 		"has another date than its item":     func(tx *tx) error { return tx.Bucket(keysBucket).Put(make([]byte, 16), appendName(nil, name{1, 1, 7})) },
-		"counts 1 items, but 0 name it":      func(tx *tx) error { return damageHead(tx, func(it *store.Item) { it.Feeds = []string{"other"} }) },
+		"counts 1 item, but 0 name it":       func(tx *tx) error { return damageHead(tx, func(it *store.Item) { it.Feeds = []string{"other"} }) },
 		"its story is not there":             func(tx *tx) error { return damageHead(tx, func(it *store.Item) { it.Story = 9 }) },
 		"its published id is another item's": func(tx *tx) error { return damageHead(tx, func(it *store.Item) { it.PublishedID = "x" }) },
 		"has item 5, which is not there": func(tx *tx) error {

@@ -89,8 +89,12 @@ func checkCopies(t *testing.T, s *session) {
 	form := strings.Repeat("Subscribe to read what our reporters found out this week. ", 5)
 	s.save(t, poll("a", start.Add(5*time.Hour), report("x", "Markets", form, time.Time{}), report("y", "Weather of the north", form, time.Time{})))
 	s.save(t, poll("b", start.Add(6*time.Hour), report("z", "Concerts in town", form, time.Time{})))
+	// Also where another has it once, and the one twice at its first poll.
+	once := strings.Repeat("This film cannot be shown in your country for want of rights. ", 5)
+	s.save(t, poll("a", start.Add(7*time.Hour), report("f", "A regatta in the fjord", once, time.Time{})))
+	s.save(t, poll("b", start.Add(8*time.Hour), report("g", "Choirs meet in Riga", once, time.Time{}), report("h", "Potters of the south", once, time.Time{})))
 	for _, it := range s.items(t, store.Query{}) {
-		if it.Lead == form && it.Story != store.StoryID(it.ID) {
+		if (it.Lead == form || it.Lead == once) && it.Story != store.StoryID(it.ID) {
 			t.Errorf("%q is of story %d", it.Title, it.Story)
 		}
 	}

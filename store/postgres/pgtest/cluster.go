@@ -11,7 +11,6 @@ import (
 	"os/exec"
 	"os/user"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -139,7 +138,7 @@ func (c *Cluster) start(end time.Time) error {
 		args = append(args, "-c", s)
 	}
 	c.server = c.command("postgres", args...)
-	dieWithUs(c.server.SysProcAttr)
+	DieWithUs(c.server, syscall.SIGQUIT)
 	c.server.Stdout, c.server.Stderr = c.log, c.log
 	if err := c.server.Start(); err != nil {
 		return err
@@ -196,14 +195,14 @@ func newCluster(t testing.TB, settings []string) *Cluster {
 // clusters numbers those of this process.
 var clusters atomic.Uint32
 
-// loopback is an address that this process alone uses: while a cluster is down, no connection of somebody else's gets its port.
-// Other systems than Linux have but one.
-func loopback() string {
+// listen listens at an address that this process alone uses: while a cluster is down, no connection of somebody else's gets its
+// port. Other systems than Linux have but one.
+func listen() (net.Listener, error) {
 	own := netip.AddrFrom4([4]byte{127, byte(64 + clusters.Add(1)%32), byte(os.Getpid() >> 8), byte(os.Getpid())})
-	if runtime.GOOS != "linux" {
-		own = netip.AddrFrom4([4]byte{127, 0, 0, 1})
+	if l, err := net.Listen("tcp", netip.AddrPortFrom(own, 0).String()); err == nil {
+		return l, nil
 	}
-	return own.String()
+	return net.Listen("tcp", "127.0.0.1:0")
 }
 
 // find finds the binaries, a folder and a port.
@@ -219,7 +218,7 @@ func find(settings []string) (*Cluster, error) {
 	if c.user != nil && !passable(os.TempDir()) {
 		return nil, fmt.Errorf("%w (initdb does not run as root, and root alone gets to %s)", errNone, os.TempDir())
 	}
-	l, err := net.Listen("tcp", loopback()+":0")
+	l, err := listen()
 	if err != nil {
 		return nil, err
 	}

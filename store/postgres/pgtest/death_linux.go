@@ -1,6 +1,14 @@
 package pgtest
 
-import "syscall"
+import (
+	"os/exec"
+	"syscall"
+)
 
-// dieWithUs lets a process end when a test is killed, so that no server stays behind.
-func dieWithUs(a *syscall.SysProcAttr) { a.Pdeathsig = syscall.SIGQUIT }
+// DieWithUs lets a process that is to be started get a signal when the test is killed, so that it does not stay behind.
+func DieWithUs(c *exec.Cmd, sig syscall.Signal) {
+	if c.SysProcAttr == nil {
+		c.SysProcAttr = &syscall.SysProcAttr{}
+	}
+	c.SysProcAttr.Pdeathsig = sig
+}

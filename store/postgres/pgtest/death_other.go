@@ -2,7 +2,10 @@
 
 package pgtest
 
-import "syscall"
+import (
+	"os/exec"
+	"syscall"
+)
 
-// dieWithUs can do nothing here: a test that is killed leaves its server behind.
-func dieWithUs(*syscall.SysProcAttr) {}
+// DieWithUs can do nothing here: a test that is killed leaves its processes behind.
+func DieWithUs(*exec.Cmd, syscall.Signal) {}
