@@ -27,7 +27,7 @@ func TestDaemonVanishes(t *testing.T) {
 	})}
 	go s.Serve(l)
 	defer s.Close()
-	if said := w.must("fetch", "--once", "-v"); asked.Load() != 1 || !strings.Contains(said, "1 of 1 feeds polled: 1 new items") {
+	if said := w.must("fetch", "--once", "-v"); asked.Load() != 1 || !strings.Contains(said, "1 of 1 feed polled: 1 new item,") {
 		t.Errorf("asked %d times; it says %s", asked.Load(), said)
 	}
 }
