@@ -1,7 +1,6 @@
 package main
 
 import (
-	"broadsheet/config"
 	"bytes"
 	"crypto/sha256"
 	"errors"
@@ -21,6 +20,8 @@ import (
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"broadsheet/config"
 )
 
 func TestMain(m *testing.M) {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"os"
@@ -24,7 +25,7 @@ func TestMemoryLimit(t *testing.T) {
 }
 
 // newCgroup makes a cgroup of version 1 or 2 that leaves so many bytes.
-func newCgroup(t *testing.T, bytes int) (folder string) {
+func newCgroup(t *testing.T, room int) (folder string) {
 	t.Helper()
 	var err error
 	for _, bound := range []string{"/sys/fs/cgroup/memory/%s/memory.limit_in_bytes", "/sys/fs/cgroup/%s/memory.max"} {
@@ -40,12 +41,17 @@ func newCgroup(t *testing.T, bytes int) (folder string) {
 		})
 		var f *os.File
 		if f, err = os.OpenFile(bound, os.O_WRONLY, 0); err == nil { // no cgroup has it that does not bound memory
-			_, err = fmt.Fprint(f, bytes)
+			_, err = fmt.Fprint(f, room)
 			err = errors.Join(err, f.Close())
 		}
-		if err == nil {
+		if err != nil {
+			break
+		}
+		var ours []byte
+		if ours, err = exec.Command("sh", "-c", `echo $$ >"$0" && cat /proc/self/cgroup`, filepath.Join(folder, "cgroup.procs")).CombinedOutput(); err == nil && strings.Contains(string(ours), filepath.Base(folder)) {
 			return folder
 		}
+		err = fmt.Errorf("in it, a process is in %s (%v)", bytes.TrimSpace(ours), err)
 		break
 	}
 	t.Skip("needs the right to make a cgroup that bounds memory: ", err)
