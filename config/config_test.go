@@ -354,7 +354,11 @@ per_host = 4
 
 // What is not written comes from the wider block.
 func TestInheritance(t *testing.T) {
-	cfg, err := loadText(t, t.TempDir(), contactLine+`
+	dir := t.TempDir()
+	if len(dir+"/run/b.sock") > MaxSocket {
+		t.Skip("needs a TMPDIR whose path is shorter: sockets lie below it")
+	}
+	cfg, err := loadText(t, dir, contactLine+`
 base_url = "https://news.test/paper/"
 [server]
 listen = "unix:run/b.sock"
@@ -402,7 +406,6 @@ stories = "keep"
 	if cfg.BaseURL != "https://news.test/paper" {
 		t.Errorf("base_url %q", cfg.BaseURL)
 	}
-	dir := filepath.Dir(cfg.Store.Path)
 	if cfg.Publish.Dir != filepath.Join(dir, "www") || cfg.Server.Listen != "unix:"+filepath.Join(dir, "run/b.sock") || cfg.Server.Control != filepath.Join(dir, "run/c.sock") {
 		t.Errorf("paths %q %q %q under %q", cfg.Publish.Dir, cfg.Server.Listen, cfg.Server.Control, dir)
 	}
