@@ -32,7 +32,7 @@ var errNoRows = pgx.ErrNoRows
 const (
 	connectTimeout   = 5 * time.Second  // for each host of an address that does not say
 	statementTimeout = 30 * time.Second // what a statement may take, waiting for locks included
-	standstill       = 5 * time.Second  // what a process may make the server wait in the middle of a transaction: what it holds, others wait for
+	standstill       = 10 * time.Second // what a process may make the server wait in the middle of a transaction: others wait for what it holds, and renew leases of 20 s every 5
 	attemptTimeout   = 45 * time.Second // what a call may wait for an answer before the connection counts as lost
 	patience         = 10 * time.Second // how long a call goes on trying to reach a server
 	clashes          = 20               // how often a call is tried that others get in the way of
