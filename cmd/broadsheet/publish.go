@@ -1,12 +1,13 @@
 package main
 
 import (
-	"broadsheet/store"
 	"context"
 	"fmt"
 	"log/slog"
 
 	"github.com/spf13/cobra"
+
+	"broadsheet/store"
 )
 
 func (p *program) publishCommand() *cobra.Command {
