@@ -8,27 +8,21 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
 )
 
-// longNet answers with documents of four times longDocument, whose second half takes its time.
-type longNet struct{ now, most atomic.Int32 }
-
-func (n *longNet) RoundTrip(r *http.Request) (*http.Response, error) {
-	if strings.HasPrefix(r.URL.Path, "/short") {
-		return response(200, smallFeed, nil), nil
-	}
+// longAnswer is a document of four times longDocument, whose second half takes its time; net counts those that are at it.
+func longAnswer(net *fakeNet) *http.Response {
 	doc := strings.Replace(smallFeed, "One", strings.Repeat("One ", longDocument), 1)
 	a := response(200, "", nil)
 	a.Body = io.NopCloser(io.MultiReader(strings.NewReader(doc[:2*longDocument]), onRead(func() {
-		n.most.Store(max(n.most.Load(), n.now.Add(1)))
+		net.begin("a long document")
 		time.Sleep(5 * time.Second)
-		n.now.Add(-1)
+		net.end("a long document")
 	}), strings.NewReader(doc[2*longDocument:])))
-	return a, nil
+	return a
 }
 
 // onRead is called once, when it is read.
@@ -49,7 +43,13 @@ func TestLongDocuments(t *testing.T) {
 			addresses = append(addresses, fmt.Sprintf("https://%c.example/long", 'a'+i))
 		}
 		addresses = append(addresses, "https://z.example/short")
-		net := &longNet{}
+		net := &fakeNet{}
+		net.answer = func(r *http.Request) *http.Response {
+			if r.URL.Path == "/long" {
+				return longAnswer(net)
+			}
+			return nil
+		}
 		sch := New(Options{Store: st, Settings: settings, Feeds: feeds(t, addresses...), Log: discard, RoundTripper: net})
 		ctx, cancel := context.WithCancel(context.Background())
 		var running sync.WaitGroup
@@ -63,11 +63,11 @@ func TestLongDocuments(t *testing.T) {
 		if err != nil || sum.Failed > 0 || sum.New != len(addresses) {
 			t.Errorf("%+v, %v", sum, err)
 		}
-		if n := net.most.Load(); n != longRead {
-			t.Errorf("%d long documents were read at a time, want %d", n, longRead)
-		}
 		cancel()
 		running.Wait()
+		if n := net.most["a long document"]; n != longRead {
+			t.Errorf("%d long documents were read at a time, want %d", n, longRead)
+		}
 	})
 }
 
