@@ -17,8 +17,7 @@ type Stats struct {
 // Stats tells how the store does.
 func (s *Store) Stats() Stats {
 	st := s.clerk.stats()
-	file := s.db.Stats()
-	st.Free = int64(file.FreePageN+file.PendingPageN) * int64(s.page)
+	st.Free = int64(s.db.Stats().FreeAlloc)
 	return st
 }
 
