@@ -97,6 +97,7 @@ type Store struct {
 	index   *store.Index // of the prints bucket; a transaction that writes has it, and sees whether it is up to date
 	id      string
 	created time.Time
+	page    int // bytes
 	clerk   clerk
 }
 
@@ -111,7 +112,7 @@ func Open(path string, o Options) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Store{db: d, packer: record.NewPacker()}
+	s := &Store{db: d, packer: record.NewPacker(), page: d.Info().PageSize}
 	if err := d.View(func(tx *tx) error { return s.load(tx, o.Copy) }); err != nil {
 		s.Close()
 		return nil, fmt.Errorf("%s: %w", path, err)

@@ -17,7 +17,8 @@ type Stats struct {
 // Stats tells how the store does.
 func (s *Store) Stats() Stats {
 	st := s.clerk.stats()
-	st.Free = int64(s.db.Stats().FreeAlloc)
+	file := s.db.Stats()
+	st.Free = int64(file.FreePageN+file.PendingPageN) * int64(s.page) // FreeAlloc is 0 until something has been written since the file was opened
 	return st
 }
 

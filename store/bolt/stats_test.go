@@ -2,6 +2,7 @@ package bolt
 
 import (
 	"iter"
+	"path/filepath"
 	"testing"
 	"time"
 
@@ -9,7 +10,8 @@ import (
 )
 
 func TestStats(t *testing.T) {
-	s := openTemp(t)
+	path := filepath.Join(t.TempDir(), "broadsheet.db")
+	s := openAt(t, path)
 	before := s.Stats()
 	for n := 1; n <= 10; n++ {
 		save(t, s, n)
@@ -40,8 +42,15 @@ func TestStats(t *testing.T) {
 			return nil
 		})
 	})
-	if st := s.Stats(); st.Reading != 0 || st.Oldest != 0 {
-		t.Errorf("none reads: %+v", st)
+	last := s.Stats()
+	if last.Reading != 0 || last.Oldest != 0 {
+		t.Errorf("none reads: %+v", last)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if st := openAt(t, path).Stats(); st.Free != last.Free || st.Commits != 0 { // and nothing has been written since
+		t.Errorf("%+v once it is open again, %+v before", st, last)
 	}
 }
 
