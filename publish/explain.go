@@ -25,6 +25,8 @@ type Rule struct {
 	Place string `json:"place,omitempty"` // file and line of the key, for whoever knows the file
 }
 
+func (r Rule) String() string { return r.Key + ": " + r.Text }
+
 // Explain says what each section makes of an item, in their order.
 func (p *Publisher) Explain(ctx context.Context, it store.Item) ([]Verdict, error) {
 	p.mu.Lock()
@@ -84,10 +86,20 @@ func (c *chooser) verdict(ctx context.Context, it *store.Item, v *view) (Verdict
 	if err != nil {
 		return out, err
 	}
-	i := slices.IndexFunc(places, func(p choice) bool { return c.holds(&p, it) })
+	stories, err := c.stories(ctx, []store.Item{*it})
+	if err != nil {
+		return out, err
+	}
+	story := stories[it.Story]
+	id := c.name(&story, it)
+	i := slices.IndexFunc(places, func(p choice) bool { return p.ID == id })
 	if i < 0 {
 		n, err := c.coverage(ctx, []store.Item{*it})
-		say("min_outlets", "carried by %s, and %d are wanted", store.Count(n[it.Story], "outlet"), c.section.MinOutlets)
+		if n[it.Story] < c.section.MinOutlets {
+			say("min_outlets", "carried by %s, and %d are wanted", store.Count(n[it.Story], "outlet"), c.section.MinOutlets)
+		} else {
+			say("publish.withdraw", "%s, the id that it would have here, is withdrawn, now or earlier; \"!\" before that takes it back", id)
+		}
 		return out, err
 	}
 	p := places[i]
@@ -112,17 +124,6 @@ func (c *chooser) verdict(ctx context.Context, it *store.Item, v *view) (Verdict
 	}
 	out.Rules = append(out.Rules, c.bound(&p, v))
 	return out, nil
-}
-
-// holds reports whether a choice is the one that an item belongs to.
-func (c *chooser) holds(p *choice, it *store.Item) bool {
-	switch c.section.Stories {
-	case "keep":
-		return p.ID == it.PublishedID
-	case "link":
-		return p.ID == article(it)
-	}
-	return p.Story == it.Story
 }
 
 // bound says which bound keeps a choice out of a list that does not have it.
@@ -218,7 +219,7 @@ func stated(it *store.Item, o *Outlet) string {
 func (c *chooser) why(p *choice, it *store.Item, also int) string {
 	var parts []string
 	for _, r := range c.filter.rules(it) {
-		parts = append(parts, r.Key+": "+r.Text)
+		parts = append(parts, r.String())
 	}
 	if c.filter.where != nil {
 		parts = append(parts, "where: "+line(c.section.Where))

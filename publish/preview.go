@@ -1,6 +1,7 @@
 package publish
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -151,14 +152,11 @@ func (p *Publisher) Preview(ctx context.Context, slug string, before Listing, ol
 			last = s.ID
 			continue
 		}
-		why, err := now.reasons(ctx, s.Item)
+		why, err := now.reason(ctx, s)
 		if err != nil {
 			return out, err
 		}
-		if why == nil {
-			why = []string{"retention: it is not stored any more"}
-		}
-		gone[last] = append(gone[last], Line{Mark: "-", Shown: *s, Why: why[len(why)-1:]})
+		gone[last] = append(gone[last], Line{Mark: "-", Shown: *s, Why: []string{cmp.Or(why, "retention: it is not stored any more")}})
 	}
 	out.Lines = append(out.Lines, gone[""]...)
 	for _, s := range after.Items {
@@ -166,15 +164,19 @@ func (p *Publisher) Preview(ctx context.Context, slug string, before Listing, ol
 		switch b := was[s.ID]; {
 		case b == nil:
 			l.Mark = "+"
-			if l.Why, err = now.reasons(ctx, s.Item); err != nil {
-				return out, err
-			}
-			not, err := until.reasons(ctx, s.Item)
+			v, err := now.verdict(ctx, s.Item)
 			if err != nil {
 				return out, err
 			}
-			if not != nil {
-				l.Why = append(l.Why, "until now "+not[len(not)-1])
+			for _, r := range v.Rules {
+				l.Why = append(l.Why, r.String())
+			}
+			not, err := until.reason(ctx, &s)
+			if err != nil {
+				return out, err
+			}
+			if not != "" {
+				l.Why = append(l.Why, "until now "+not)
 			}
 		case b.Item != s.Item || b.Outlet != s.Outlet || b.Title != s.Title || !slices.Equal(b.Also, s.Also) || !b.Place.Equal(s.Place):
 			l.Mark, l.Before = "~", b
@@ -184,24 +186,39 @@ func (p *Publisher) Preview(ctx context.Context, slug string, before Listing, ol
 	return out, nil
 }
 
-// reasons are the rules of a section on an item, each with its key; nil if there is no such section or item.
-func (n *present) reasons(ctx context.Context, id store.ItemID) (out []string, err error) {
+// reason is why a section does not show an item under the id that it has elsewhere, with its key; "" if there is no such section
+// or item, or it does.
+func (n *present) reason(ctx context.Context, s *Shown) (string, error) {
+	v, err := n.verdict(ctx, s.Item)
+	if err != nil || len(v.Rules) == 0 || v.Shown && v.ID == s.ID {
+		return "", err
+	}
+	if !v.Shown {
+		return v.Rules[len(v.Rules)-1].String(), nil
+	}
+	why := "stories: it is there under the id " + v.ID
+	for _, r := range v.Rules {
+		if r.Key == "stories" {
+			why += ", " + r.Text
+		}
+	}
+	return why, nil
+}
+
+// verdict is what a section makes of an item; without rules if there is no such section or item.
+func (n *present) verdict(ctx context.Context, id store.ItemID) (v Verdict, err error) {
 	if n == nil {
-		return nil, nil
+		return v, nil
 	}
 	n.p.mu.Lock()
 	defer n.p.mu.Unlock()
 	for it, err := range n.p.st.Items(ctx, store.Query{IDs: []store.ItemID{id}}) {
 		if err != nil {
-			return nil, err
+			return v, err
 		}
-		verdict, err := n.desk.chooser.verdict(ctx, &it, &n.view)
-		if err != nil {
-			return nil, err
-		}
-		for _, r := range verdict.Rules {
-			out = append(out, r.Key+": "+r.Text)
+		if v, err = n.desk.chooser.verdict(ctx, &it, &n.view); err != nil {
+			return v, err
 		}
 	}
-	return out, nil
+	return v, nil
 }

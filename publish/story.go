@@ -40,13 +40,7 @@ func (c *chooser) choices(s store.Story, known map[store.ItemID]store.Item, in m
 		if !in[m.ID] {
 			continue
 		}
-		id := s.PublishedID
-		switch c.section.Stories {
-		case "keep":
-			id = m.PublishedID
-		case "link":
-			id = article(&m)
-		}
+		id := c.name(&s, &m)
 		if c.roster.withdrawn.names[id] {
 			continue
 		}
@@ -74,6 +68,17 @@ func (c *chooser) choices(s store.Story, known map[store.ItemID]store.Item, in m
 	}
 	slices.Reverse(out)
 	return out
+}
+
+// name is the id under which the section shows an item of a story.
+func (c *chooser) name(s *store.Story, it *store.Item) string {
+	switch c.section.Stories {
+	case "keep":
+		return it.PublishedID
+	case "link":
+		return article(it)
+	}
+	return s.PublishedID
 }
 
 // tied says by what evidence the items of a story that may be named are tied to it.
