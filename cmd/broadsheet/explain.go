@@ -143,6 +143,12 @@ func explain(ctx context.Context, st store.Store, publisher *publish.Publisher, 
 			}
 		}
 	}
+	if len(found) == 0 {
+		var err error
+		if found, err = carrying(ctx, st, name); err != nil {
+			return nil, err
+		}
+	}
 	slices.SortFunc(found, func(a, b store.Item) int { return cmp.Compare(a.ID, b.ID) })
 	all := []explained{}
 	for _, it := range found {
@@ -153,6 +159,42 @@ func explain(ctx context.Context, st store.Store, publisher *publish.Publisher, 
 		all = append(all, e)
 	}
 	return all, nil
+}
+
+// carrying finds what is shown under an id whose own item is not stored any more: copies of that article, items of that story.
+func carrying(ctx context.Context, st store.Store, id string) (found []store.Item, err error) {
+	var copies []store.ItemID
+	var stories []store.StoryID
+	for it, err := range st.Items(ctx, store.Query{}) {
+		switch {
+		case err != nil:
+			return nil, err
+		case it.CopyOf == id:
+			copies = append(copies, it.ID)
+		case it.Story != store.StoryID(it.ID):
+			stories = append(stories, it.Story)
+		}
+	}
+	slices.Sort(stories)
+	for s, err := range st.Stories(ctx, slices.Compact(stories)...) {
+		if err != nil {
+			return nil, err
+		}
+		if s.PublishedID == id {
+			copies = append(copies, s.Items...)
+		}
+	}
+	if len(copies) == 0 {
+		return nil, nil
+	}
+	slices.Sort(copies)
+	for it, err := range st.Items(ctx, store.Query{IDs: slices.Compact(copies)}) {
+		if err != nil {
+			return nil, err
+		}
+		found = append(found, it)
+	}
+	return found, nil
 }
 
 func explainItem(ctx context.Context, st store.Store, publisher *publish.Publisher, it store.Item) (explained, error) {
