@@ -13,7 +13,7 @@ import (
 // A Verdict is what a section makes of an item.
 type Verdict struct {
 	Section string `json:"section"`
-	Shown   bool   `json:"shown"`        // by itself, or named with its story
+	Shown   bool   `json:"shown"`        // by itself, or with its story
 	ID      string `json:"id,omitempty"` // under which the section shows it, or would
 	Rules   []Rule `json:"rules"`        // in the order in which they were asked; the last one decided
 }
@@ -112,7 +112,11 @@ func (c *chooser) verdict(ctx context.Context, it *store.Item, v *view) (Verdict
 			if err != nil {
 				return out, err
 			}
-			say("stories", "only named: %s's %q stands for the story, because %s", stands.Outlet, stands.Title, p.Why)
+			role := "only named"
+			if stands.Outlet == it.Outlet { // as it may be since two outlets became one
+				role = "left out"
+			}
+			say("stories", "%s: %s's %q stands for the story, because %s", role, stands.Outlet, stands.Title, p.Why)
 		}
 	} else if len(p.Members) > 1 && c.section.Stories != "keep" {
 		say("stories", "stands for its story, because %s", p.Why)

@@ -98,7 +98,7 @@ func explained(t *testing.T, p *Publisher, items []store.Item) {
 			t.Errorf("%s is not shown: %v", it.Title, v)
 		}
 		last := v.Rules[len(v.Rules)-1]
-		if v.Shown && (last != Rule{Key: "limit", Text: fmt.Sprintf("place %d of %d", at+1, len(l.Items))}) || v.Shown && standing == strings.Contains(fmt.Sprint(v.Rules), "only named") {
+		if v.Shown && (last != Rule{Key: "limit", Text: fmt.Sprintf("place %d of %d", at+1, len(l.Items))}) || v.Shown && standing == strings.Contains(fmt.Sprint(v.Rules), "stands for the story,") {
 			t.Errorf("%s: %v, in %+v", it.Title, v, l)
 		}
 		s, bad := p.desks[0].section, false
