@@ -61,7 +61,7 @@ func (c *chooser) choices(s store.Story, known map[store.ItemID]store.Item, in m
 		tied = c.tied(&s, known)
 	}
 	for i := range out {
-		stands, why := c.stands(groups[out[i].ID])
+		stands, why := c.stands(groups[out[i].ID], s.Ties)
 		// A choice is kept, and may be one of many: it must not hold what the store has read with its strings.
 		out[i].ID, out[i].Outlet = strings.Clone(out[i].ID), c.roster.byID[stands.Outlet].ID
 		out[i].Stands, out[i].Why, out[i].Tied, out[i].Related = stands.ID, why, tied, slices.Clone(stands.Related)
@@ -119,8 +119,9 @@ func (c *chooser) reaches(members []store.Item) (store.Item, bool) {
 
 // stands picks, of a story's admitted items in order of arrival, the one that stands for it, and says why: that of
 // highest priority in the first hour. If an exact copy of it came from the outlet whose site the link is on, it
-// is that one, whenever it came, since no other outlet's claim displaces it.
-func (c *chooser) stands(members []store.Item) (_ store.Item, why string) {
+// is that one, whenever it came, since no other outlet's claim displaces it. The link is that which ties the two: an address
+// of its own, which names that one as its original's, is on everybody's site.
+func (c *chooser) stands(members []store.Item, ties []store.Tie) (_ store.Item, why string) {
 	best, why := members[0], "it came first"
 	for _, m := range members[1:] {
 		if m.Arrived.Sub(members[0].Arrived) <= firstHour && c.roster.byID[m.Outlet].Priority > c.roster.byID[best.Outlet].Priority {
@@ -131,7 +132,9 @@ func (c *chooser) stands(members []store.Item) (_ store.Item, why string) {
 		return best, why
 	}
 	for _, m := range members {
-		if article(&m) == article(&best) && c.atHome(&m) {
+		if article(&m) == article(&best) && slices.ContainsFunc(ties, func(t store.Tie) bool {
+			return (t.Item == m.ID || t.Item == best.ID) && t.Layer == store.ByLink && ownSite(t.Why, c.roster.byID[m.Outlet].URL)
+		}) {
 			return m, "the link is on its outlet's own site"
 		}
 	}

@@ -50,6 +50,18 @@ func TestStories(t *testing.T) {
 		equal(t, w.shows(Section{From: []string{"c"}}, c, wire), "c claimed +wire")
 		equal(t, w.shows(Section{}, c), "c claimed")
 	})
+	t.Run("nobody stands by what it claims", func(t *testing.T) {
+		w := newWorld(t)
+		w.poll(in("0s"), "a", feedOf("a"), copyOf("linked"))
+		w.poll(in("5h"), "b", feedOf("b"), news("claims the original", "https://b.example/1", "x", func(a *store.Arrival) { a.Original = link }))
+		equal(t, w.shows(Section{}, a, b), "a linked +b")
+		equal(t, w.shows(Section{Stories: "link"}, a, b), "a linked +b")
+		wire := outlet("wire", func(o *Outlet) { o.URL = "https://wire.example" })
+		w.poll(in("6h"), "wire", feedOf("wire"), copyOf("original"))
+		equal(t, w.shows(Section{}, a, b, wire), "wire original +a,b")
+		// Whoever carries an article by an address of its own is as near to it as others are.
+		equal(t, w.shows(Section{From: []string{"b", "wire"}}, a, b, wire), "b claims the original +a,wire")
+	})
 	t.Run("when enough outlets carry it", func(t *testing.T) {
 		w := newWorld(t)
 		w.poll(in("0s"), "a", feedOf("a"), copyOf("first", dated(in("-9h"))))
