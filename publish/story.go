@@ -119,8 +119,8 @@ func (c *chooser) reaches(members []store.Item) (store.Item, bool) {
 
 // stands picks, of a story's admitted items in order of arrival, the one that stands for it, and says why: that of
 // highest priority in the first hour. If an exact copy of it came from the outlet whose site the link is on, it
-// is that one, whenever it came, since no other outlet's claim displaces it. The link is that which ties the two: an address
-// of its own, which names that one as its original's, is on everybody's site.
+// is that one, whenever it came, since no other outlet's claim displaces it. The link is that which ties the two: an item with an
+// address of its own, which names that link as its original's, is at home elsewhere.
 func (c *chooser) stands(members []store.Item, ties []store.Tie) (_ store.Item, why string) {
 	best, why := members[0], "it came first"
 	for _, m := range members[1:] {
@@ -128,22 +128,20 @@ func (c *chooser) stands(members []store.Item, ties []store.Tie) (_ store.Item, 
 			best, why = m, "its outlet has the highest priority of those that came within an hour"
 		}
 	}
-	if c.atHome(&best) {
+	atHome := func(it *store.Item) bool {
+		return slices.ContainsFunc(ties, func(t store.Tie) bool {
+			return (t.Item == it.ID || t.Item == best.ID) && t.Layer == store.ByLink && ownSite(t.Why, c.roster.byID[it.Outlet].URL)
+		})
+	}
+	if atHome(&best) {
 		return best, why
 	}
 	for _, m := range members {
-		if article(&m) == article(&best) && slices.ContainsFunc(ties, func(t store.Tie) bool {
-			return (t.Item == m.ID || t.Item == best.ID) && t.Layer == store.ByLink && ownSite(t.Why, c.roster.byID[m.Outlet].URL)
-		}) {
+		if article(&m) == article(&best) && atHome(&m) {
 			return m, "the link is on its outlet's own site"
 		}
 	}
 	return best, why
-}
-
-// atHome reports whether an item's link is on its own outlet's site.
-func (c *chooser) atHome(it *store.Item) bool {
-	return ownSite(it.Link, c.roster.byID[it.Outlet].URL)
 }
 
 // moved tells when a choice last changed for its readers, and what they are told as its time of update. An item that comes to
