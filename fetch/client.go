@@ -18,6 +18,7 @@ import (
 	"sync/atomic"
 	"syscall"
 	"time"
+	"unicode/utf8"
 
 	"broadsheet/store"
 )
@@ -286,13 +287,17 @@ func (m *meeting) trace(proxied bool) *httptrace.ClientTrace {
 	}
 }
 
+// maxName is how many letters the name of a host has (RFC 1035 §2.3.4). Hosts are claimed by their names, many at once: one that is longer than
+// what a store takes would cost all the others their claims.
+const maxName = 253
+
 // redirect resolves a Location and checks that a foreign server may send us there.
 func redirect(first, from *url.URL, location string) (*url.URL, error) {
 	to, err := from.Parse(location)
 	if err == nil && to.Scheme != "http" && to.Scheme != "https" {
 		return nil, fmt.Errorf("a redirect to %q, which is neither http nor https", to.Scheme)
 	}
-	if err != nil || to.Host == "" {
+	if err != nil || to.Host == "" || utf8.RuneCountInString(to.Hostname()) > maxName {
 		return nil, fmt.Errorf("a redirect to %.200q, which is no address", location)
 	}
 	to.Fragment, to.RawFragment, to.User = "", "", nil

@@ -255,6 +255,7 @@ func TestRedirects(t *testing.T) {
 		to := map[string]string{
 			"/loop": "/loop2", "/loop2": "/loop", "/1": "/2", "/2": "/3", "/3": "/4", "/4": "/5", "/5": "/6", "/0": "/1",
 			"/file": "file:///etc/passwd", "/none": "", "/relative": "6", "/metadata": "http://169.254.169.254/latest", "/double": "//127.0.0.1:" + strings.Split(req.Host, ":")[1] + "/6",
+			"/long": "http://" + strings.Repeat("a", 254) + "/",
 		}[req.URL.Path]
 		if req.URL.Path == "/6" {
 			fmt.Fprint(w, smallFeed)
@@ -267,7 +268,7 @@ func TestRedirects(t *testing.T) {
 	})
 	for path, want := range map[string]string{
 		"/loop": "circle", "/0": "more than 5 redirects", "/file": "neither http nor https", "/none": "302 Found without a Location",
-		"/metadata": "169.254.169.254", "/1": "", "/relative": "", "/double": "",
+		"/metadata": "169.254.169.254", "/long": "no address", "/1": "", "/relative": "", "/double": "",
 	} {
 		p := visit(t, r.URL+path, store.FeedState{}, nil)
 		if want == "" && (p.State.Err != "" || len(p.Arrivals) != 1) || !strings.Contains(p.State.Err, want) {
