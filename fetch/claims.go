@@ -27,7 +27,7 @@ const (
 	releaseWait = 200 * time.Millisecond // at most, before a host is given back: several go at once
 	awayWait    = time.Second            // at first, before we ask again a store that cannot be reached
 	maxAwayWait = 10 * time.Second
-	patience    = 3 * lease // with a host that another poller has; then a one-shot leaves its feeds to that one
+	patience    = 3 * lease // with a host that another poller has, then a one-shot leaves its feeds to that one; and with a store that grants nothing
 	goneWait    = time.Hour // before we look whether somebody has revived a feed that had ended
 
 	maxSeen = 64 // feeds of one host that are claimed at once
@@ -194,7 +194,7 @@ func (s *Scheduler) granted(ctx context.Context, c *claiming, now moment) {
 	if s.unreached.set(nil) {
 		s.o.Log.Info("the store is reached again")
 	}
-	s.wait = 0
+	s.wait, s.failing = 0, time.Time{}
 	if !s.renewal.After(now.mono) {
 		s.renewal = c.sent.mono.Add(renew)
 	}
@@ -217,6 +217,27 @@ func (s *Scheduler) away(ctx context.Context, c *claiming, now time.Time) {
 		s.offer(h)
 	}
 	// What was to be given back and was not ends with its lease.
+	if s.failing.IsZero() {
+		s.failing = now
+	} else if now.Sub(s.failing) >= patience {
+		s.despair(c.err)
+	}
+}
+
+// despair tells those who asked for polls that there will be none: a store that may be read and not written (a standby, rights that
+// were taken away) can stay so for days, and each of cron's one-shots would wait for its end.
+func (s *Scheduler) despair(err error) {
+	wall := s.o.Store.Now()
+	for _, j := range s.jobs {
+		if j.running || len(j.waiters) == 0 {
+			continue
+		}
+		s.answer(j, store.Saved{State: j.state}, err)
+		if j.queued && !j.wanted(s.o.Automatic, wall) {
+			s.dequeue(j)
+			s.reckon(j)
+		}
+	}
 }
 
 // grant takes in what became of one host, whose feeds jobs were asked for.

@@ -265,6 +265,42 @@ func TestOnceBesideAPoller(t *testing.T) {
 	})
 }
 
+// Who asks for polls does not wait for ever for a store that grants nothing; what is due by itself does.
+func TestOnceWithoutTheStore(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "s.db")
+	synctest.Test(t, func(t *testing.T) {
+		st := quickStore(t, path)
+		defer st.Close()
+		net := &fakeNet{}
+		fs := feeds(t, "https://a.example/1", "https://a.example/2", "https://b.example/1")
+		lost := &lameStore{Store: st}
+		lost.away.Store(true)
+		ctx, cancel := context.WithCancel(t.Context())
+		var wg sync.WaitGroup
+		for _, automatic := range []bool{false, true} {
+			s := New(Options{Store: lost, Settings: testSettings(), Feeds: fs, Automatic: automatic, Log: discard, RoundTripper: net})
+			wg.Go(func() { s.Run(ctx) })
+			began := time.Now()
+			if sum, err := s.Once(ctx, Request{}, nil); err != nil || sum.Polled != 0 || !strings.Contains(sum.Unsaved, "claim") {
+				t.Errorf("%+v, %v", sum, err)
+			}
+			if took := time.Since(began); took < patience || took > 2*patience {
+				t.Errorf("it took %v", took)
+			}
+		}
+		if n := net.count("a.example") + net.count("b.example"); n != 0 {
+			t.Errorf("%d requests", n)
+		}
+		lost.away.Store(false)
+		time.Sleep(time.Minute)
+		cancel()
+		wg.Wait()
+		if n := net.count("a.example") + net.count("b.example"); n != 3 {
+			t.Errorf("%d requests of a daemon that the store grants hosts again", n)
+		}
+	})
+}
+
 // What one process revives, another one that runs polls again.
 func TestRevivedElsewhere(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "s.db")

@@ -60,6 +60,7 @@ type Scheduler struct {
 	renewal   time.Time      // when leases shall begin anew
 	retry     time.Time      // not before then; after the store could not be reached
 	wait      time.Duration  // that made retry
+	failing   time.Time      // since when claims fail; zero if the last one did not
 	claimed   chan *claiming // the claim under way, if there is one
 	unreached trouble
 	unsaved   trouble // why the last polls could not be stored

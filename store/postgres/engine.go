@@ -51,6 +51,8 @@ var settings = map[string]string{
 	"plan_cache_mode":                     "force_generic_plan",
 	"statement_timeout":                   fmt.Sprint(statementTimeout.Milliseconds()),
 	"idle_in_transaction_session_timeout": fmt.Sprint(standstill.Milliseconds()),
+	"lock_timeout":                        "0", // statement_timeout bounds that, too; who waits for the head waits for all that came before
+	"transaction_timeout":                 "0", // PostgreSQL 17's
 	"timezone":                            "UTC",
 	"yb_use_hash_splitting_by_default":    "off", // YugabyteDB's: keys lie in their order, as lists want them
 }
@@ -135,13 +137,14 @@ func (e *engine) do(ctx context.Context, f func(context.Context, *conn) error) e
 		return err
 	}
 	end := time.Now().Add(patience)
+	var met error // in the try before
 	for pause, n := 20*time.Millisecond, 1; ; n++ {
 		v, err := e.once(ctx, f)
 		if err == nil {
 			return nil
 		}
 		if ctx.Err() != nil {
-			return ctx.Err()
+			return e.ended(ctx, met)
 		}
 		switch {
 		case v == final, v == clash && n >= clashes:
@@ -153,15 +156,24 @@ func (e *engine) do(ctx context.Context, f func(context.Context, *conn) error) e
 			e.pool.Reset() // its connections are all of a server that was the primary
 		}
 		e.log.Debug("PostgreSQL: once more", "attempt", n, "err", err)
+		met = err
 		select {
 		case <-time.After(pause/2 + rand.N(pause)):
 		case <-ctx.Done():
-			return ctx.Err()
+			return e.ended(ctx, met)
 		}
 		if v != clash {
 			pause = min(2*pause, time.Second)
 		}
 	}
+}
+
+// ended says that a caller waits no longer, and what for, if his time was up: he may have less of it than we have patience.
+func (e *engine) ended(ctx context.Context, met error) error {
+	if met == nil || ctx.Err() != context.DeadlineExceeded {
+		return ctx.Err()
+	}
+	return fmt.Errorf("%s: %w: %w", e.where, ctx.Err(), e.explain(met))
 }
 
 // errBusy says that a call waited in vain for one of the pool's connections.

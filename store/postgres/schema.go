@@ -87,11 +87,15 @@ func (s *Store) catchUp(ctx context.Context, c *conn, all [][]string) (done int,
 		return 0, err
 	}
 	var in *string
-	if err := c.QueryRow(ctx, "SELECT current_schema()").Scan(&in); err != nil {
+	var encoding string
+	if err := c.QueryRow(ctx, "SELECT current_schema(), current_setting('server_encoding')").Scan(&in, &encoding); err != nil {
 		return 0, err
 	}
-	if in == nil || *in != s.schema { // what would be made, would be made elsewhere
+	switch {
+	case in == nil || *in != s.schema: // what would be made, would be made elsewhere
 		return 0, errPooled
+	case encoding != "UTF8" && encoding != "SQL_ASCII": // the latter takes bytes as they are
+		return 0, fmt.Errorf("the database keeps text as %s, which is not for all letters: create one with createdb -E UTF8 -T template0 %s", encoding, c.Conn().Config().Database)
 	}
 	if err := c.QueryRow(ctx, "SELECT done FROM migrations WHERE one = 1 FOR UPDATE").Scan(&done); err != nil {
 		return 0, err

@@ -3,6 +3,7 @@ package postgres
 import (
 	"context"
 	"errors"
+	"net/url"
 	"strings"
 	"sync"
 	"syscall"
@@ -117,6 +118,66 @@ func TestDemoted(t *testing.T) {
 	save(t, s, poll("a", 0, ""))
 	if n := count(t, s); n != 1 {
 		t.Errorf("%d items", n)
+	}
+}
+
+// A caller who waits no longer than for the first few tries still hears why they failed.
+func TestReadOnly(t *testing.T) {
+	address := pgtest.New(t).Database(t)
+	s := openAt(t, address)
+	alter(t, s, address, "default_transaction_read_only = on")
+	var err error
+	for wait := patience / 16; wait < patience; wait += patience / 8 { // the first try may take longer on a machine that does much else
+		ctx, cancel := context.WithTimeout(t.Context(), wait)
+		_, err = s.Claim(ctx, store.Claim{Owner: "p", Lease: time.Minute, Want: []store.Want{{Host: "a.example", Visit: true}}})
+		cancel()
+		if errors.Is(err, context.DeadlineExceeded) && strings.Contains(err.Error(), "a standby takes no writes") {
+			return
+		}
+	}
+	t.Errorf("no reason: %v", err)
+}
+
+// alter changes what holds for new connections to a database, and lets s make new ones.
+func alter(t *testing.T, s *Store, address, setting string) {
+	t.Helper()
+	u, err := url.Parse(address)
+	if err == nil {
+		_, err = s.pool.Exec(t.Context(), "ALTER DATABASE "+strings.TrimPrefix(u.Path, "/")+" SET "+setting)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.pool.Reset()
+}
+
+// What an administrator has set for all of a database's users does not cost polls that wait for their turn.
+func TestImpatientDatabase(t *testing.T) {
+	address := pgtest.New(t).Database(t)
+	s := openAt(t, address)
+	alter(t, s, address, "lock_timeout = '1s'")
+	var is string
+	if err := s.pool.QueryRow(t.Context(), "SELECT setting FROM pg_settings WHERE name = 'lock_timeout'").Scan(&is); err != nil || is != "0" {
+		t.Errorf("lock_timeout is %q: %v", is, err)
+	}
+}
+
+// A database that cannot keep all letters is not begun with.
+func TestEncoding(t *testing.T) {
+	address := pgtest.New(t).Database(t)
+	s := openAt(t, address)
+	u, err := url.Parse(address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	u.Path += "_latin"
+	name := strings.TrimPrefix(u.Path, "/")
+	if _, err := s.pool.Exec(t.Context(), "CREATE DATABASE "+name+" TEMPLATE template0 ENCODING 'LATIN1' LOCALE 'C'"); err != nil {
+		t.Fatal(err)
+	}
+	defer s.pool.Exec(context.Background(), "DROP DATABASE "+name+" WITH (FORCE)")
+	if _, err := Open(t.Context(), u.String(), Options{}); err == nil || !strings.Contains(err.Error(), "keeps text as LATIN1") || !strings.Contains(err.Error(), "createdb -E UTF8 -T template0 "+name) {
+		t.Errorf("opened: %v", err)
 	}
 }
 
