@@ -139,6 +139,10 @@ func Copy(t *testing.T, from, to Keeper) {
 	if err := store.Copy(t.Context(), original.Store.(store.Copier), broke, nil); !errors.Is(err, errBroken) {
 		t.Fatal(err)
 	}
+	original.save(t, poll("a", w.at)) // which only its feed shows
+	if err := store.Copy(t.Context(), original.Store.(store.Copier), late.(store.Copier), nil); !errors.Is(err, store.ErrDiffers) || !strings.Contains(err.Error(), "copy again") {
+		t.Errorf("a copy that was begun before a poll of the original: %v", err)
+	}
 	original.save(t, poll("a", w.at, arrival("later", "", "later", w.at)))
 	if err := store.Copy(t.Context(), original.Store.(store.Copier), late.(store.Copier), nil); !errors.Is(err, store.ErrMoved) {
 		t.Errorf("a copy that was begun before the original changed: %v", err)
