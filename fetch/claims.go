@@ -36,6 +36,7 @@ const (
 var (
 	errElsewhere = errors.New("another poller has polled it")
 	errLapsed    = fmt.Errorf("the lease of its host has ended: %w", context.Canceled)
+	errUnreached = errors.New("the store cannot be reached; the log says why") // which names hosts and users
 )
 
 // A tenancy is what a host is to us.
@@ -207,7 +208,7 @@ func (s *Scheduler) granted(ctx context.Context, c *claiming, now moment) {
 
 // away puts off what the store could not be asked.
 func (s *Scheduler) away(ctx context.Context, c *claiming, now time.Time) {
-	if ctx.Err() == nil && s.unreached.set(c.err) {
+	if ctx.Err() == nil && s.unreached.set(errUnreached) {
 		s.o.Log.Error("the store cannot be reached; polling goes on as soon as it can", "err", c.err)
 	}
 	s.wait = min(max(2*s.wait, awayWait), maxAwayWait)

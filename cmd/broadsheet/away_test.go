@@ -38,7 +38,7 @@ func TestDatabaseGoesAway(t *testing.T) {
 	p.move(t)
 	f.await("the load", fleetPatience, func() bool { return p.count() > p.feeds+10 })
 	cluster.Stop(syscall.SIGQUIT)
-	f.ready("degraded", publishers...)
+	f.ready("degraded: the store cannot be reached; the log says why", publishers...) // not which server, nor as whom
 	p.move(t)
 	cluster.Run(t)
 	f.ready("ok", publishers...)

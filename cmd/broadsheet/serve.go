@@ -52,7 +52,7 @@ type daemon struct {
 	changed   chan struct{}     // holds one signal: something was stored, or the configuration changed
 	written   chan struct{}     // holds one signal: sections were written as files, and archives may have to be
 	metrics   *meters
-	unreached atomic.Pointer[error] // why a shared store does not answer, if it does not
+	unreached atomic.Pointer[error] // that a shared store does not answer, if it does not
 
 	unpublished atomic.Pointer[error]     // that the last edition could not be shown or written, if it could not
 	felt        atomic.Pointer[time.Time] // when the scheduler took a turn last

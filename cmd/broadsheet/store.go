@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"math/rand/v2"
 	"time"
@@ -49,6 +50,8 @@ const (
 	watchAnswer = 15 * time.Second       // in which the store must have answered
 )
 
+var errUnreached = errors.New("the store cannot be reached; the log says why") // which names hosts and users, and /readyz is for everybody
+
 // watch wakes the publishing when another process has stored something, and takes note of whether the store can be
 // reached.
 func (d *daemon) watch(ctx context.Context) error {
@@ -66,7 +69,7 @@ func (d *daemon) watch(ctx context.Context) error {
 		case ctx.Err() != nil:
 			return nil
 		case err != nil:
-			if d.unreached.Swap(&err) == nil {
+			if d.unreached.Swap(&errUnreached) == nil {
 				d.log.Error("the store cannot be reached; what is shown stays", "err", err)
 			}
 			continue

@@ -281,6 +281,8 @@ func (e *engine) explain(err error) error {
 		return fmt.Errorf("%w; create it: createdb -E UTF8 %s", pg, e.pool.Config().ConnConfig.Database)
 	case "42501":
 		return fmt.Errorf("%w; the user needs the rights to connect to the database and to create a schema in it (GRANT CONNECT, CREATE ON DATABASE), or to own the schema %q and its tables", pg, e.schema)
+	case "42P01", "3F000":
+		return fmt.Errorf("%w; the schema %q is gone, or the user may not use it any more (GRANT USAGE ON SCHEMA)", pg, e.schema)
 	case "42704":
 		return fmt.Errorf("%w; what store.url has behind the question mark must be a parameter of PostgreSQL", pg)
 	case "25006":

@@ -181,6 +181,17 @@ func TestEncoding(t *testing.T) {
 	}
 }
 
+// A schema that went away under a process is not taken for a fault of the program.
+func TestSchemaGone(t *testing.T) {
+	s := openAt(t, pgtest.New(t).Database(t))
+	if _, err := s.pool.Exec(t.Context(), "ALTER SCHEMA broadsheet RENAME TO elsewhere"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Revision(t.Context()); err == nil || !strings.Contains(err.Error(), `the schema "broadsheet" is gone`) {
+		t.Errorf("no reason: %v", err)
+	}
+}
+
 // Connections are few: who waits in vain hears why, and nobody waits for ever.
 func TestPoolExhausted(t *testing.T) {
 	s := openAt(t, within(pgtest.New(t).Database(t), "pool_max_conns", "2"))
