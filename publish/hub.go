@@ -209,7 +209,7 @@ func (h *Hub) begin(want wanted) bool {
 
 // confirm asks a callback whether it wants what was asked for in its name (§5.3).
 func (h *Hub) confirm(ctx context.Context, want *wanted) error {
-	if !want.subscribe && !h.known(want.key) {
+	if !want.subscribe && !h.known(ctx, want.key) {
 		return errors.New("there is no such subscription")
 	}
 	challenge := rand.Text()
@@ -249,8 +249,8 @@ func callbackRequest(ctx context.Context, callback string, query url.Values) (*h
 	return req, nil
 }
 
-func (h *Hub) known(key string) bool {
-	note, err := h.notes.Note(context.Background(), h.kind, key)
+func (h *Hub) known(ctx context.Context, key string) bool {
+	note, err := h.notes.Note(ctx, h.kind, key)
 	return err == nil && note != nil
 }
 

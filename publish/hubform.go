@@ -86,7 +86,7 @@ func (h *Hub) read(w http.ResponseWriter, r *http.Request) (want wanted, no *ref
 		return want, &refusal{http.StatusServiceUnavailable, "The first edition is being made. Try again in a minute."}
 	case d == nil:
 		return want, &refusal{http.StatusNotFound, "hub.topic is none of this hub's: it must be the rel=self address of one of its feeds."}
-	case h.full(want.Callback) && !h.known(want.key):
+	case h.full(want.Callback) && !h.known(r.Context(), want.key):
 		return want, &refusal{http.StatusServiceUnavailable, "This hub has as many subscriptions as it takes, or as it takes for one host."}
 	default:
 		want.Told, want.Revision = d.News, e.Revision // the subscriber has just read it

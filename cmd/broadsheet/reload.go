@@ -7,8 +7,9 @@ import (
 	"broadsheet/publish"
 )
 
-// reload takes up the configuration anew: all of it or, on any error, none of it.
-func (d *daemon) reload(load func() (*plan, error)) {
+// reload takes up the configuration anew: all of it or, on any error, none of it. It breaks off when ctx ends, which a store that does
+// not answer must not hold up.
+func (d *daemon) reload(ctx context.Context, load func() (*plan, error)) {
 	d.tellReloading()
 	defer d.tellReady()
 	now := d.parts()
@@ -24,7 +25,7 @@ func (d *daemon) reload(load func() (*plan, error)) {
 		next, err = d.newParts(pl)
 	}
 	show := func() error { // before it is served: a reader never meets an empty house
-		e, err := next.publisher.Edition(context.Background())
+		e, err := next.publisher.Edition(ctx)
 		if err == nil {
 			e.Pack()
 			next.documents.Show(e)
@@ -42,7 +43,7 @@ func (d *daemon) reload(load func() (*plan, error)) {
 		d.log.Error("configuration not reloaded; the one before stays in force", "err", err)
 		return
 	}
-	if err := publish.Remember(context.Background(), d.store, pl.publication); err != nil {
+	if err := publish.Remember(ctx, d.store, pl.publication); err != nil {
 		d.log.Error("what the configuration withdraws and names is not remembered yet", "err", err)
 	}
 	if len(pl.renames) > 0 {

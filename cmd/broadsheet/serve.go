@@ -145,7 +145,7 @@ func (p *program) runDaemon(ctx context.Context, what duties) error {
 		for {
 			select {
 			case <-hup:
-				d.reload(p.plan)
+				d.reload(ctx, p.plan)
 			case <-ctx.Done():
 				return
 			}

@@ -64,6 +64,7 @@ type engine struct {
 	schema string
 	log    *slog.Logger
 	clock  clock
+	calls  atomic.Int64 // under way
 	closed atomic.Bool
 }
 
@@ -180,6 +181,8 @@ func (e *engine) ended(ctx context.Context, met error) error {
 var errBusy = errors.New("all connections of this process are in use; pool_max_conns in store.url permits more")
 
 func (e *engine) once(ctx context.Context, f func(context.Context, *conn) error) (verdict, error) {
+	e.calls.Add(1)
+	defer e.calls.Add(-1)
 	attempt, cancel := context.WithTimeout(ctx, attemptTimeout)
 	defer cancel()
 	c, err := e.pool.Acquire(attempt)

@@ -138,9 +138,25 @@ func (s *Store) Size(ctx context.Context) (n int64, err error) {
 	return n, err
 }
 
+// leave is how long a server has to see our connections end. pgx gives one that is silent 15 s, and so long a process would not stop.
+const leave = time.Second
+
 // Close implements store.Store. It waits for calls that are under way.
 func (s *Store) Close() error {
 	s.closed.Store(true)
-	s.pool.Close()
-	return nil
+	closed := make(chan struct{})
+	go func() { // ends with the last connection
+		s.pool.Close()
+		close(closed)
+	}()
+	for {
+		select {
+		case <-closed:
+			return nil
+		case <-time.After(leave):
+			if s.calls.Load() == 0 {
+				return nil
+			}
+		}
+	}
 }

@@ -11,6 +11,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"broadsheet/store"
 	"broadsheet/store/postgres/pgtest"
@@ -23,6 +24,7 @@ type proxy struct {
 	to    string
 	trips atomic.Int64
 	room  atomic.Int64 // after so many bytes of answers, all connections are cut; below 0: never
+	mute  atomic.Bool  // nothing is passed on, and nothing cut
 	last  atomic.Pointer[last]
 	mu    sync.Mutex // guards conns
 	conns []net.Conn
@@ -73,6 +75,9 @@ func (p *proxy) accept() {
 				n, err := from.Read(b)
 				if err != nil {
 					return
+				}
+				if p.mute.Load() {
+					continue
 				}
 				seen(b[:n]) // which may cut, before anything is passed on
 				if _, err := to.Write(b[:n]); err != nil {
@@ -254,6 +259,26 @@ func TestSwapWithoutAnAnswer(t *testing.T) {
 		if v, err := s.Note(t.Context(), "kind", "key"); string(v) != to || err != nil {
 			t.Errorf("the note is %q after that: %v", v, err)
 		}
+	}
+}
+
+// A server that has fallen silent does not hold up a process that stops.
+func TestCloseBesideASilentServer(t *testing.T) {
+	p, address := between(t, pgtest.New(t).Database(t))
+	s, err := Open(t.Context(), address, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.mute.Store(true)
+	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+	defer cancel()
+	if _, err := s.Revision(ctx); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("of a silent server: %v", err)
+	}
+	began := time.Now()
+	s.Close()
+	if took := time.Since(began); took > 13*time.Second {
+		t.Errorf("closed after %v", took)
 	}
 }
 
