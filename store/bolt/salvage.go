@@ -23,6 +23,7 @@ type salvage struct {
 	counts  map[string]int        // items by feed
 	lost    map[store.ItemID]bool // items that were stored and cannot be read
 	doubted map[string]bool       // feeds that must be asked without validators, or the outlet would keep back what was lost
+	between []place               // of items between two damaged pages, which each does not come to
 }
 
 const salvagePuts = 2000 // in one transaction
@@ -75,7 +76,13 @@ func (s *salvage) abandon() error {
 // each calls put for each entry of a bucket that can be read: from the front to the first damaged page, and from the back to
 // the last one. What put makes of an entry that is itself damaged is its own affair.
 func (s *salvage) each(ctx context.Context, name []byte, put func(k, v []byte) error) error {
-	var met []byte // the last key from the front
+	var met []byte  // the last key from the front
+	var last []byte // of all; nil if it cannot be read
+	survive(func() error {
+		last, _ = s.from.Bucket(name).Cursor().Last()
+		last = bytes.Clone(last)
+		return nil
+	})
 	walk := func(first, next func(*cursor) (k, v []byte), back bool) (whole bool, err error) {
 		var c *cursor
 		for move := first; ctx.Err() == nil; move = next {
@@ -100,7 +107,7 @@ func (s *salvage) each(ctx context.Context, name []byte, put func(k, v []byte) e
 			if err != nil {
 				return false, err
 			}
-			if !back {
+			if !back && (last == nil || bytes.Compare(k, last) <= 0) { // else it is rubbish, and would keep us from all between
 				met = k
 			}
 		}
@@ -125,7 +132,7 @@ func (s *salvage) get(name, key []byte) (v []byte) {
 // items brings items, bodies and changes over, and makes the indexes by number, month and revision.
 func (s *salvage) items(ctx context.Context) error {
 	packer := record.NewPacker()
-	err := s.each(ctx, headsBucket, func(k, v []byte) error {
+	take := func(k, v []byte) error {
 		if len(k) != len(place{}) {
 			return nil
 		}
@@ -153,12 +160,25 @@ func (s *salvage) items(ctx context.Context) error {
 		s.report.Items++
 		s.last, s.rev = max(s.last, it.ID), max(s.rev, it.Revision)
 		return s.w.takeItem(key8(it.ID), &r)
-	})
-	if err != nil {
+	}
+	if err := s.each(ctx, headsBucket, take); err != nil {
 		return err
 	}
 	return s.each(ctx, idsBucket, func(k, _ []byte) error {
 		id := store.ItemID(number(k))
+		if _, _, ok := stands(s.w.ids, id); !ok {
+			var p place
+			survive(func() error {
+				p, _, _ = stands(s.from.Bucket(idsBucket), id)
+				return nil
+			})
+			if err := take(p[:], s.get(headsBucket, p[:])); err != nil {
+				return err
+			}
+			if _, _, ok := stands(s.w.ids, id); ok {
+				s.between = append(s.between, p)
+			}
+		}
 		if _, _, ok := stands(s.w.ids, id); !ok && id != 0 {
 			s.lost[id] = true
 			s.report.Lost++
@@ -213,13 +233,23 @@ func (s *salvage) published(ctx context.Context) error {
 
 // standing calls f for each item that was brought over.
 func (s *salvage) standing(ctx context.Context, f func(*store.Item) error) error {
-	return s.each(ctx, headsBucket, func(k, v []byte) error {
+	stood := func(k, v []byte) error {
 		it, err := decodeHead(place(k), string(v))
 		if p, _, ok := stands(s.w.ids, it.ID); err != nil || !ok || p != place(k) {
 			return nil
 		}
 		return f(&it)
-	})
+	}
+	err := s.each(ctx, headsBucket, stood)
+	for _, p := range s.between {
+		if err == nil {
+			err = s.begin()
+		}
+		if err == nil {
+			err = stood(p[:], s.get(headsBucket, p[:]))
+		}
+	}
+	return err
 }
 
 // stories brings stories over with the items that are there and say that they are of them.
