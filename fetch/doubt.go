@@ -24,12 +24,6 @@ func overdue(before *store.FeedState, p *store.Poll) bool {
 // doubt asks once more without validators, after a 304. Items that are not those of the known document
 // convict the 304. Should nothing come of it, the 304 stands.
 func (v poller) doubt(ctx context.Context, from string, p store.Poll) (store.Poll, error) {
-	_, rule := v.settings.rule(from)
-	select {
-	case <-time.After(rule.Gap):
-	case <-ctx.Done():
-		return p, nil
-	}
 	st := p.State
 	q, err := v.ask(ctx, from, store.Validators{}, &st)
 	if err != nil || q.State.Damaged {

@@ -7,14 +7,14 @@ import (
 	"time"
 )
 
-// A journey is a poll on its way from host to host: a redirect, or the address that a feed has moved to, may lead it away from the
-// host where it began. A request to another host is one of that host's, so it waits for its turn there, and takes up no place
-// meanwhile.
+// A journey is a poll on its way from request to request: a redirect, or the address that a feed has moved to, may lead it away from
+// the host where it began. Each request but the first, which the poll began with, waits for its turn at its host like any other of
+// that host's, and the poll takes up no place meanwhile.
 type journey struct {
 	s        *Scheduler
 	settings *Settings
-	name     string // of the host that it was led to last; its poll's goroutine owns it
-	seat            // likewise
+	began    bool // the first request was made; its poll's goroutine owns it
+	seat          // likewise
 
 	// Run's goroutine owns these.
 	home *host // where it began; nobody else is to get this host as long as it lasts
@@ -24,13 +24,13 @@ type journey struct {
 	turn chan error // told once for each wait
 }
 
-// visit takes the journey to the host of an address and returns when it is its turn there.
+// visit takes the journey to the host of an address and returns when it is its turn there, for one request.
 func (v *journey) visit(ctx context.Context, address string) error {
-	name, _ := v.settings.rule(address)
-	if name == v.name {
+	if name, _ := v.settings.rule(address); !v.began && name == v.home.name {
+		v.began = true
 		return nil
 	}
-	v.name = name
+	v.began = true
 	v.leave() // or those that wait for room and those that wait for a turn could wait for each other
 	c := call{func(context.Context) error { v.s.lead(v, address, time.Now()); return nil }, make(chan error, 1)}
 	select {

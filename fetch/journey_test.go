@@ -5,9 +5,12 @@ import (
 	"net/http"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"broadsheet/store/storetest"
 )
 
 // leading answers at hosts whose names begin with "away" by a redirect to big.example, elsewhere with a feed.
@@ -138,5 +141,91 @@ func TestRedirectBesideAPoller(t *testing.T) {
 			t.Errorf("it took %v", took)
 		}
 		stop()
+	})
+}
+
+// A poll that makes several requests at one host makes each in its turn there, as far from the last one as any other poll's: for
+// redirects, for the question without validators after a week of 304s, and for the configured address when the new one fails.
+func TestPollsKeepTheirDistanceFromThemselves(t *testing.T) {
+	for perHost, least := range map[int]time.Duration{1: 1500 * time.Millisecond, 2: time.Second} {
+		synctest.Test(t, func(t *testing.T) {
+			began := time.Now()
+			var plain, back atomic.Int32
+			net := &fakeNet{takes: 500 * time.Millisecond}
+			net.answer = func(r *http.Request) *http.Response {
+				early := time.Since(began) < 4*day
+				switch r.URL.Path {
+				case "/away":
+					return response(302, "", http.Header{"Location": {"https://www.big.example/there"}})
+				case "/quiet":
+					if conditional(r) {
+						return response(304, "", nil)
+					}
+					plain.Add(1)
+					return response(200, dated(1), http.Header{"Etag": {`"1"`}})
+				case "/moved":
+					if early {
+						return response(301, "", http.Header{"Location": {"https://www.big.example/new"}})
+					}
+				case "/new":
+					if !early {
+						back.Add(1)
+						return response(404, "", nil)
+					}
+				}
+				return nil
+			}
+			s := testSettings()
+			s.PerHost, s.HostGap = perHost, time.Second
+			st := storetest.NewModel()
+			during(t, st, net, s, feeds(t, "https://big.example/away", "https://big.example/quiet", "https://big.example/moved", "https://big.example/1", "https://big.example/2"), 10*day)
+			big := append(net.asked["big.example"], net.asked["www.big.example"]...)
+			sortTimes(big)
+			for i := 1; i < len(big); i++ {
+				if gap := big[i].Sub(big[i-1]); gap < least {
+					t.Errorf("%d in flight: requests %v apart, want %v", perHost, gap, least)
+				}
+			}
+			if n := plain.Load(); n != 2 {
+				t.Errorf("%d requests without validators, want the first and one after a week", n)
+			}
+			if n := back.Load(); n != 1 {
+				t.Errorf("%d requests to a new address that has gone, want 1", n)
+			}
+			for f, err := range st.Feeds(t.Context()) {
+				if err != nil || f.Failures > 0 || f.Move.Holds {
+					t.Errorf("%+v, %v", f, err)
+				}
+			}
+		})
+	}
+}
+
+// A host that asks a moved feed's configured address to be left alone is not asked at the new one instead.
+func TestMoveKeepsAHold(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		st := storetest.NewModel()
+		var held, asked []time.Time
+		net := &originNet{origins: map[string]origin{
+			"a.example": then(to(301, "https://www.a.example/new"), 4*day, func(int, *http.Request) (*http.Response, error) {
+				held = append(held, time.Now())
+				return response(503, "", http.Header{"Retry-After": {"7200"}}), nil
+			}),
+			"www.a.example": func(n int, r *http.Request) (*http.Response, error) {
+				asked = append(asked, time.Now())
+				return steady(n, r)
+			},
+		}}
+		runFor(t, st, net, feeds(t, "https://a.example/feed"), 12*day)
+		if len(held) == 0 {
+			t.Error("the configured address was not asked once a week")
+		}
+		for _, h := range held {
+			for _, at := range asked {
+				if d := at.Sub(h); d >= 0 && d < 2*time.Hour {
+					t.Errorf("asked %v after Retry-After of two hours", d)
+				}
+			}
+		}
 	})
 }

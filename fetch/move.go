@@ -67,6 +67,10 @@ func (v poller) otherAddress(ctx context.Context, from string, st *store.FeedSta
 		return p, nil
 	}
 	if from == v.feed.Address {
+		here, _ := v.settings.rule(from)
+		if there, _ := v.settings.rule(st.Move.To); p.State.HostHold && there == here {
+			return p, err // it has just asked to be left alone
+		}
 		to := *st
 		to.Move.Checked = p.At
 		return v.ask(ctx, to.Move.To, to.Validators, &to)

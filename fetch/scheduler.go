@@ -308,7 +308,7 @@ func (s *Scheduler) start(h *host, now time.Time) {
 		}
 	}
 	turns, settings, client, epoch := turnsOf(jobs), s.o.Settings, s.client, h.epoch
-	way := &journey{s: s, settings: &settings, name: h.name, home: h, at: h, turn: make(chan error, 1), seat: seat{hand: s.hand}}
+	way := &journey{s: s, settings: &settings, home: h, at: h, turn: make(chan error, 1), seat: seat{hand: s.hand}}
 	go func() { // ended by finish, which Run waits for
 		f := finished{polls: make([]finishedPoll, len(turns)), way: way, epoch: epoch}
 		get := client.once(turns, way)
