@@ -110,8 +110,8 @@ func (r *remote) do(ctx context.Context, method, path string, body io.Reader) (i
 	}
 	req.Header.Set(digestHeader, r.digest)
 	resp, err := r.client.Do(req)
-	if err != nil {
-		return nil, fmt.Errorf("ask the running daemon: %w", err)
+	if err != nil { // it was there a moment ago
+		return nil, fmt.Errorf("%w: %w", errStopped, err)
 	}
 	if resp.StatusCode == http.StatusOK {
 		return resp.Body, nil
@@ -133,9 +133,6 @@ func (r *remote) once(ctx context.Context, want fetch.Request, progress func(fet
 		return fetch.Summary{}, err
 	}
 	body, err := r.do(ctx, http.MethodPost, "/once", bytes.NewReader(b))
-	if lost := (*url.Error)(nil); errors.As(err, &lost) { // it stopped when it had just said that it is there, or before it said anything
-		return fetch.Summary{}, fmt.Errorf("%w: %w", errStopped, lost)
-	}
 	if err != nil {
 		return fetch.Summary{}, err
 	}
@@ -198,6 +195,15 @@ func (r *remote) preview(ctx context.Context, want previewing) (out publish.Prev
 	return out, json.NewDecoder(body).Decode(&out)
 }
 
+// unread says why an answer could not be read to its end.
+func unread(err error) error {
+	var cut *net.OpError
+	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.As(err, &cut) {
+		return fmt.Errorf("%w: %w", errStopped, err)
+	}
+	return fmt.Errorf("ask the running daemon: %w", err)
+}
+
 func (r *remote) edition(ctx context.Context) (*publish.Edition, error) {
 	body, err := r.do(ctx, http.MethodGet, "/documents", nil)
 	if err != nil {
@@ -206,7 +212,7 @@ func (r *remote) edition(ctx context.Context) (*publish.Edition, error) {
 	defer body.Close()
 	var e rendered
 	if err := gob.NewDecoder(body).Decode(&e); err != nil {
-		return nil, fmt.Errorf("ask the running daemon: %w", err)
+		return nil, unread(err)
 	}
 	return publish.NewEdition(e.Revision, e.Digest, e.Documents), nil
 }
@@ -225,7 +231,7 @@ func (r *remote) Archives(ctx context.Context, have publish.Bound) (now publish.
 	}
 	answer := gob.NewDecoder(body)
 	if err := answer.Decode(&now); err != nil {
-		return now, nil, errors.Join(fmt.Errorf("ask the running daemon: %w", err), body.Close())
+		return now, nil, errors.Join(unread(err), body.Close())
 	}
 	return now, func(yield func(publish.Archive, error) bool) {
 		defer body.Close()
@@ -236,7 +242,7 @@ func (r *remote) Archives(ctx context.Context, have publish.Bound) (now publish.
 				return
 			}
 			if err != nil {
-				err = fmt.Errorf("ask the running daemon: %w", err)
+				err = unread(err)
 			}
 			if !yield(a, err) || err != nil {
 				return

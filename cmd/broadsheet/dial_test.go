@@ -1,12 +1,20 @@
 package main
 
 import (
+	"bytes"
+	"encoding/gob"
+	"encoding/json"
 	"net"
 	"net/http"
+	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"testing"
+
+	"broadsheet/fetch"
+	"broadsheet/publish"
 )
 
 // A daemon that says that it is there, and is not when it is asked to poll, leaves that to the asker.
@@ -29,5 +37,54 @@ func TestDaemonVanishes(t *testing.T) {
 	defer s.Close()
 	if said := w.must("fetch", "--once", "-v"); asked.Load() != 1 || !strings.Contains(said, "1 of 1 feed polled: 1 new item,") {
 		t.Errorf("asked %d times; it says %s", asked.Load(), said)
+	}
+}
+
+// A daemon that stops when it has polled, and before its documents are written, leaves those to the asker.
+func TestDaemonStopsBeforeItsDocuments(t *testing.T) {
+	var documents bytes.Buffer
+	if err := gob.NewEncoder(&documents).Encode(rendered{Digest: "its own", Documents: []*publish.Document{{Path: "page.html", Body: []byte("A page")}}}); err != nil {
+		t.Fatal(err)
+	}
+	for _, last := range []string{"/documents", "half of /documents", "/note", "/archives"} {
+		t.Run(last, func(t *testing.T) {
+			w := newWorld(t, everything+outletBlock("o", "Outlet", "http://127.0.0.1:9/"))
+			l, err := net.Listen("unix", filepath.Join(w.dir, "broadsheet.sock"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			var asked atomic.Int32
+			s := &http.Server{Handler: http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+				switch {
+				case r.URL.Path == last && (last != "/note" || r.Method == http.MethodPost):
+				case r.URL.Path == "/once":
+					asked.Add(1)
+					json.NewEncoder(rw).Encode(message{Summary: &fetch.Summary{Feeds: 1, Polled: 1, New: 7}})
+					return
+				case r.URL.Path == "/documents" && last != "half of /documents":
+					rw.Write(documents.Bytes())
+					return
+				case r.URL.Path == "/documents":
+					rw.Header().Set("Content-Length", strconv.Itoa(documents.Len()))
+					rw.Write(documents.Bytes()[:documents.Len()/2])
+					http.NewResponseController(rw).Flush()
+				case r.URL.Path == "/note" && r.Method == http.MethodGet:
+					rw.Write([]byte("null"))
+					return
+				default:
+					return
+				}
+				l.Close()
+				panic(http.ErrAbortHandler)
+			})}
+			go s.Serve(l)
+			defer s.Close()
+			if said := w.must("fetch", "--once", "-v"); asked.Load() != 1 || !strings.Contains(said, "1 of 1 feed polled: 7 new items,") {
+				t.Errorf("asked %d times; it says %s", asked.Load(), said)
+			}
+			if _, err := os.Stat(filepath.Join(w.dir, "public", "all.atom")); err != nil {
+				t.Error(err)
+			}
+		})
 	}
 }

@@ -58,16 +58,29 @@ func (p *program) fetchOnce(ctx context.Context, want fetch.Request, strict bool
 	}
 	log := p.log(slog.LevelWarn)
 	st, r, sum, err := p.round(ctx, pl, want, log)
-	if st != nil {
-		defer st.Close()
-	}
+	defer func() {
+		if st != nil {
+			st.Close()
+		}
+	}()
 	if err != nil {
 		return err
 	}
 	written := 0
 	if dir := pl.config.Publish.Dir; dir != "" {
 		var e *publish.Edition
-		if written, e, err = pl.write(ctx, st, r, dir, log); err == nil && r == nil {
+		for range daemonTries {
+			var n int
+			n, e, err = pl.write(ctx, st, r, dir, log)
+			written += n
+			if !errors.Is(err, errStopped) || ctx.Err() != nil {
+				break
+			}
+			if st, r, err = pl.reach(ctx, log); err != nil {
+				return err
+			}
+		}
+		if err == nil && r == nil {
 			err = pl.ping(ctx, st, e, log)
 		}
 		if err != nil {
@@ -96,15 +109,15 @@ func (p *program) fetchOnce(ctx context.Context, want fetch.Request, strict bool
 	return nil
 }
 
-// roundTries is how many daemons may stop, one after the other, while we wait for their answer.
-const roundTries = 3
+// daemonTries is how many daemons may stop, one after the other, while we wait for their answer.
+const daemonTries = 3
 
 // round polls once what want asks for, with the store or with the daemon that holds it: the other one of the two is nil. When
 // a daemon stops before it is done, whoever has the store then does the rest.
 func (p *program) round(ctx context.Context, pl *plan, want fetch.Request, log *slog.Logger) (st keeper, r *remote, sum fetch.Summary, err error) {
 	step, end := showProgress(p.stderr, p.quiet)
 	defer end()
-	for range roundTries {
+	for range daemonTries {
 		if st, r, err = pl.reach(ctx, log); err != nil {
 			return nil, nil, sum, err
 		}
