@@ -85,7 +85,7 @@ func listenControl(path string, shared bool) (_ net.Listener, err error) {
 			return nil, errControlled
 		}
 	}
-	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
+	if err := removeSocket(path); err != nil {
 		return nil, fmt.Errorf("control socket: %w", err)
 	}
 	before := syscall.Umask(0o177) // 0600 from the first moment on

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/gob"
 	"encoding/json"
+	"errors"
 	"net"
 	"net/http"
 	"os"
@@ -86,5 +87,41 @@ func TestDaemonStopsBeforeItsDocuments(t *testing.T) {
 				t.Error(err)
 			}
 		})
+	}
+}
+
+// A socket that nobody listens at is replaced; what else lies at its path, named by mistake, is left as it is.
+func TestSocketsReplaceNothingElse(t *testing.T) {
+	listeners := map[string]func(path string) (net.Listener, error){
+		"server.listen":  func(path string) (net.Listener, error) { return listenOn("unix:"+path, "server.listen") },
+		"control socket": func(path string) (net.Listener, error) { return listenControl(path, false) },
+	}
+	for name, listen := range listeners {
+		dir := t.TempDir()
+		stale, file, folder := filepath.Join(dir, "stale"), filepath.Join(dir, "file"), filepath.Join(dir, "folder")
+		left, err := net.ListenUnix("unix", &net.UnixAddr{Net: "unix", Name: stale})
+		if err != nil {
+			t.Fatal(err)
+		}
+		left.SetUnlinkOnClose(false)
+		left.Close()
+		if l, err := listen(stale); err != nil {
+			t.Errorf("%s: %v", name, err)
+		} else {
+			l.Close()
+		}
+		if err := errors.Join(os.WriteFile(file, []byte("precious"), 0o600), os.Mkdir(folder, 0o700)); err != nil {
+			t.Fatal(err)
+		}
+		for _, path := range []string{file, folder} {
+			if l, err := listen(path); err == nil || !strings.Contains(err.Error(), "choose another path") {
+				if t.Errorf("%s at a file: %v", name, err); err == nil {
+					l.Close()
+				}
+			}
+			if _, err := os.Stat(path); err != nil {
+				t.Errorf("%s: %v", name, err)
+			}
+		}
 	}
 }

@@ -290,8 +290,10 @@ func listenOn(address, key string) (net.Listener, error) {
 		if c, err := net.DialTimeout("unix", path, time.Second); err == nil {
 			c.Close()
 			return nil, fmt.Errorf("%s = %q: another process listens there; stop it or choose another path", key, address)
-		} else if errors.Is(err, syscall.ECONNREFUSED) {
-			os.Remove(path) // left over from a process that died
+		} else if errors.Is(err, syscall.ECONNREFUSED) { // left over from a process that died
+			if err := removeSocket(path); err != nil {
+				return nil, fmt.Errorf("%s = %q: %w", key, address, err)
+			}
 		}
 		l, err := net.Listen("unix", path)
 		if err != nil {
@@ -309,6 +311,20 @@ func listenOn(address, key string) (net.Listener, error) {
 		return nil, fmt.Errorf("%s = %q: %w; write an address of this machine, or \":PORT\" for all that it has", key, address, err)
 	}
 	return l, nil
+}
+
+// removeSocket removes a socket that nobody listens at, and nothing else that somebody may have named by mistake.
+func removeSocket(path string) error {
+	info, err := os.Lstat(path)
+	switch {
+	case errors.Is(err, os.ErrNotExist):
+		return nil
+	case err != nil:
+		return err
+	case info.Mode().Type() != os.ModeSocket:
+		return fmt.Errorf("%s is there, and is no socket; remove it or choose another path", path)
+	}
+	return os.Remove(path)
 }
 
 // ready says why the daemon is not ready, if it is not.
