@@ -156,6 +156,18 @@ func TestRemovedAndRenamed(t *testing.T) {
 			if got.Code != want.code || got.Header().Get("Location") != want.location {
 				t.Errorf("%s: %d to %q, want %d to %q", base+path, got.Code, got.Header().Get("Location"), want.code, want.location)
 			}
+			// A reader in a browser, on another site, follows and learns what is gone, but of private sections nothing.
+			asked, open := httptest.NewRecorder(), "*"
+			if strings.Contains(path, "?key=k") {
+				open = ""
+			}
+			s.h.ServeHTTP(asked, httptest.NewRequest("OPTIONS", "https://paper.example"+base+path, nil))
+			if got.Header().Get("Access-Control-Allow-Origin") != open || asked.Header().Get("Access-Control-Allow-Origin") != open {
+				t.Errorf("%s: %v; OPTIONS: %v", base+path, got.Header(), asked.Header())
+			}
+			if want.code == http.StatusPermanentRedirect && asked.Code != http.StatusNoContent {
+				t.Errorf("OPTIONS %s: %d", base+path, asked.Code)
+			}
 		}
 	}
 	// A new section under the old name is another feed; the one that is renamed back is the same again.
@@ -218,7 +230,7 @@ func TestPrivateSection(t *testing.T) {
 			t.Errorf("%s: asked again: %d", path, answer.Code)
 		}
 		options := httptest.NewRecorder()
-		if s.h.ServeHTTP(options, httptest.NewRequest("OPTIONS", base+path+query, nil)); !strings.Contains(path, "/") && options.Header().Get("Access-Control-Allow-Origin") != "" {
+		if s.h.ServeHTTP(options, httptest.NewRequest("OPTIONS", base+path+query, nil)); options.Header().Get("Access-Control-Allow-Origin") != "" {
 			t.Errorf("%s: other sites may read it", path)
 		}
 	}

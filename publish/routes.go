@@ -29,6 +29,7 @@ type answer struct {
 	document *Document
 	archive  func(context.Context) *Document // an archive, once it is rendered; nil if that fails, which is logged
 	moved    string                          // the present address, relative to the one asked for
+	private  bool                            // not for scripts of other sites
 	gone     bool
 }
 
@@ -56,17 +57,19 @@ func (e *Edition) at(path string, query url.Values) answer {
 	if to, ok := e.moved[slug]; ok {
 		now = to
 	}
-	if lock, ok := e.locks[now]; ok && !lock.opens(query) {
+	lock, private := e.locks[now]
+	if private && !lock.opens(query) {
 		return answer{}
 	}
 	if now != slug {
-		return answer{moved: strings.Repeat("../", strings.Count(rest, "/")) + now + rest}
+		return answer{moved: strings.Repeat("../", strings.Count(rest, "/")) + now + rest, private: private}
 	}
 	if month != "" {
 		if ending == "" {
 			ending = ".html"
 		}
 		if a, ok := e.archive(slug, month, ending); ok {
+			a.private = private
 			return a
 		}
 	} else {
@@ -77,7 +80,7 @@ func (e *Edition) at(path string, query url.Values) answer {
 			return answer{document: d}
 		}
 		if d := e.private[name]; d != nil {
-			return answer{document: d}
+			return answer{document: d, private: true}
 		}
 	}
 	known, once := e.slugs[slug]
@@ -120,7 +123,10 @@ func (a answer) something() bool {
 func (a answer) give(w http.ResponseWriter, r *http.Request) {
 	d := a.document
 	switch {
-	case a.moved != "":
+	case a.moved != "" && r.Method != http.MethodOptions: // a browser asks with OPTIONS where it is, and follows no redirect then
+		if !a.private {
+			w.Header().Set("Access-Control-Allow-Origin", "*") // or a reader in a browser could not follow
+		}
 		redirect(w, r, a.moved)
 		return
 	case a.archive != nil && (r.Method == http.MethodGet || r.Method == http.MethodHead):
@@ -135,7 +141,7 @@ func (a answer) give(w http.ResponseWriter, r *http.Request) {
 		d.serve(w, r)
 	case http.MethodOptions:
 		w.Header().Set("Allow", allowed)
-		if d == nil || !d.Private {
+		if !a.private {
 			w.Header().Set("Access-Control-Allow-Origin", "*")
 			w.Header().Set("Access-Control-Allow-Methods", allowed)
 			w.Header().Set("Access-Control-Allow-Headers", "If-None-Match, If-Modified-Since")

@@ -69,6 +69,7 @@ func (e *Edition) regret(w http.ResponseWriter, r *http.Request, status int, pat
 	name := r.URL.Path[strings.LastIndexByte(r.URL.Path, '/')+1:]
 	forPeople := (!strings.Contains(name, ".") || strings.HasSuffix(name, ".html")) && (r.Method == http.MethodGet || r.Method == http.MethodHead)
 	page := e.docs[path]
+	w.Header().Set("Access-Control-Allow-Origin", "*") // or a reader in a browser could not tell it from a failure
 	if !forPeople || page == nil {
 		plainAnswer(w, status, text)
 		return
