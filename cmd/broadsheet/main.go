@@ -8,6 +8,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -51,10 +52,14 @@ type program struct {
 
 // run does what args say and returns the exit code.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
-	p := &program{stdout: stdout, stderr: stderr}
+	out := &results{Writer: stdout}
+	p := &program{stdout: out, stderr: stderr}
 	root := p.root()
 	root.SetArgs(args)
 	err := root.ExecuteContext(ctx)
+	if out.err != nil {
+		p.started, err = true, cmp.Or(err, out.err)
+	}
 	code := p.exitCode(err)
 	if err != nil && code != exitStrict {
 		if errors.Is(err, context.Canceled) && ctx.Err() != nil {
@@ -66,6 +71,18 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		}
 	}
 	return code
+}
+
+// results is where results go. It remembers that some could not be written, so that a file that is cut short shows in the exit code.
+type results struct {
+	io.Writer
+	err error
+}
+
+func (r *results) Write(b []byte) (int, error) {
+	n, err := r.Writer.Write(b)
+	r.err = cmp.Or(r.err, err)
+	return n, err
 }
 
 var (

@@ -168,3 +168,22 @@ func same(ts *testscript.TestScript, _ bool, args []string) {
 	}
 	seen[name] = info
 }
+
+// full is a disk without room.
+type full struct{}
+
+func (full) Write([]byte) (int, error) { return 0, syscall.ENOSPC }
+
+// Results that cannot be written are no success, whatever the command.
+func TestResultsCutShort(t *testing.T) {
+	feed := serveHandler(t, answer(200, "application/rss+xml", newsFeed("outlet.example", "", "A story")))
+	w := newWorld(t, everything+outletBlock("o", "Outlet", feed))
+	w.must("fetch", "--once")
+	for _, args := range [][]string{{"check"}, {"outlets"}, {"explain", fmt.Sprintf("https://outlet.example/%x", "A story")}, {"preview", "all"}, {"export"}, {"completion", "bash"}, {"--help"}} {
+		var stderr buffer
+		code := run(t.Context(), append([]string{"-c", w.config}, args...), full{}, &stderr)
+		if want := "broadsheet: " + syscall.ENOSPC.Error() + "\n"; code != exitFailed || stderr.String() != want {
+			t.Errorf("%s: exit code %d: %s", args, code, stderr.String())
+		}
+	}
+}
