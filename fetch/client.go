@@ -106,11 +106,12 @@ type answer struct {
 	status    int
 	header    http.Header
 	body      []byte
-	bytes     int64    // of the body, as they came
-	truncated error    // the body ended early; what came is in body
-	address   *url.URL // that answered
-	moved     *url.URL // where the permanent redirects before the first other one led; nil if there were none
-	private   bool     // at an address that is not public
+	bytes     int64         // of the body, as they came
+	truncated error         // the body ended early; what came is in body
+	address   *url.URL      // that answered
+	moved     *url.URL      // where the permanent redirects before the first other one led; nil if there were none
+	private   bool          // at an address that is not public
+	hops      []http.Header // of the redirects before it
 
 	conditional bool // validators were sent
 }
@@ -159,6 +160,7 @@ func (c *Client) get(ctx context.Context, f *Feed, from string, v store.Validato
 		return nil, errors.New("the address that the feed has moved to cannot be read")
 	}
 	var moved *url.URL
+	var hops []http.Header
 	lasting := true // all hops so far were permanent
 	seen := map[string]bool{}
 	for hop := 0; ; hop++ {
@@ -194,7 +196,7 @@ func (c *Client) get(ctx context.Context, f *Feed, from string, v store.Validato
 				err = way.whole(polling)
 			}
 			if a != nil {
-				a.conditional = vouched(v, at)
+				a.conditional, a.hops = vouched(v, at), hops
 				if hop > 0 && (!lasting || !met.private.Load()) {
 					a.moved = moved
 				}
@@ -206,6 +208,7 @@ func (c *Client) get(ctx context.Context, f *Feed, from string, v store.Validato
 		if hop == maxRedirects {
 			return nil, fmt.Errorf("more than %d redirects", maxRedirects)
 		}
+		hops = append(hops, resp.Header)
 		before := at
 		if at, err = redirect(first, at, location); err != nil {
 			return nil, err

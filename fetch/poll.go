@@ -121,6 +121,9 @@ func (v poller) answered(p *store.Poll, a *answer) error {
 	if a.status >= 300 && a.status != http.StatusNotModified {
 		st.RetryAfter = retryAfter(a.header, p.At)
 	}
+	for _, h := range a.hops {
+		st.RetryAfter = later(st.RetryAfter, retryAfter(h, p.At))
+	}
 	switch a.status {
 	case http.StatusOK, http.StatusNonAuthoritativeInfo:
 		if err := v.received(p, a); err != nil {

@@ -1,10 +1,13 @@
 package fetch
 
 import (
+	"fmt"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"broadsheet/store"
 )
@@ -38,6 +41,27 @@ func TestRedirectsGetNoCredentials(t *testing.T) {
 	}
 	if last := asked[4].String(); last != "https://a.example/4" {
 		t.Errorf("asked at last for %s", last)
+	}
+}
+
+// A redirect that asks for a pause is followed, and its address left alone for that long afterwards (PROTOCOL F12).
+func TestRedirectAsksForAPause(t *testing.T) {
+	waits := []string{"60", "7200", "soon"} // of one redirect after the other
+	c := NewClient(testSettings(), roundTrip(func(r *http.Request) *http.Response {
+		n, _ := strconv.Atoi(r.URL.Path[1:])
+		if n == len(waits) {
+			return response(200, smallFeed, nil)
+		}
+		return response(302, "", http.Header{"Location": {fmt.Sprintf("/%d", n+1)}, "Retry-After": {waits[n]}})
+	}))
+	s := testSettings()
+	f := Feed{Outlet: "o", URL: "https://a.example/0", Address: "https://a.example/0", Schedule: everyHour(t), Enabled: true}
+	p, _, err := poll(t.Context(), visiting(c), forgetful{}, &f, &s, store.FeedState{}, discard)
+	if err != nil || p.State.Err != "" || len(p.Arrivals) != 1 {
+		t.Fatalf("%+v, %v", p.State, err)
+	}
+	if wait := p.State.RetryAfter.Sub(p.At); wait != 2*time.Hour || !p.State.NextPoll.Equal(p.State.RetryAfter) || p.State.HostHold {
+		t.Errorf("a pause of %v, next poll %v, the whole host: %v", wait, p.State.NextPoll, p.State.HostHold)
 	}
 }
 
