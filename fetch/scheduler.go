@@ -37,7 +37,7 @@ type Scheduler struct {
 	due      pile[*job]     // jobs that wait for their time
 	ready    pile[*host]    // hosts with a queue and a free place, by the time they are free
 	running  int            // polls that have begun
-	waiting  int            // of them, those that wait for their turn at another host
+	waiting  int            // of them, those that wait for their turn with a further request
 	visited  map[*host]bool // hosts with guests
 	load     Load           // of which only the rounds are kept
 	began    time.Time      // the round; zero between two
