@@ -112,6 +112,56 @@ func TestWithdrawFromStory(t *testing.T) {
 	equal(t, w.shown(w.publisher(pub), "all"))
 }
 
+// What is withdrawn by its link stays so when its outlet edits the link; the copies of its story that others carry under links
+// of their own stand there as before. Any spelling of the link takes it back.
+func TestWithdrawnLinkIsEdited(t *testing.T) {
+	w := newWorld(t)
+	known := func(a *store.Arrival) { a.Item.GUID = "guid-1" }
+	w.poll(in("0s"), "a", feedOf("a"), news("From a", "https://a.example/1", "x", known))
+	w.poll(in("1m"), "b", feedOf("b"), news("From b", "https://b.example/1", "y", func(a *store.Arrival) { a.Original = "https://a.example/1" }))
+	pub := publication([]Outlet{outlet("a"), outlet("b")}, Section{Slug: "all"})
+	with, back := pub, pub
+	with.Withdraw = []Withdrawal{{Entry: "http://www.a.example/1", Canonical: "https://a.example/1"}}
+	back.Withdraw = []Withdrawal{{Entry: "https://a.example/1#top", Canonical: "https://a.example/1", Revoked: true}}
+	equal(t, w.shown(w.publisher(pub), "all"), "a From a +b")
+	w.remember(with)
+	follower := w.publisher(pub)
+	equal(t, w.shown(follower, "all"), "b From b")
+	w.poll(in("2h"), "a", feedOf("a"), news("From a", "https://a.example/1-new", "x", known))
+	equal(t, w.shown(follower, "all"), "b From b")
+	w.remember(pub)
+	equal(t, w.shown(w.publisher(pub), "all"), "b From b")
+	w.remember(back)
+	equal(t, w.shown(follower, "all"), "a From a +b")
+}
+
+// An outlet that is withdrawn stays so under its new id, also when its former one is named no more. Each of its ids takes it back.
+func TestWithdrawnOutletIsRenamed(t *testing.T) {
+	for _, back := range []string{"a", "c"} {
+		w := newWorld(t)
+		w.poll(in("0s"), "a", feedOf("a"), news("From a", "https://a.example/1", "x"))
+		w.poll(in("1m"), "b", feedOf("b"), news("From b", "https://b.example/1", "y"))
+		pub := publication([]Outlet{outlet("a"), outlet("b")}, Section{Slug: "all"})
+		pub.Withdraw = []Withdrawal{{Entry: "a"}}
+		w.remember(pub)
+		if _, err := w.st.Rename(t.Context(), store.Rename{From: store.FeedName{Outlet: "a"}, To: store.FeedName{Outlet: "c"}}); err != nil {
+			t.Fatal(err)
+		}
+		renamed := outlet("a")
+		renamed.ID, renamed.Formerly = "c", []string{"a"}
+		pub = publication([]Outlet{renamed, outlet("b")}, Section{Slug: "all"})
+		w.remember(pub)
+		equal(t, w.shown(w.publisher(pub), "all"), "b From b")
+		taken := pub
+		renamed.Formerly = nil
+		pub = publication([]Outlet{renamed, outlet("b")}, Section{Slug: "all"})
+		equal(t, w.shown(w.publisher(pub), "all"), "b From b")
+		taken.Withdraw = []Withdrawal{{Entry: back, Revoked: true}}
+		w.remember(taken)
+		equal(t, w.shown(w.publisher(pub), "all"), "b From b", "c From a")
+	}
+}
+
 func TestRemovedAndRenamed(t *testing.T) {
 	w := newWorld(t)
 	w.history()
