@@ -80,7 +80,7 @@ type feedAddress struct {
 func (p *Publisher) pageOf(title, slug string, depth int) page {
 	tag := languageTag(p.pub.Language)
 	out := page{
-		Title: title, Publication: line(p.pub.Title), Language: cmp.Or(tag, "en"), Direction: direction(tag), Words: wordsIn(tag),
+		Title: title, Publication: line(p.pub.Title), Language: cmp.Or(tag, "en"), Direction: direction(p.pub.Language), Words: wordsIn(tag),
 		Root: strings.Repeat("../", depth), Slug: slug, Sheet: p.pub.Sheet != nil, Footer: footer(p.pub.Footer), Zone: p.pub.Location.String(),
 	}
 	for _, s := range p.pub.Sections {

@@ -267,3 +267,14 @@ func TestLongTitles(t *testing.T) {
 		t.Errorf("%q", classes)
 	}
 }
+
+// Pages go in the direction of the language that the configuration names, also where they have to name a wider one.
+func TestDirection(t *testing.T) {
+	for language, want := range map[string]string{"ckb": "ku rtl", "ku": "ku ltr", "fa": "fa rtl", "en": "en ltr", "x-ours": "en ltr"} {
+		pub := publication(nil)
+		pub.Language = language
+		if p := newWorld(t).publisher(pub).pageOf("", "", 0); p.Language+" "+p.Direction != want {
+			t.Errorf("%s: %s %s", language, p.Language, p.Direction)
+		}
+	}
+}

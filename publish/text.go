@@ -162,6 +162,10 @@ func isWord(s string) bool {
 	return strings.IndexFunc(s, func(r rune) bool { return !unicode.IsLetter(r) }) < 0
 }
 
+// Address is an address as documents write it: what is beyond ASCII in it escaped, a host in its ASCII form; "" if it is no
+// http or https URL.
+func Address(s string) string { return address(s) }
+
 // address returns an absolute http or https URL in the form that the W3C validator accepts (RFC 3986;
 // non-ASCII escaped, the host in its ASCII form), "" if s is none. A user name and password are
 // dropped.

@@ -58,6 +58,9 @@ func load(path string) (*plan, error) {
 // assemble makes a plan of a configuration.
 func assemble(cfg *config.Config) (*plan, config.Errors) {
 	var problems config.Errors
+	if base := publish.Address(cfg.BaseURL); base != "" { // else config has reported what is wrong with it
+		cfg.BaseURL = base
+	}
 	pl := &plan{
 		config: cfg,
 		settings: fetch.Settings{

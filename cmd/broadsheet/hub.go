@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"log/slog"
 	"net/http"
@@ -27,7 +28,7 @@ func hubAddress(hub, baseURL string) string {
 	if hub == builtin {
 		return baseURL + publish.HubPath
 	}
-	return hub
+	return cmp.Or(publish.Address(hub), hub)
 }
 
 // hubOptions let the parts of publish that speak to others do so by the one client, whose guard is fetch's. named is the port
