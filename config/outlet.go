@@ -21,7 +21,7 @@ var (
 // reserved slugs are those whose paths the server has for something else.
 var reserved = []string{
 	"index", "status", "outlets", "sections", "hub", "websub", "metrics", "healthz", "readyz", "archive",
-	"style", "own", "404", "assets",
+	"style", "own", "404", "410", "assets",
 }
 
 // ownHeaders are those that a poll sets itself.

@@ -2,10 +2,51 @@ package main
 
 import (
 	"fmt"
+	"log/slog"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
+
+	"broadsheet/publish"
+	"broadsheet/store/bolt"
 )
+
+// No section can have the address of a page that there always is.
+func TestPagesAreReserved(t *testing.T) {
+	dir := t.TempDir()
+	st, err := bolt.Open(filepath.Join(dir, "s.db"), bolt.Options{NoSync: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer st.Close()
+	p, err := publish.New(publish.Publication{Title: "Empty", BaseURL: "https://news.example", Language: "en"}, st, slog.New(slog.NewTextHandler(t.Output(), nil)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	e, err := p.Edition(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	pages := 0
+	for d := range e.Documents() {
+		slug, page := strings.CutSuffix(d.Path, ".html")
+		if !page {
+			continue
+		}
+		pages++
+		file := filepath.Join(dir, slug+".toml")
+		if err := os.WriteFile(file, fmt.Appendf(nil, "contact = 'https://example.com/me'\n[[section]]\nslug = %q\n", slug), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := load(file); err == nil || !strings.Contains(err.Error(), "is reserved") {
+			t.Errorf("a section may be called %s: %v", slug, err)
+		}
+	}
+	if pages < 3 {
+		t.Errorf("%d pages", pages)
+	}
+}
 
 // Addresses that the configuration writes in letters beyond ASCII stand in documents as RFC 3986 wants them.
 func TestAddressesBeyondASCII(t *testing.T) {
