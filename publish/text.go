@@ -5,6 +5,7 @@ import (
 	"iter"
 	"net/url"
 	"regexp"
+	"strconv"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -187,6 +188,11 @@ func address(s string) string {
 	if !hostForm.MatchString(host) {
 		return ""
 	}
+	if port := u.Port(); port != "" {
+		if _, err := strconv.ParseUint(port, 10, 16); err != nil {
+			return ""
+		}
+	}
 	rest := u.EscapedPath()
 	if u.RawQuery != "" {
 		rest += "?" + u.RawQuery
@@ -197,7 +203,8 @@ func address(s string) string {
 	return u.Scheme + "://" + host + escape(rest)
 }
 
-var hostForm = regexp.MustCompile(`^([A-Za-z0-9_.-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]*)?$`)
+// hostForm is what HTML accepts as a host: no part of a name is empty.
+var hostForm = regexp.MustCompile(`^([A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*\.?|\[[0-9A-Fa-f:.]+\])(:[0-9]*)?$`)
 
 // named is an address whose host has a name or is an IPv4 address, "" if it is none of them: where the W3C validator wants an
 // address to be whole it takes no IPv6 address.
