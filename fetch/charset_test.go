@@ -114,6 +114,8 @@ func TestOldCharsets(t *testing.T) {
 		{"mac-greek", "\xb6\xe9\xe4", "Ειδ"},
 		{"IBM424", "\x41\x42\x15\xc1", "אב\nA"},
 		{"cp1125", "\x8d\xae\xa2\xae", "Ново"},
+		{"cp874", "\xa2\xe8\xd2\xc7", "ข่าว"},
+		{"cp856", "\x99\x8c\x85\x8d", "שלום"},
 	} {
 		c, _ := charsetByName(test.name)
 		if c == nil {

@@ -77,7 +77,7 @@ var charsetAliases = sync.OnceValue(func() map[string]string {
 		"gb18030":   "gb180302000",
 		"big5":      "big5tw cp950 ms950 950 xmactradchinese", "big5-hkscs": "big5hkscs hkscs",
 		"iso-8859-1": "8859 latin latin1 iso8859", "iso-8859-13": "l7 latin7", "iso-8859-15": "latin9", "iso-8859-7": "elot928", "iso-8859-16": "iso885916",
-		"tis-620": "tis620 thai isoir166 tis6200 tis62025290 tis62025291", "macintosh": "macroman", "x-mac-cyrillic": "maccyrillic",
+		"tis-620": "tis620 thai isoir166 tis6200 tis62025290 tis62025291", "windows-874": "cp874 874", "macintosh": "macroman", "x-mac-cyrillic": "maccyrillic",
 		"ibm00858": "cp858 858 ibm858 csibm858", "hp-roman8": "cp1051 1051 ibm1051", "ibm01140": "cp1140 1140 ibm1140",
 		"utf-8": "cp65001 u8 utf8 iso106461", "utf-16": "u16 utf16 csunicode iso10646ucs2",
 		"utf-16be": "utf16be unicodebigunmarked", "utf-16le": "utf16le unicodelittleunmarked",
