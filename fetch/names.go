@@ -114,7 +114,8 @@ func (t *tidier) element(tok *token, parent tidyElement) tidyElement {
 			if from == nil {
 				from = t.address
 			}
-			if u, err := parseReference(from, string(appendText(nil, a.value, false))); err == nil {
+			u, err := parseReference(from, string(appendText(nil, a.value, false)))
+			if err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Host != "" { // from any other no address follows
 				e.base = u
 			}
 		case "xml:lang":

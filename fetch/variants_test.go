@@ -42,6 +42,7 @@ func TestParseVariants(t *testing.T) {
 		{"RSS's description of a feed in Atom", atom, `<description>a</description>`, `["feed","summary"]`, "a"},
 		{"RSS's content in Atom", entry, `<content:encoded>&lt;b&gt;a&lt;/b&gt;</content:encoded>`, `["entries",0,"content",0]`, "<b>a</b>"},
 		{"RSS's link in Atom", entry, "<link xml:base='https://a.example/b/'> c </link>", `["entries",0,"link"]`, "https://a.example/b/c"},
+		{"base from which no address follows", rss, `<item xml:base="urn:a"><link xml:base="javascript:a">/b/1</link></item>`, `["entries",0,"link"]`, "https://feeds.example/b/1"},
 		{"dc:title in Atom", entry, "<dc:title>a</dc:title>", `["entries",0,"title"]`, "a"},
 		{"no base64", entry, `<content mode="base64">a &amp; b</content>`, `["entries",0,"content",0]`, "a &amp; b"},
 		{"vocabulary of nobody", `<x:feed xmlns:x="http://nobody.example/ns">|</x:feed>`, "<x:entry><x:title>a</x:title></x:entry>", `["entries",0,"title"]`, "a"},
