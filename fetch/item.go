@@ -88,7 +88,7 @@ func (c *cleaner) clean(r *rawItem, a *store.Arrival, base *url.URL) (texts [3]u
 		n.texts[noteSummary].plain = !looksLikeHTML([]byte(r.mediaText))
 	}
 	body.Origin, texts[2] = c.origin(&r.origin, [3]textNote{}, base) // its text is not the item's
-	c.text, c.pictures = c.text[:0], c.pictures[:0]
+	c.text, c.targets = c.text[:0], c.targets[:0]
 	texts[0] = c.sanitiseText(r.summary, n.texts[noteSummary], within)
 	summaryEnd := len(c.text)
 	texts[1] = c.sanitiseText(r.content, n.texts[noteContent], within)
@@ -175,8 +175,8 @@ func (c *cleaner) hash(a *store.Arrival) {
 	c.add(a.Body.Origin.Title)
 	c.add(a.Body.Origin.Link)
 	c.podcast(&a.Body.Podcast)
-	for _, p := range c.pictures {
-		c.add(withoutQuery(p))
+	for _, t := range c.targets {
+		c.add(withoutQuery(t))
 	}
 	it.Rest = c.sum()
 }
@@ -225,7 +225,7 @@ func personFromText(s string) store.Author {
 	for from > 0 && !strings.ContainsRune(" (<[,;:", rune(s[from-1])) {
 		from--
 	}
-	for to < len(s) && !strings.ContainsRune(" )>],;", rune(s[to])) {
+	for to < len(s) && !strings.ContainsRune(" ()<>[],;", rune(s[to])) {
 		to++
 	}
 	email := s[from:to]

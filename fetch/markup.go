@@ -20,8 +20,8 @@ type markup struct {
 	holes []hole
 	lines int // in tags
 
-	text     []byte   // of the item, as plain text, blocks on lines of their own
-	pictures []string // of the item
+	text    []byte   // of the item, as plain text, blocks on lines of their own
+	targets []string // addresses of the pictures and links in it
 
 	base    *url.URL
 	open    []openTag
@@ -296,6 +296,7 @@ func (m *markup) push(a atom.Atom) {
 		switch k := atom.Lookup(key); {
 		case k == atom.Href && a == atom.A:
 			if link := contentLink(m.base, string(value)); link != "" {
+				m.targets = append(m.targets, link)
 				m.attribute("href", link)
 				m.attribute("rel", linkRel)
 			}

@@ -411,7 +411,7 @@ func TestParseHostile(t *testing.T) {
 // The hashes move with what they stand for, and with nothing else.
 func TestParseHashes(t *testing.T) {
 	const base = `<rss xmlns:media="http://search.yahoo.com/mrss/"><channel><item><title>Title</title><link>https://outlet.example/1?utm_source=a</link>
-		<description>&lt;p&gt;Some text&lt;/p&gt;&lt;img src="https://i.example/1.jpg?w=1"&gt;</description><category>c</category>
+		<description>&lt;p&gt;Some text&lt;/p&gt;&lt;a href="/more?s=1"&gt;&lt;img src="https://i.example/1.jpg?w=1"&gt;&lt;/a&gt;</description><category>c</category>
 		<media:group><media:community><media:statistics views="1"/></media:community></media:group></item></channel></rss>`
 	one := parseText(t, base).Arrivals[0].Item
 	for _, test := range []struct {
@@ -427,6 +427,8 @@ func TestParseHashes(t *testing.T) {
 		{"Title", "New title", true, false},
 		{"example/1?", "example/2?", true, false},
 		{"1.jpg", "2.jpg", false, true},
+		{"/more?s=1", "/more?s=2", false, false},
+		{"/more", "/less", false, true},
 		{"<category>c", "<category>d", false, true},
 	} {
 		two := parseText(t, strings.Replace(base, test.old, test.new, 1)).Arrivals[0].Item

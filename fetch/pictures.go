@@ -40,7 +40,7 @@ func (m *markup) image() {
 		return
 	}
 	m.lastImg = link
-	m.pictures = append(m.pictures, link)
+	m.targets = append(m.targets, link)
 	m.breakLine()
 	m.inline = true
 	m.tags = append(m.tags, "<img"...)

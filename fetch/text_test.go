@@ -97,7 +97,7 @@ func TestPersonFromText(t *testing.T) {
 	for in, want := range map[string][2]string{
 		"Amara Berg": {"Amara Berg", ""}, "a@b.example (Amara Berg)": {"Amara Berg", "a@b.example"}, "Amara Berg (a@b.example)": {"Amara Berg", "a@b.example"},
 		"Amara Berg <a@b.example>": {"Amara Berg", "a@b.example"}, "Amara &lt;a@b.example&gt;": {"Amara", "a@b.example"}, "a@b.example": {"", "a@b.example"}, "@amara": {"@amara", ""},
-		"Amara (mailto:a@b.example)": {"Amara", "a@b.example"},
+		"Amara (mailto:a@b.example)": {"Amara", "a@b.example"}, "a@b.example(Amara)": {"Amara", "a@b.example"}, "a@b.example<a@b.example>": {"a@b.example", "a@b.example"},
 	} {
 		if got := personFromText(in); got.Name != want[0] || got.Email != want[1] {
 			t.Errorf("personFromText(%q) = %+v, want %q", in, got, want)
