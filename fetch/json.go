@@ -125,10 +125,10 @@ func stringEnd(src []byte, i int) int {
 // jsonMembers are the members of a JSON Feed and its items, by the type that they must have.
 var jsonMembers = map[string]string{
 	"version": "string", "title": "string", "home_page_url": "string", "feed_url": "string", "description": "string",
-	"language": "string", "url": "string", "external_url": "string", "content_html": "string",
+	"language": "string", "icon": "string", "favicon": "string", "url": "string", "external_url": "string", "content_html": "string",
 	"content_text": "string", "summary": "string", "image": "string", "banner_image": "string", "date_published": "string",
 	"date_modified": "string", "name": "string", "mime_type": "string", "author": "object", "items": "objects",
-	"authors": "objects", "attachments": "objects", "tags": "strings", "id": "", "size_in_bytes": "",
+	"authors": "objects", "attachments": "objects", "tags": "strings", "id": "", "size_in_bytes": "", "duration_in_seconds": "",
 }
 
 // coerceJSON rewrites a JSON Feed with those members only that have the type that they must have.

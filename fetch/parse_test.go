@@ -172,9 +172,12 @@ func TestParseJSON(t *testing.T) {
 	broken := parseText(t, `{"version":"https://jsonfeed.org/version/1.1","title":"T","items":[{"id":"1","title":"a"},{"id":"2",,"title":"b"},{"id":"3","title":"c"}],"language":"en"}`)
 	same(t, "broken items", []any{len(broken.Arrivals), broken.Title, broken.Language, broken.Damaged != nil}, []any{2, "T", "en", true})
 
-	with := parseText(t, "\xef\xbb\xbf"+`{"version":"https://jsonfeed.org/version/1","title":["odd"],"items":[{"id":"1","title":5,"url":true,"tags":"x","authors":[3]},"odd",{"id":2.5}]}`)
+	with := parseText(t, "\xef\xbb\xbf"+`{"version":"https://jsonfeed.org/version/1","title":["odd"],"icon":"https://bits.example/i.png","items":[{"id":"1","title":5,"url":true,"tags":"x","authors":[3],
+		"attachments":[{"url":"https://bits.example/1.mp3","mime_type":"audio/mpeg","size_in_bytes":7,"duration_in_seconds":61}]},"odd",{"id":2.5}]}`)
 	same(t, "odd types", len(with.Arrivals), 2)
 	same(t, "odd title", with.Arrivals[0].Item.Title, "5")
+	same(t, "a file beside odd types", with.Arrivals[0].Item.Enclosures, []store.Enclosure{{URL: "https://bits.example/1.mp3", Type: "audio/mpeg", Length: 7, Duration: 61 * time.Second}})
+	same(t, "a picture beside odd types", with.Image, "https://bits.example/i.png")
 }
 
 func TestParsePodcast(t *testing.T) {
