@@ -303,6 +303,10 @@ func TestAnswers(t *testing.T) {
 			w.Header().Set("Content-Length", "10000")
 			fmt.Fprint(w, smallFeed)
 		}, "damaged", 1, true},
+		"cut off before its first element": {func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Length", "10000")
+			fmt.Fprint(w, `<?xml version="1.0"?><rss vers`)
+		}, "cut off before", 0, false},
 		"too large": {func(w http.ResponseWriter, _ *http.Request) {
 			fmt.Fprint(w, smallFeed[:40])
 			w.Write(bytes.Repeat([]byte(" "), 2<<20))

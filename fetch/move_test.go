@@ -2,9 +2,11 @@ package fetch
 
 import (
 	"fmt"
+	"io"
 	"net/http"
 	"strings"
 	"testing"
+	"testing/iotest"
 	"testing/synctest"
 	"time"
 
@@ -127,6 +129,18 @@ func TestMovesThatDoNotHold(t *testing.T) {
 		{"the new address becomes a page", func() map[string]origin {
 			return map[string]origin{"a.example": then(to(301, "https://b.example/feed"), 4*day, steady), "b.example": then(steady, 4*day, page)}
 		}, backHome},
+		{"the new address breaks off for a day", func() map[string]origin {
+			broken := func(int, *http.Request) (*http.Response, error) {
+				r := response(200, "", nil)
+				r.Body = io.NopCloser(iotest.ErrReader(io.ErrUnexpectedEOF))
+				return r, nil
+			}
+			return map[string]origin{"a.example": to(301, "https://b.example/feed"), "b.example": then(steady, 4*day, then(broken, 5*day, steady))}
+		}, func(t *testing.T, s store.FeedState, net *originNet) {
+			if n := net.count("a.example"); !s.Move.Holds || s.Failures != 0 || n > 60 {
+				t.Errorf("%+v; the configured address was asked %d times", s, n)
+			}
+		}},
 		{"the old address is given up", func() map[string]origin {
 			gone := func(int, *http.Request) (*http.Response, error) { return response(410, "", nil), nil }
 			return map[string]origin{"a.example": then(to(301, "https://b.example/feed"), 4*day, gone), "b.example": steady}

@@ -126,10 +126,11 @@ func (v poller) answered(p *store.Poll, a *answer) error {
 	}
 	switch a.status {
 	case http.StatusOK, http.StatusNonAuthoritativeInfo:
-		if err := v.received(p, a); err != nil {
-			return &wrongDocument{err}
+		err := v.received(p, a)
+		if err != nil && a.truncated == nil {
+			err = &wrongDocument{err}
 		}
-		return nil
+		return err
 	case http.StatusNotModified:
 		if !a.conditional {
 			st.Validators = store.Validators{}
@@ -191,7 +192,7 @@ const listAgain = store.TombstoneAge / 4
 // received reads a document.
 func (v poller) received(p *store.Poll, a *answer) error {
 	st := &p.State
-	if len(a.body) == 0 {
+	if len(a.body) == 0 && a.truncated == nil {
 		return errors.New("200 with an empty body")
 	}
 	hash := sha256.Sum256(a.body)
@@ -206,7 +207,9 @@ func (v poller) received(p *store.Poll, a *answer) error {
 	if err := guarded(v.log, func() (err error) {
 		doc, err = recallDocument(a, v.settings.UserAgent, before, v.log)
 		return err
-	}); err != nil {
+	}); err != nil && a.truncated != nil {
+		return fmt.Errorf("the document was cut off before anything of it could be read: %w", a.truncated)
+	} else if err != nil {
 		return err
 	}
 	if a.truncated != nil && doc.Damaged == nil {
