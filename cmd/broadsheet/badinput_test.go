@@ -272,3 +272,17 @@ func TestFolderRefused(t *testing.T) {
 		})
 	}
 }
+
+// What is wrong with a document although nothing is lost stands in what check --live says.
+func TestFaultsAreTold(t *testing.T) {
+	t.Parallel()
+	address := serveHandler(t, func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/rss+xml; charset=utf-8")
+		io.WriteString(w, newsFeed("odd.example", "", "Caf\xe9 fermé"))
+	})
+	w := newWorld(t, everything+outletBlock("odd", "Odd", address+"/rss"))
+	code, stdout, stderr := w.run("check", "--live")
+	if code != exitDone || !strings.HasPrefix(stdout, "ok") || !strings.Contains(stdout, "1 item, ") || !strings.Contains(stdout, "read as windows-1252") {
+		t.Errorf("exit code %d: %s%s", code, stdout, stderr)
+	}
+}

@@ -78,7 +78,11 @@ func (p *program) checkLive(ctx context.Context, pl *plan) error {
 		case s.Damaged:
 			fmt.Fprintf(w, "damaged\t%s\t%s\t%s kept; %s\n", f.Outlet, f.URL, store.Count(s.Items, "item"), s.Err)
 		default:
-			fmt.Fprintf(w, "ok\t%s\t%s\t%q, %s%s\n", f.Outlet, f.URL, s.Title, store.Count(s.Items, "item"), newest(ctx, st, f))
+			found := newest(ctx, st, f)
+			if s.Err != "" { // a fault that cost nothing
+				found += "; " + s.Err
+			}
+			fmt.Fprintf(w, "ok\t%s\t%s\t%q, %s%s\n", f.Outlet, f.URL, s.Title, store.Count(s.Items, "item"), found)
 		}
 	}
 	return w.Flush()
