@@ -241,21 +241,30 @@ func isUpper(c byte) bool { return 'A' <= c && c <= 'Z' }
 
 // passOver passes over all up to the end of the element a, and reports whether it ends at all.
 func (z *htmlScanner) passOver(a atom.Atom) bool {
-	if slices.Contains(z.endless, a) {
+	_, end := z.inside(a)
+	if end < 0 {
 		return false
+	}
+	z.pos = end
+	return true
+}
+
+// inside is what the element a holds whose start tag was found, and where its end tag ends; -1 if it does not end at all.
+func (z *htmlScanner) inside(a atom.Atom) (held []byte, end int) {
+	if slices.Contains(z.endless, a) {
+		return nil, -1
 	}
 	for i := z.pos; ; {
 		n := bytes.Index(z.src[i:], []byte("</"))
 		if n < 0 {
 			z.endless = append(z.endless, a)
-			return false
+			return nil, -1
 		}
 		if i += n; tagAtom(z.src[i:]) == a {
 			if n = bytes.IndexByte(z.src[i:], '>'); n < 0 {
 				n = len(z.src) - i - 1
 			}
-			z.pos = i + n + 1
-			return true
+			return z.src[z.pos:i], i + n + 1
 		}
 		i += len("</")
 	}

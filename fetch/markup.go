@@ -161,7 +161,7 @@ func (m *markup) start(a atom.Atom) (drop bool) {
 	case markDrop:
 		return true
 	case markVideo:
-		m.video()
+		m.video(a)
 		return a != atom.Embed
 	case markNone:
 		if a == atom.Q {

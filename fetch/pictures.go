@@ -75,8 +75,8 @@ func isPixel(link string) bool {
 	return strings.Contains(rest, ".scorecardresearch.com/") || strings.Contains(rest, ".blogger.com/tracker/")
 }
 
-// video writes a link to what a page would play in place.
-func (m *markup) video() {
+// video writes a link to what a page would play in place of the element a.
+func (m *markup) video(a atom.Atom) {
 	var src, title string
 	for key, value := m.scanner.attribute(); key != nil; key, value = m.scanner.attribute() {
 		switch string(key) {
@@ -88,7 +88,14 @@ func (m *markup) video() {
 			title = string(value)
 		}
 	}
-	link := videoLink(absoluteLink(m.base, src))
+	if src == "" && (a == atom.Video || a == atom.Audio || a == atom.Object) {
+		held, _ := m.scanner.inside(a)
+		src = playedIn(held)
+	}
+	link := absoluteLink(m.base, src)
+	if a != atom.Video && a != atom.Audio {
+		link = videoLink(link)
+	}
 	if link == "" {
 		return
 	}
@@ -104,6 +111,22 @@ func (m *markup) video() {
 	m.writeText([]byte(title))
 	m.closeTo(len(m.open) - 1)
 	m.endLine()
+}
+
+// playedIn is the address of the first file that the inside of an element names to be played.
+func playedIn(held []byte) string {
+	z := htmlScanner{src: held}
+	for kind := z.next(); kind != htmlEnd; kind = z.next() {
+		if a := tagAtom(z.raw); kind != htmlStartTag || a != atom.Source && a != atom.Embed {
+			continue
+		}
+		for key, value := z.attribute(); key != nil; key, value = z.attribute() {
+			if string(key) == "src" && len(value) > 0 {
+				return string(value)
+			}
+		}
+	}
+	return ""
 }
 
 // players are the addresses under which sites play a video elsewhere, and that of the video itself.
