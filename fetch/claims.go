@@ -33,10 +33,12 @@ const (
 	maxSeen = 64 // feeds of one host that are claimed at once
 )
 
+// ErrUnreached is all that everybody may know of a store that does not answer: why it does not names hosts and users, and is for the log.
+var ErrUnreached = errors.New("the store cannot be reached; the log says why")
+
 var (
 	errElsewhere = errors.New("another poller has polled it")
 	errLapsed    = fmt.Errorf("the lease of its host has ended: %w", context.Canceled)
-	errUnreached = errors.New("the store cannot be reached; the log says why") // which names hosts and users
 )
 
 // A tenancy is what a host is to us.
@@ -208,7 +210,7 @@ func (s *Scheduler) granted(ctx context.Context, c *claiming, now moment) {
 
 // away puts off what the store could not be asked.
 func (s *Scheduler) away(ctx context.Context, c *claiming, now time.Time) {
-	if ctx.Err() == nil && s.unreached.set(errUnreached) {
+	if ctx.Err() == nil && s.unreached.set(ErrUnreached) {
 		s.o.Log.Error("the store cannot be reached; polling goes on as soon as it can", "err", c.err)
 	}
 	s.wait = min(max(2*s.wait, awayWait), maxAwayWait)

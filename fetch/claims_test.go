@@ -124,7 +124,7 @@ func TestAPollerLosesItsHosts(t *testing.T) {
 		if n := net.count("a.example"); n != 2 {
 			t.Errorf("%d requests, want the lost one and its repetition", n)
 		}
-		if err := first.Degraded(); err != errUnreached {
+		if err := first.Degraded(); err != ErrUnreached {
 			t.Errorf("the poller without a store: %v", err)
 		}
 		if err := second.Degraded(); err != nil {

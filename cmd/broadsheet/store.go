@@ -2,12 +2,12 @@ package main
 
 import (
 	"context"
-	"errors"
 	"log/slog"
 	"math/rand/v2"
 	"time"
 
 	"broadsheet/config"
+	"broadsheet/fetch"
 	"broadsheet/store"
 	"broadsheet/store/bolt"
 	"broadsheet/store/postgres"
@@ -50,8 +50,6 @@ const (
 	watchAnswer = 15 * time.Second       // in which the store must have answered
 )
 
-var errUnreached = errors.New("the store cannot be reached; the log says why") // which names hosts and users, and /readyz is for everybody
-
 // watch wakes the publishing when another process has stored something, and takes note of whether the store can be
 // reached.
 func (d *daemon) watch(ctx context.Context) error {
@@ -69,7 +67,7 @@ func (d *daemon) watch(ctx context.Context) error {
 		case ctx.Err() != nil:
 			return nil
 		case err != nil:
-			if d.unreached.Swap(&errUnreached) == nil {
+			if d.unreached.Swap(&fetch.ErrUnreached) == nil {
 				d.log.Error("the store cannot be reached; what is shown stays", "err", err)
 			}
 			continue
