@@ -23,7 +23,7 @@ func (s Skipped) Error() string { return strings.Join(s, "\n") }
 //
 // Each outline with an xmlUrl becomes an outlet with one feed, or one more feed of an
 // outlet with the same title and home page; the folders that it lies in and its categories become the
-// feed's tags. An address that stands there twice is one feed with the tags of both.
+// feed's tags. An address that stands there twice, in whatever spelling, is one feed with the tags of both.
 // Ids are made of the titles, else the hosts, and are valid and unique. The blocks that
 // WriteTOML makes of the result are accepted by Load.
 //
@@ -79,7 +79,7 @@ func ParseOPML(r io.Reader) ([]Outlet, error) {
 type list struct {
 	outlets []Outlet
 	homes   map[[2]string]int // outlet by title and home page
-	feeds   map[string][2]int // outlet and feed by address
+	feeds   map[string][2]int // outlet and feed by what is requested
 	ids     map[string]int    // the last number behind each, 1 for none
 	skipped Skipped
 }
@@ -98,7 +98,7 @@ func (l *list) add(attributes map[string]string, title string, folders []string)
 			f.Tags = append(f.Tags, tag)
 		}
 	}
-	if at, known := l.feeds[f.URL]; known {
+	if at, known := l.feeds[requested(f.URL)]; known {
 		old := &l.outlets[at[0]].Feeds[at[1]]
 		for _, tag := range f.Tags {
 			if !slices.Contains(old.Tags, tag) {
@@ -126,12 +126,12 @@ func (l *list) add(attributes map[string]string, title string, folders []string)
 		}
 		l.outlets = append(l.outlets, o)
 	}
-	l.feeds[f.URL] = [2]int{at, len(l.outlets[at].Feeds)}
+	l.feeds[requested(f.URL)] = [2]int{at, len(l.outlets[at].Feeds)}
 	l.outlets[at].Feeds = append(l.outlets[at].Feeds, f)
 }
 
 // NewOutlet makes an outlet of what a stranger's page says of itself: Load accepts the block that WriteTOML makes of it.
-// Feeds whose addresses cannot be polled are left out.
+// Feeds whose addresses cannot be polled are left out, and those that are there already.
 func NewOutlet(title, home, language string, feeds ...string) Outlet {
 	l := list{homes: map[[2]string]int{}, feeds: map[string][2]int{}, ids: map[string]int{}}
 	title, home = plain(title), inert(home)
@@ -143,7 +143,8 @@ func NewOutlet(title, home, language string, feeds ...string) Outlet {
 		o.Language = language
 	}
 	for _, address := range feeds {
-		if f, fault := feedFrom(address); fault == "" {
+		f, fault := feedFrom(address)
+		if fault == "" && !slices.ContainsFunc(o.Feeds, func(known Feed) bool { return requested(known.URL) == requested(f.URL) }) {
 			o.Feeds = append(o.Feeds, f)
 		}
 	}

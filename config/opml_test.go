@@ -23,7 +23,7 @@ func TestNewOutlet(t *testing.T) {
 	}{
 		{"The Daily Test – News", "https://daily.test/", "en-GB", []string{"https://daily.test/rss", "https://daily.test/atom"}, "the-daily-test-news", "The Daily Test – News"},
 		{"", "https://www.daily.test/", "english please", []string{"https://daily.test/rss"}, "daily-test", "daily-test"},
-		{"新聞", "", "ja", []string{"https://daily.test/rss", "ftp://daily.test/rss"}, "daily-test", "新聞"},
+		{"新聞", "", "ja", []string{"https://daily.test/rss", "ftp://daily.test/rss", "https://Daily.test:443/rss"}, "daily-test", "新聞"},
 		{"${HOME} \"]\n[server]", "https://daily.test/${HOME}", "", []string{"https://daily.test/${HOME}"}, "home-server", "$ {HOME} \"] [server]"},
 		{"$\x00\uFFFE{HOME}", "https://daily.test/", "", []string{"https://daily.test/rss"}, "home", "$ {HOME}"},
 	} {
@@ -104,11 +104,11 @@ func TestSharedOPML(t *testing.T) {
 			// None is lost: a plain look at the text finds no more addresses.
 			want := map[string]bool{}
 			for _, m := range address.FindAllStringSubmatch(string(data), -1) {
-				want[strings.ReplaceAll(unescape(m[1]), " ", "%20")] = true
+				want[requested(strings.ReplaceAll(unescape(m[1]), " ", "%20"))] = true
 			}
 			for _, o := range outlets {
 				for _, f := range o.Feeds {
-					delete(want, f.URL)
+					delete(want, requested(f.URL))
 				}
 			}
 			for url := range want {

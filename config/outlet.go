@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"net/http"
+	"net/url"
 	"os"
 	"regexp"
 	"slices"
@@ -35,7 +36,8 @@ func (c checker) outlets() {
 		c.warn("outlet", "there is no outlet, so nothing is polled; add an [[outlet]] block with an [[outlet.feed]]")
 	}
 	ids := map[string]string{}
-	feeds := map[string]string{} // the path of the first, by address
+	type first struct{ at, url string }
+	feeds := map[string]first{} // by what is asked for
 	for i, o := range c.cfg.Outlets {
 		at := fmt.Sprintf("outlet[%d]", i)
 		c.name(at+".id", o.ID, "id", outletID, "a-z, 0-9, _ and -", idFrom(cmp.Or(c.raw(at+".id"), c.raw(at+".name")), o.URL), ids)
@@ -61,19 +63,39 @@ func (c checker) outlets() {
 		for j, f := range o.Feeds {
 			at := fmt.Sprintf("%s.feed[%d]", at, j)
 			c.feed(at, f)
-			switch first, known := feeds[f.URL]; {
+			asked := requested(f.URL)
+			switch earlier, known := feeds[asked]; {
 			case f.URL == "":
-			case own[f.URL]:
-				c.problem(at+".url", "is a feed of this outlet already, on %s; remove one of the two", c.seenFrom(at, first))
+			case own[asked]:
+				c.problem(at+".url", "is a feed of this outlet already, on %s; remove one of the two", c.seenFrom(at, earlier.at))
+			case known && earlier.url != f.URL:
+				c.problem(at+".url", "is polled for another outlet in another spelling, on %s; write both alike, and one request serves both", c.seenFrom(at, earlier.at))
 			case known:
-				c.warn(at+".url", "is polled for another outlet as well, on %s; one request serves both, and its items will appear for each", c.seenFrom(at, first))
+				c.warn(at+".url", "is polled for another outlet as well, on %s; one request serves both, and its items will appear for each", c.seenFrom(at, earlier.at))
 			default:
-				feeds[f.URL] = at + ".url"
+				feeds[asked] = first{at + ".url", f.URL}
 			}
-			own[f.URL] = true
+			own[asked] = true
 		}
 	}
 	c.formerly(ids)
+}
+
+// requested is what a server is asked for at an address, which is the same for several spellings of it (RFC 3986 §6.2.2.1, §6.2.3).
+func requested(address string) string {
+	u, err := url.Parse(address)
+	if err != nil {
+		return address
+	}
+	u.Host = strings.ToLower(u.Host)
+	if port := map[string]string{"http": ":80", "https": ":443"}[u.Scheme]; port != "" {
+		u.Host = strings.TrimSuffix(u.Host, port)
+	}
+	if u.Path == "" {
+		u.Path = "/"
+	}
+	u.Fragment, u.RawFragment = "", ""
+	return u.String()
 }
 
 // name checks an outlet's id or a section's slug, and that it is taken only once.
