@@ -90,6 +90,32 @@ func TestDaemonStopsBeforeItsDocuments(t *testing.T) {
 	}
 }
 
+// Where one daemon after the other stops before its documents, the one-shot ends, and does not say that all is done.
+func TestDaemonsStopBeforeTheirDocuments(t *testing.T) {
+	w := newWorld(t, everything+outletBlock("o", "Outlet", "http://127.0.0.1:9/"))
+	l, err := net.Listen("unix", filepath.Join(w.dir, "broadsheet.sock"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var asked, wanted atomic.Int32
+	s := &http.Server{Handler: http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+		switch r.URL.Path {
+		case "/once":
+			asked.Add(1)
+			json.NewEncoder(rw).Encode(message{Summary: &fetch.Summary{Feeds: 1, Polled: 1}})
+		case "/documents":
+			wanted.Add(1)
+			panic(http.ErrAbortHandler)
+		}
+	})}
+	go s.Serve(l)
+	defer s.Close()
+	code, _, stderr := w.run("fetch", "--once")
+	if code != exitFailed || !strings.Contains(stderr, errStopped.Error()) || asked.Load() != 1 || wanted.Load() < daemonTries { // net/http asks again on a connection that it has used
+		t.Errorf("exit code %d after %d rounds and %d requests for documents: %s", code, asked.Load(), wanted.Load(), stderr)
+	}
+}
+
 // A socket that nobody listens at is replaced; what else lies at its path, named by mistake, is left as it is.
 func TestSocketsReplaceNothingElse(t *testing.T) {
 	listeners := map[string]func(path string) (net.Listener, error){

@@ -69,17 +69,12 @@ func (p *program) fetchOnce(ctx context.Context, want fetch.Request, strict bool
 	written := 0
 	if dir := pl.config.Publish.Dir; dir != "" {
 		var e *publish.Edition
-		for range daemonTries {
+		st, r, err = pl.holding(ctx, log, st, r, func(st keeper, r *remote) (err error) {
 			var n int
 			n, e, err = pl.write(ctx, st, r, dir, log)
 			written += n
-			if !errors.Is(err, errStopped) || ctx.Err() != nil {
-				break
-			}
-			if st, r, err = pl.reach(ctx, log); err != nil {
-				return err
-			}
-		}
+			return err
+		})
 		if err == nil && r == nil {
 			err = pl.ping(ctx, st, e, log)
 		}
@@ -109,30 +104,46 @@ func (p *program) fetchOnce(ctx context.Context, want fetch.Request, strict bool
 	return nil
 }
 
-// daemonTries is how many daemons may stop, one after the other, while we wait for their answer.
-const daemonTries = 3
-
-// round polls once what want asks for, with the store or with the daemon that holds it: the other one of the two is nil. When
-// a daemon stops before it is done, whoever has the store then does the rest.
+// round polls once what want asks for, with the store or with the daemon that holds it: the other one of the two is nil.
 func (p *program) round(ctx context.Context, pl *plan, want fetch.Request, log *slog.Logger) (st keeper, r *remote, sum fetch.Summary, err error) {
 	step, end := showProgress(p.stderr, p.quiet)
 	defer end()
-	for range daemonTries {
-		if st, r, err = pl.reach(ctx, log); err != nil {
-			return nil, nil, sum, err
-		}
+	st, r, err = pl.holding(ctx, log, nil, nil, func(st keeper, r *remote) (err error) {
 		if r == nil {
 			sum, err = pl.once(ctx, st, want, log, step)
-			return st, nil, sum, err
+		} else {
+			sum, err = r.once(ctx, want, step)
 		}
-		if sum, err = r.once(ctx, want, step); !errors.Is(err, errStopped) || ctx.Err() != nil {
-			break
-		}
+		return err
+	})
+	if r == nil {
+		return st, nil, sum, err
 	}
 	for _, f := range sum.Failures { // the daemon's log has them, too, but cron's mail should
 		log.Warn("poll failed", "outlet", f.Outlet, "feed", f.Feed, "err", f.Err)
 	}
 	return nil, r, sum, err
+}
+
+// daemonTries is how many daemons may stop, one after the other, while we wait for their answer.
+const daemonTries = 3
+
+// holding calls do with the store or with the daemon that holds it, whichever of st and r is there, and returns who had it last. When a
+// daemon stops before it is done, or there is neither of the two yet, it is whoever has the store then.
+func (pl *plan) holding(ctx context.Context, log *slog.Logger, st keeper, r *remote, do func(keeper, *remote) error) (keeper, *remote, error) {
+	for n := 1; ; n++ {
+		if st == nil && r == nil {
+			var err error
+			if st, r, err = pl.reach(ctx, log); err != nil {
+				return nil, nil, err
+			}
+		}
+		err := do(st, r)
+		if !errors.Is(err, errStopped) || ctx.Err() != nil || n == daemonTries {
+			return st, r, err
+		}
+		r = nil
+	}
 }
 
 // once polls what is due in a process of its own, and prunes.
