@@ -87,10 +87,7 @@ func requested(address string) string {
 	if err != nil {
 		return address
 	}
-	u.Host = strings.ToLower(u.Host)
-	if port := map[string]string{"http": ":80", "https": ":443"}[u.Scheme]; port != "" {
-		u.Host = strings.TrimSuffix(u.Host, port)
-	}
+	u.Host = strings.TrimSuffix(strings.ToLower(u.Host), map[string]string{"http": ":80", "https": ":443"}[u.Scheme])
 	if u.Path == "" {
 		u.Path = "/"
 	}

@@ -223,21 +223,18 @@ func (m memory) digest() string {
 
 // withdrawals tells what must not be shown.
 type withdrawals struct {
-	names map[string]bool // links, ids, outlets, as written
-	links map[uint64]bool // canonical links
-	items map[string]bool // published ids of items that had such a link; a story of that id has other items
+	names map[string]bool   // links, ids, outlets, as written
+	links map[uint64]bool   // canonical links
+	items map[string]string // such a link by the published id of an item that had it; a story of that id has other items
 }
 
 func (m memory) withdrawals() withdrawals {
-	w := withdrawals{map[string]bool{}, map[uint64]bool{}, map[string]bool{}}
+	w := withdrawals{map[string]bool{}, map[uint64]bool{}, m.Items}
 	for entry, link := range m.Withdrawn {
 		w.names[entry] = true
 		if link != "" {
 			w.links[store.LinkHash(link)] = true
 		}
-	}
-	for id := range m.Items {
-		w.items[id] = true
 	}
 	return w
 }
@@ -245,7 +242,7 @@ func (m memory) withdrawals() withdrawals {
 // item reports whether an item is withdrawn, by itself or with its outlet.
 func (w withdrawals) item(it *store.Item, o *Outlet) bool {
 	return len(w.names) > 0 && (w.outlet(o) || w.names[it.PublishedID] || it.GUID != "" && w.names[it.GUID] || it.Link != "" && w.names[it.Link] ||
-		it.LinkHash != 0 && w.links[it.LinkHash] || w.items[it.PublishedID])
+		it.LinkHash != 0 && w.links[it.LinkHash] || w.items[it.PublishedID] != "")
 }
 
 // outlet reports whether an outlet is withdrawn, under this or a former id.

@@ -182,7 +182,11 @@ func (w *writer) item(id store.ItemID) (it store.Item, ok bool, err error) {
 
 // stands tells the place of an item and its arrival in microseconds; ok is false if it is not stored.
 func stands(ids *bucket, id store.ItemID) (p place, arrived int64, ok bool) {
-	v := ids.Get(key8(id))
+	return placed(id, ids.Get(key8(id)))
+}
+
+// placed is what the value of an item in the bucket of ids says.
+func placed(id store.ItemID, v []byte) (p place, arrived int64, ok bool) {
 	if len(v) != 16 {
 		return p, 0, false
 	}

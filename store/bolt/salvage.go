@@ -164,24 +164,19 @@ func (s *salvage) items(ctx context.Context) error {
 	if err := s.each(ctx, headsBucket, take); err != nil {
 		return err
 	}
-	return s.each(ctx, idsBucket, func(k, _ []byte) error {
+	return s.each(ctx, idsBucket, func(k, v []byte) error {
 		id := store.ItemID(number(k))
 		if _, _, ok := stands(s.w.ids, id); !ok {
-			var p place
-			survive(func() error {
-				p, _, _ = stands(s.from.Bucket(idsBucket), id)
-				return nil
-			})
+			p, _, _ := placed(id, v)
 			if err := take(p[:], s.get(headsBucket, p[:])); err != nil {
 				return err
 			}
 			if _, _, ok := stands(s.w.ids, id); ok {
 				s.between = append(s.between, p)
+			} else if id != 0 {
+				s.lost[id] = true
+				s.report.Lost++
 			}
-		}
-		if _, _, ok := stands(s.w.ids, id); !ok && id != 0 {
-			s.lost[id] = true
-			s.report.Lost++
 		}
 		s.last = max(s.last, id)
 		return nil
