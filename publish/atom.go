@@ -180,10 +180,10 @@ func atomSourceOf(e *listed) *atomSource {
 	for _, a := range e.Source.Authors {
 		s.Authors = append(s.Authors, atomPerson{plainText(a.Name), a.URL, a.Email})
 	}
-	if self := address(e.Feed.Shown); self != "" {
+	if self := Address(e.Feed.Shown); self != "" {
 		s.Links = append(s.Links, atomLink{Rel: "self", Href: self})
 	}
-	if home := address(e.Outlet.URL); home != "" {
+	if home := Address(e.Outlet.URL); home != "" {
 		s.Links = append(s.Links, atomLink{Rel: "alternate", Type: "text/html", Href: home})
 	}
 	return s

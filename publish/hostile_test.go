@@ -48,7 +48,7 @@ var hostileTimes = []time.Time{{}, time.Unix(0, 0), time.Unix(-1<<40, 0), time.D
 var hostileNumbers = []int64{0, 1, -1, math.MinInt64, math.MaxInt64, 1 << 31, 1 << 40, 42}
 
 // hostileFeeds are addresses that can be polled, as documents show them.
-var hostileFeeds = slices.DeleteFunc(slices.Clone(hostileAddresses), func(s string) bool { return address(s) == "" })
+var hostileFeeds = slices.DeleteFunc(slices.Clone(hostileAddresses), func(s string) bool { return Address(s) == "" })
 
 func (h hostile) text() string    { return pick(h, hostileTexts) }
 func (h hostile) address() string { return pick(h, hostileAddresses) }

@@ -111,8 +111,8 @@ func jsonItemOf(e *listed) jsonItem {
 	out := jsonItem{
 		Language: e.Language,
 		Source: jsonSource{
-			About: aboutSource, Outlet: e.Outlet.ID, Title: line(e.Outlet.Name), URL: address(e.Outlet.URL),
-			FeedURL: address(e.Feed.Shown), ID: e.GUID, Rights: e.Source.Rights,
+			About: aboutSource, Outlet: e.Outlet.ID, Title: line(e.Outlet.Name), URL: Address(e.Outlet.URL),
+			FeedURL: Address(e.Feed.Shown), ID: e.GUID, Rights: e.Source.Rights,
 		},
 	}
 	out.Id = e.ID

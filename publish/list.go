@@ -158,7 +158,7 @@ func (p *Publisher) fill(ctx context.Context, l *list, d *desk, choices []choice
 				continue
 			}
 			if o, feeds := d.chooser.roster.carriers(m); len(feeds) > 0 {
-				entry.Also = append(entry.Also, also{o.ID, label(o.Name), cmp.Or(address(m.Link), entry.Link)})
+				entry.Also = append(entry.Also, also{o.ID, label(o.Name), cmp.Or(Address(m.Link), entry.Link)})
 				l.Modified = latest(l.Modified, m.Changed)
 			}
 		}
@@ -167,7 +167,7 @@ func (p *Publisher) fill(ctx context.Context, l *list, d *desk, choices []choice
 			if m == nil || archive { // it would change with items of other months
 				continue
 			}
-			r := related{Title: plainLine(m.Title), Link: address(m.Link)}
+			r := related{Title: plainLine(m.Title), Link: Address(m.Link)}
 			if o, feeds := d.chooser.roster.carriers(m); len(feeds) > 0 && r.Title != "" && r.Link != "" {
 				r.Outlet = label(o.Name)
 				entry.Related = append(entry.Related, r)
@@ -254,7 +254,7 @@ func (p *Publisher) describe(c *choice, it *store.Item, b *store.Body, o *Outlet
 		lead = "" // it stands for no title either
 	}
 	e := listed{
-		ID: c.ID, Link: address(it.Link), Language: languageTag(languageOf(it, o)),
+		ID: c.ID, Link: Address(it.Link), Language: languageTag(languageOf(it, o)),
 		Published: it.Date.UTC(),
 		Outlet:    o, Feed: feed,
 	}
@@ -280,14 +280,14 @@ func (p *Publisher) describe(c *choice, it *store.Item, b *store.Body, o *Outlet
 	}
 	e.Authors = authors(it.Authors, o)
 	for _, t := range it.Categories {
-		t = store.Category{Term: plainLine(t.Term), Scheme: named(address(t.Scheme)), Label: label(t.Label)}
+		t = store.Category{Term: plainLine(t.Term), Scheme: named(Address(t.Scheme)), Label: label(t.Label)}
 		t.Term = cmp.Or(t.Term, t.Label)
 		if t.Term != "" && !slices.Contains(e.Tags, t) {
 			e.Tags = append(e.Tags, t)
 		}
 	}
 	for _, f := range it.Enclosures {
-		if f.URL = address(f.URL); f.URL == "" {
+		if f.URL = Address(f.URL); f.URL == "" {
 			continue
 		}
 		f.Type, f.Length, f.Title, f.Duration = mediaType(f), max(f.Length, 0), label(f.Title), max(f.Duration, 0)
@@ -295,10 +295,10 @@ func (p *Publisher) describe(c *choice, it *store.Item, b *store.Body, o *Outlet
 			e.Files = append(e.Files, f)
 		}
 	}
-	e.Image, e.Comments = address(it.Image), address(b.Comments)
+	e.Image, e.Comments = Address(it.Image), Address(b.Comments)
 	e.Pictures, e.Podcast = cleanPictures(e.Image, b.Pictures, e.Files), cleanPodcast(b.Podcast)
-	e.Via = via{label(b.Origin.Title), cmp.Or(address(b.Origin.Link), address(b.Origin.Feed))}
-	e.License = address(b.License)
+	e.Via = via{label(b.Origin.Title), cmp.Or(Address(b.Origin.Link), Address(b.Origin.Feed))}
+	e.License = Address(b.License)
 	e.Rights = cmp.Or(plainLine(b.Rights), plainLine(b.Feed.Rights), plainLine(o.Rights), e.License)
 	e.Source = sourceOf(b, it, o, feed)
 	e.restrict(content)
@@ -307,7 +307,7 @@ func (p *Publisher) describe(c *choice, it *store.Item, b *store.Body, o *Outlet
 
 func sourceOf(b *store.Body, it *store.Item, o *Outlet, feed *Feed) source {
 	s := source{ID: cmp.Or(canonical(feed.Shown), canonical(o.URL), "urn:broadsheet:"+o.ID), Updated: it.Updated, Rights: cmp.Or(plainLine(b.Feed.Rights), plainLine(o.Rights))}
-	if id := b.Feed.ID; store.Publishable(id) && (address(id) == "" || canonical(id) == id) { // no address with a password
+	if id := b.Feed.ID; store.Publishable(id) && (Address(id) == "" || canonical(id) == id) { // no address with a password
 		s.ID = id
 	}
 	if t := plainLine(b.Feed.Title); t != plainLine(o.Name) {
@@ -318,7 +318,7 @@ func sourceOf(b *store.Body, it *store.Item, o *Outlet, feed *Feed) source {
 			s.Updated = at
 		}
 	}
-	s.Logo = address(b.Feed.Image)
+	s.Logo = Address(b.Feed.Image)
 	if len(b.Feed.Authors) > 0 {
 		s.Authors = authors(b.Feed.Authors, o)
 	}
@@ -339,7 +339,7 @@ var mailForm = regexp.MustCompile(`^[A-Za-z0-9_+.'-]+@([A-Za-z0-9-]+\.)+[A-Za-z0
 func authors(all []store.Author, o *Outlet) []store.Author {
 	var out []store.Author
 	for _, a := range all {
-		a = store.Author{Name: plainLine(a.Name), Email: line(a.Email), URL: address(a.URL)}
+		a = store.Author{Name: plainLine(a.Name), Email: line(a.Email), URL: Address(a.URL)}
 		if !mailForm.MatchString(a.Email) {
 			a.Email = ""
 		}
@@ -351,7 +351,7 @@ func authors(all []store.Author, o *Outlet) []store.Author {
 		}
 	}
 	if len(out) == 0 {
-		out = []store.Author{{Name: plainLine(o.Name), URL: address(o.URL)}}
+		out = []store.Author{{Name: plainLine(o.Name), URL: Address(o.URL)}}
 	}
 	return out
 }

@@ -287,10 +287,10 @@ func writeAttributes(t html.Token) (string, bool) {
 			if mail, ok := strings.CutPrefix(v, "mailto:"); ok {
 				v = "mailto:" + escape(mail)
 			} else {
-				v = address(v)
+				v = Address(v)
 			}
 		case "src", "cite":
-			v = address(v)
+			v = Address(v)
 		case "width", "height", "colspan", "rowspan", "start":
 			if v == "" || len(v) > 4 || strings.Trim(v, "0123456789") != "" {
 				v = ""

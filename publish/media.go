@@ -41,7 +41,7 @@ func cleanPictures(own string, all []store.Picture, files []store.Enclosure) (ou
 		known[f.URL] = true
 	}
 	add := func(p store.Picture) {
-		if p.URL = address(p.URL); known[p.URL] {
+		if p.URL = Address(p.URL); known[p.URL] {
 			return
 		}
 		known[p.URL] = true
@@ -49,7 +49,7 @@ func cleanPictures(own string, all []store.Picture, files []store.Enclosure) (ou
 		out = append(out, p)
 	}
 	for _, p := range all {
-		if address(p.URL) == own {
+		if Address(p.URL) == own {
 			add(p)
 		}
 	}

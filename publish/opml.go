@@ -49,9 +49,9 @@ func OPML(title string, outlets []Outlet) []byte {
 func outlines(o *Outlet) (out []opmlOutline) {
 	name := cmp.Or(label(o.Name), o.ID)
 	for i := range o.Feeds {
-		if a := address(o.Feeds[i].Shown); a != "" && !o.Feeds[i].Private {
+		if a := Address(o.Feeds[i].Shown); a != "" && !o.Feeds[i].Private {
 			out = append(out, opmlOutline{Type: "rss", Text: name, Title: name, XMLURL: a,
-				HTMLURL: named(address(o.URL)), Language: languageTag(o.Language), Category: categories(o.Tags, o.Feeds[i].Tags)})
+				HTMLURL: named(Address(o.URL)), Language: languageTag(o.Language), Category: categories(o.Tags, o.Feeds[i].Tags)})
 		}
 	}
 	return out

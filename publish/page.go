@@ -138,7 +138,7 @@ func (p *Publisher) regrets() (docs []*Document) {
 func (p *Publisher) pageItem(e *listed, w *words) pageItem {
 	it := pageItem{
 		ID: e.ID, Title: e.Title, Link: e.Link, Language: e.Language,
-		Outlet: line(e.Outlet.Name), OutletURL: address(e.Outlet.URL),
+		Outlet: line(e.Outlet.Name), OutletURL: Address(e.Outlet.URL),
 		When: atomTime(e.Published), Date: w.moment(e.Published.In(p.pub.Location)),
 		Also: e.Also, Related: e.Related, Why: e.Why, Rights: e.Rights, Words: w,
 	}

@@ -94,7 +94,7 @@ type (
 func cleanPodcast(p store.Podcast) store.Podcast {
 	out := store.Podcast{
 		Title: plainLine(p.Title), Season: max(p.Season, 0), SeasonName: label(p.SeasonName), EpisodeName: label(p.EpisodeName),
-		Duration: max(p.Duration, 0), Image: address(p.Image), Blocked: p.Blocked, Chapters: cleanFile(p.Chapters),
+		Duration: max(p.Duration, 0), Image: Address(p.Image), Blocked: p.Blocked, Chapters: cleanFile(p.Chapters),
 	}
 	if episodeNumber.MatchString(p.Episode) {
 		out.Episode = p.Episode
@@ -111,7 +111,7 @@ func cleanPodcast(p store.Podcast) store.Podcast {
 		}
 	}
 	for _, who := range p.Persons {
-		who = store.PodcastPerson{Name: plainLine(who.Name), Role: label(who.Role), Group: label(who.Group), Image: address(who.Image), URL: address(who.URL)}
+		who = store.PodcastPerson{Name: plainLine(who.Name), Role: label(who.Role), Group: label(who.Group), Image: Address(who.Image), URL: Address(who.URL)}
 		if who.Name != "" {
 			out.Persons = append(out.Persons, who)
 		}
@@ -120,7 +120,7 @@ func cleanPodcast(p store.Podcast) store.Podcast {
 }
 
 func cleanFile(f store.PodcastFile) store.PodcastFile {
-	f.URL = address(f.URL)
+	f.URL = Address(f.URL)
 	if f.URL == "" {
 		return store.PodcastFile{}
 	}
@@ -198,7 +198,7 @@ func (c *Itunes) channel() (out itunesChannel) {
 	if c.Subcategory != "" {
 		out.Category.Sub = &itunesCategory{Text: c.Subcategory}
 	}
-	if image := address(c.Image); enclosureForm.MatchString(image) {
+	if image := Address(c.Image); enclosureForm.MatchString(image) {
 		out.Image = &itunesImage{image}
 	}
 	return out

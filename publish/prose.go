@@ -117,7 +117,7 @@ func footer(s string) template.HTML {
 		}
 		if mail, ok := strings.CutPrefix(to, "mailto:"); ok {
 			to = "mailto:" + escape(mail)
-		} else if to = address(to); to == "" {
+		} else if to = Address(to); to == "" {
 			continue
 		}
 		b.WriteString(escapeText.Replace(line(s[at:m[0]])))

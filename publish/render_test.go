@@ -211,7 +211,7 @@ func FuzzRender(f *testing.F) {
 		b := store.Body{Item: 1, Summary: title, Content: content, Comments: link, Rights: title, Feed: store.Origin{ID: link, Title: title, Rights: content}}
 		out := &p.roster.outlets[0]
 		e := p.describe(&choice{ID: it.PublishedID}, &it, &b, out, &out.Feeds[0], "full")
-		e.Also = []also{{"b", label(title), address(link)}}
+		e.Also = []also{{"b", label(title), Address(link)}}
 		l := &list{Slug: "s", Title: "S", ID: "urn:uuid:x", Updated: start, Modified: start, MaxAge: 60e9, TTL: 60e9, Items: []listed{e}}
 		for _, d := range []*Document{p.page(l), p.feed(l, ".rss"), p.feed(l, ".atom"), p.feed(l, ".json")} {
 			checkDocument(t, d)

@@ -163,7 +163,7 @@ func rssItemOf(e *listed) rssItem {
 		Description: e.Summary,
 		Language:    e.Language,
 		Rights:      optional(e.Rights),
-		Source:      rssSource{URL: cmp.Or(named(address(e.Feed.Shown)), e.Source.ID), Name: hexEscape.Replace(plainLine(e.Outlet.Name))},
+		Source:      rssSource{URL: cmp.Or(named(Address(e.Feed.Shown)), e.Source.ID), Name: hexEscape.Replace(plainLine(e.Outlet.Name))},
 	}
 	if e.Content != "" {
 		it.Content = &rssContent{Content: e.Content}

@@ -163,14 +163,10 @@ func isWord(s string) bool {
 	return strings.IndexFunc(s, func(r rune) bool { return !unicode.IsLetter(r) }) < 0
 }
 
-// Address is an address as documents write it: what is beyond ASCII in it escaped, a host in its ASCII form; "" if it is no
-// http or https URL.
-func Address(s string) string { return address(s) }
-
-// address returns an absolute http or https URL in the form that the W3C validator accepts (RFC 3986;
+// Address returns an absolute http or https URL as documents write it, in the form that the W3C validator accepts (RFC 3986;
 // non-ASCII escaped, the host in its ASCII form), "" if s is none. A user name and password are
 // dropped.
-func address(s string) string {
+func Address(s string) string {
 	s = strings.TrimSpace(s)
 	u, err := url.Parse(s)
 	if err != nil || u.Opaque != "" || u.Scheme != "http" && u.Scheme != "https" {
@@ -240,7 +236,7 @@ func escape(s string) string {
 
 // canonical is an address in the spelling that RFC 3986 §6.2 normalises to, as an id has to be; "" if it cannot be one.
 func canonical(s string) string {
-	u, err := url.Parse(address(s))
+	u, err := url.Parse(Address(s))
 	if err != nil || u.Host == "" {
 		return ""
 	}
